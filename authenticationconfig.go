@@ -1,0 +1,93 @@
+package sallyport
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
+// AuthenticationConfig is the authentication policy of an organization, GET
+// /v1/organization/{organization_id}/config/authentication. The package
+// policy says what each field does to a request.
+type AuthenticationConfig struct {
+	PasswordAuthEnabled   bool     `json:"password_auth_enabled"`
+	TwoFactorRequired     bool     `json:"two_factor_required"` // for logins by password
+	OAuthEnabled          bool     `json:"oauth_enabled"`
+	OAuthProvidersAllowed []string `json:"oauth_providers_allowed"` // of "google", "microsoft", "github"; never null
+	SAMLEnabled           bool     `json:"saml_enabled"`
+	SAMLAllowExternal     bool     `json:"saml_allow_external"` // identity providers of other organizations count too
+	PasskeyAuthEnabled    bool     `json:"passkey_auth_enabled"`
+
+	PersonalTokensEnabled                  bool `json:"personal_tokens_enabled"`
+	PersonalTokensManagedUsersEnabled      bool `json:"personal_tokens_managed_users_enabled"`
+	PersonalTokensRequireAllowedAuthMethod bool `json:"personal_tokens_require_allowed_auth_method"`
+	MCPEnabled                             bool `json:"mcp_enabled"`
+
+	// The longest lifetimes, in seconds; null: the organization sets none.
+	MaxPersonalTokenAgeSeconds    *int64 `json:"max_personal_token_age_seconds"`
+	MaxApplicationTokenAgeSeconds *int64 `json:"max_application_token_age_seconds"`
+	SessionMaxAgeSeconds          *int64 `json:"session_max_age_seconds"`
+	SessionIdleSeconds            *int64 `json:"session_idle_seconds"`
+}
+
+// AuthenticationConfigUpdate is the body of PATCH
+// /v1/organization/{organization_id}/config/authentication. Fields that are
+// nil, or OptionalSeconds that are zero, stay as they are.
+type AuthenticationConfigUpdate struct {
+	PasswordAuthEnabled   *bool    `json:"password_auth_enabled,omitzero"`
+	TwoFactorRequired     *bool    `json:"two_factor_required,omitzero"`
+	OAuthEnabled          *bool    `json:"oauth_enabled,omitzero"`
+	OAuthProvidersAllowed []string `json:"oauth_providers_allowed,omitzero"` // nil: unchanged; empty: none
+	SAMLEnabled           *bool    `json:"saml_enabled,omitzero"`
+	SAMLAllowExternal     *bool    `json:"saml_allow_external,omitzero"`
+	PasskeyAuthEnabled    *bool    `json:"passkey_auth_enabled,omitzero"`
+
+	PersonalTokensEnabled                  *bool `json:"personal_tokens_enabled,omitzero"`
+	PersonalTokensManagedUsersEnabled      *bool `json:"personal_tokens_managed_users_enabled,omitzero"`
+	PersonalTokensRequireAllowedAuthMethod *bool `json:"personal_tokens_require_allowed_auth_method,omitzero"`
+	MCPEnabled                             *bool `json:"mcp_enabled,omitzero"`
+
+	MaxPersonalTokenAgeSeconds    OptionalSeconds `json:"max_personal_token_age_seconds,omitzero"`
+	MaxApplicationTokenAgeSeconds OptionalSeconds `json:"max_application_token_age_seconds,omitzero"`
+	SessionMaxAgeSeconds          OptionalSeconds `json:"session_max_age_seconds,omitzero"`
+	SessionIdleSeconds            OptionalSeconds `json:"session_idle_seconds,omitzero"`
+
+	// AcceptLockout lets a change pass under which the caller's own
+	// credential would be refused.
+	AcceptLockout bool `json:"accept_lockout,omitzero"`
+}
+
+// OptionalSeconds is a limit in an update, where leaving it alone and lifting
+// it are two things. The zero value leaves it alone; see SetSeconds and
+// NoLimit.
+type OptionalSeconds struct {
+	Set     bool   // the update names the limit
+	Seconds *int64 // the new limit; nil: none
+}
+
+// SetSeconds sets a limit of n seconds.
+func SetSeconds(n int64) OptionalSeconds { return OptionalSeconds{Set: true, Seconds: &n} }
+
+// NoLimit lifts the limit.
+func NoLimit() OptionalSeconds { return OptionalSeconds{Set: true} }
+
+// IsZero reports whether the limit is left alone, so that it is omitted.
+func (o OptionalSeconds) IsZero() bool { return !o.Set }
+
+// MarshalJSON writes the number of seconds, or null for no limit.
+func (o OptionalSeconds) MarshalJSON() ([]byte, error) { return json.Marshal(o.Seconds) }
+
+// UnmarshalJSON reads a number of seconds or null. It is called only when the
+// key is present, which is how Set is known.
+func (o *OptionalSeconds) UnmarshalJSON(data []byte) error {
+	if bytes.Equal(bytes.TrimSpace(data), []byte("null")) {
+		*o = NoLimit()
+		return nil
+	}
+	var n int64
+	if err := json.Unmarshal(data, &n); err != nil {
+		return fmt.Errorf("seconds must be a whole number or null: %w", err)
+	}
+	*o = SetSeconds(n)
+	return nil
+}

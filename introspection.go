@@ -1,0 +1,33 @@
+package sallyport
+
+// IntrospectionRequest is the form of POST /oauth2/introspect (RFC 7662
+// section 2.1).
+type IntrospectionRequest struct {
+	Token string
+	// OrganizationID is the organization being accessed; empty: that of the
+	// asking application user.
+	OrganizationID string
+	// ClientIP is the address of the token's bearer, as the asking service
+	// saw it; empty: an unknown address, which no address range contains.
+	ClientIP string
+}
+
+// Introspection is the answer of POST /oauth2/introspect (RFC 7662 section
+// 2.2). When Active is false nothing else is set, but ErrorCode and
+// DecisionID where the token itself is genuine.
+type Introspection struct {
+	Active         bool     `json:"active"`
+	Sub            string   `json:"sub,omitzero"`        // user id
+	Username       string   `json:"username,omitzero"`   // e-mail address, or name of an application user
+	TokenType      string   `json:"token_type,omitzero"` // "session", "personal_token", "application_token" or "scim_token"
+	OrganizationID string   `json:"organization_id,omitzero"`
+	Exp            int64    `json:"exp,omitzero"`    // seconds since 1970; absent: never expires
+	Iat            int64    `json:"iat,omitzero"`    // seconds since 1970
+	Scope          string   `json:"scope,omitzero"`  // separated by spaces; absent: everything the owner may do
+	Groups         []string `json:"groups,omitzero"` // group names
+	Roles          []string `json:"roles,omitzero"`  // roles and permissions on the organization
+	AMR            []string `json:"amr,omitzero"`    // RFC 8176: how the owner logged in
+	Managed        *bool    `json:"managed,omitzero"`
+	ErrorCode      string   `json:"error_code,omitzero"`
+	DecisionID     string   `json:"decision_id,omitzero"`
+}

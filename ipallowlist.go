@@ -1,0 +1,24 @@
+package sallyport
+
+// IPAllowlist is the address ranges an organization may be reached from, GET
+// /v1/organization/{organization_id}/config/api-client-ip-allowlist. While it
+// is not enabled it is stored and not applied.
+type IPAllowlist struct {
+	APIClientIPAllowlist        []string `json:"api_client_ip_allowlist"` // IPv4 or IPv6 CIDR; never null
+	APIClientIPAllowlistEnabled bool     `json:"api_client_ip_allowlist_enabled"`
+	// Descriptions maps a CIDR of the list to the words its author gave it.
+	Descriptions map[string]string `json:"api_client_ip_allowlist_descriptions,omitzero"`
+}
+
+// IPAllowlistUpdate is the body of PUT on the same path; it replaces all.
+type IPAllowlistUpdate struct {
+	APIClientIPAllowlist        []string          `json:"api_client_ip_allowlist"`         // required, may be empty
+	APIClientIPAllowlistEnabled *bool             `json:"api_client_ip_allowlist_enabled"` // required
+	Descriptions                map[string]string `json:"api_client_ip_allowlist_descriptions,omitzero"`
+
+	// AcceptLockout lets a list pass that excludes the caller's own address.
+	AcceptLockout bool `json:"accept_lockout,omitzero"`
+	// AcceptAllAddresses lets a list pass that contains every address, such
+	// as 0.0.0.0/0, which is most often a mistake.
+	AcceptAllAddresses bool `json:"accept_all_addresses,omitzero"`
+}

@@ -1,0 +1,84 @@
+package sallyport
+
+import "time"
+
+// OrganizationUser is a member of an organization: a user, or an application
+// user.
+type OrganizationUser struct {
+	UserID           string     `json:"user_id"`
+	IsSuperAdmin     bool       `json:"is_super_admin"`
+	JoinTime         time.Time  `json:"join_time"`
+	LastActivityTime *time.Time `json:"last_activity_time"` // null when never active
+	UserInfo         UserInfo   `json:"user_info"`
+}
+
+// UserInfo is what the members of an organization see of one another.
+type UserInfo struct {
+	UserEmail              string    `json:"user_email"`
+	RealName               string    `json:"real_name"`
+	State                  string    `json:"state"` // "active", "deactivated" or "deleted"
+	IsApplicationUser      bool      `json:"is_application_user"`
+	ManagedBySCIM          bool      `json:"managed_by_scim"`
+	CreateTime             time.Time `json:"create_time"`
+	ManagingOrganizationID *string   `json:"managing_organization_id"` // null unless a managed user
+	City                   *string   `json:"city"`
+	Country                *string   `json:"country"`
+	Department             *string   `json:"department"`
+	JobTitle               *string   `json:"job_title"`
+}
+
+// OrganizationUserList is the answer of GET
+// /v1/organization/{organization_id}/user.
+type OrganizationUserList struct {
+	Users []OrganizationUser `json:"users"` // never null
+}
+
+// UpdateOrganizationUser is the body of PATCH
+// /v1/organization/{organization_id}/user/{member_user_id}. Unset fields stay
+// as they are.
+type UpdateOrganizationUser struct {
+	IsSuperAdmin *bool   `json:"is_super_admin,omitzero"`
+	State        *string `json:"state,omitzero"`     // "active", "deactivated" or "deleted"; managed users only
+	RealName     *string `json:"real_name,omitzero"` // at most 256 characters; managed users only, as the rest
+	City         *string `json:"city,omitzero"`
+	Country      *string `json:"country,omitzero"`
+	Department   *string `json:"department,omitzero"`
+	JobTitle     *string `json:"job_title,omitzero"`
+}
+
+// MemberToken is a token of a member as an organization admin sees it.
+type MemberToken struct {
+	TokenPrefix   string     `json:"token_prefix"`
+	Description   *string    `json:"description"`
+	IPAllowlist   []string   `json:"ip_allowlist"` // never null; empty: no restriction
+	LastIP        *string    `json:"last_ip"`
+	LastUsedTime  *time.Time `json:"last_used_time"`
+	LastUserAgent *string    `json:"last_user_agent"`
+}
+
+// MemberTokenList is the answer of GET
+// /v1/organization/{organization_id}/user/{member_user_id}/access-tokens.
+type MemberTokenList struct {
+	Tokens []MemberToken `json:"tokens"` // never null
+}
+
+// MemberAuthMethod is a way in which a member may log in, as an organization
+// admin sees it.
+type MemberAuthMethod struct {
+	RemoteProviderID string     `json:"remote_provider_id"`
+	MethodID         string     `json:"method_id,omitzero"`
+	LocalProviderID  string     `json:"local_provider_id,omitzero"`
+	OrganizationID   string     `json:"organization_id,omitzero"`
+	UserID           string     `json:"user_id,omitzero"`
+	UserEmail        string     `json:"user_email,omitzero"`
+	Name             string     `json:"name,omitzero"`
+	Type             string     `json:"type,omitzero"`
+	LastUsedTime     *time.Time `json:"last_used_time"`
+	IsEnabled2FA     bool       `json:"is_enabled_2fa"`
+}
+
+// MemberAuthMethodList is the answer of GET
+// /v1/organization/{organization_id}/user/{member_user_id}/authentication_methods.
+type MemberAuthMethodList struct {
+	AuthenticationMethods []MemberAuthMethod `json:"authentication_methods"` // never null
+}

@@ -1,0 +1,39 @@
+package sallyport
+
+// PasswordChange is the body of PUT /v1/me/password. All tokens and sessions
+// of the user end with it.
+type PasswordChange struct {
+	Password    string `json:"password"`     // the current one
+	NewPassword string `json:"new_password"` // 8 to 256 characters
+}
+
+// NewToken is the answer of calls that replace the caller's session.
+type NewToken struct {
+	Token string `json:"token"`
+}
+
+// PasswordStrengthRequest is the body of POST /v1/user/password_strength, for
+// a password of somebody who has no account yet.
+type PasswordStrengthRequest struct {
+	Password string `json:"password"`
+	Email    string `json:"email,omitzero"`
+	RealName string `json:"real_name,omitzero"`
+}
+
+// PasswordStrengthChange is the body of POST /v1/me/password_strength.
+type PasswordStrengthChange struct {
+	OldPassword string `json:"old_password"`
+	NewPassword string `json:"new_password"`
+}
+
+// PasswordStrength says how hard a password is to guess.
+type PasswordStrength struct {
+	Score        int    `json:"score"` // 0 (worst) to 4
+	Message      string `json:"message"`
+	IsAcceptable bool   `json:"is_acceptable"`
+}
+
+// PasswordStrengthAnswer wraps a PasswordStrength.
+type PasswordStrengthAnswer struct {
+	PasswordStrength PasswordStrength `json:"password_strength"`
+}

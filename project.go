@@ -1,0 +1,167 @@
+package sallyport
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Project is a project as the older /v1/project calls show it. Its billing
+// fields exist for compatible clients and hold constants.
+type Project struct {
+	ProjectName    string `json:"project_name"` // also its id
+	AccountID      string `json:"account_id"`   // of the organization's root, or of a unit
+	AccountName    string `json:"account_name"`
+	OrganizationID string `json:"organization_id"`
+	DefaultCloud   string `json:"default_cloud"`
+
+	AddressLines          []string          `json:"address_lines"` // never null
+	AvailableCredits      string            `json:"available_credits"`
+	BillingAddress        string            `json:"billing_address"`
+	BillingCurrency       string            `json:"billing_currency"`
+	BillingEmails         []Email           `json:"billing_emails"` // never null
+	BillingExtraText      *string           `json:"billing_extra_text"`
+	BillingGroupID        string            `json:"billing_group_id"`
+	BillingGroupName      string            `json:"billing_group_name"`
+	CardInfo              json.RawMessage   `json:"card_info"` // always null
+	City                  string            `json:"city"`
+	Company               string            `json:"company"`
+	Country               string            `json:"country"`
+	CountryCode           string            `json:"country_code"`
+	EndOfLifeExtension    map[string]any    `json:"end_of_life_extension"` // never null
+	EstimatedBalance      string            `json:"estimated_balance"`     // a decimal number as text
+	EstimatedBalanceLocal string            `json:"estimated_balance_local"`
+	Features              map[string]any    `json:"features"` // never null
+	PaymentMethod         string            `json:"payment_method"`
+	State                 string            `json:"state"`
+	Tags                  map[string]string `json:"tags"`        // never null; values at most 64 characters
+	TechEmails            []Email           `json:"tech_emails"` // never null, at most 10
+	TenantID              string            `json:"tenant_id"`
+	TrialExpirationTime   *time.Time        `json:"trial_expiration_time"`
+	VATID                 string            `json:"vat_id"`
+	ZipCode               string            `json:"zip_code"`
+}
+
+// Email wraps an address, as the project calls do.
+type Email struct {
+	Email string `json:"email"`
+}
+
+// ProjectList is the answer of GET /v1/project. Its maps are never null.
+type ProjectList struct {
+	Projects           []Project           `json:"projects"` // never null
+	ProjectMembership  map[string]string   `json:"project_membership"`
+	ProjectMemberships map[string][]string `json:"project_memberships"`
+}
+
+// ProjectAnswer wraps a Project.
+type ProjectAnswer struct {
+	Project Project `json:"project"`
+}
+
+// CreateProject is the body of POST /v1/project.
+type CreateProject struct {
+	Project         string            `json:"project"` // at most 63 of letters, digits and dashes, a letter first; unique on the server
+	AccountID       *string           `json:"account_id,omitzero"`
+	Cloud           *string           `json:"cloud,omitzero"`
+	Tags            map[string]string `json:"tags,omitzero"`
+	TechEmails      []Email           `json:"tech_emails,omitzero"`
+	BillingGroupID  *string           `json:"billing_group_id,omitzero"`
+	CopyFromProject *string           `json:"copy_from_project,omitzero"`
+	CopyTags        *bool             `json:"copy_tags,omitzero"`
+	BasePort        *int              `json:"base_port,omitzero"` // 10000 to 29000
+
+	// Accepted and ignored.
+	UseSourceProjectBillingGroup *bool `json:"use_source_project_billing_group,omitzero"`
+	AddAccountOwnersAdminAccess  *bool `json:"add_account_owners_admin_access,omitzero"`
+}
+
+// UpdateProject is the body of PUT /v1/project/{project}. Unset fields stay as
+// they are; an empty AccountID does too.
+type UpdateProject struct {
+	ProjectName    *string           `json:"project_name,omitzero"`
+	AccountID      *string           `json:"account_id,omitzero"`
+	Cloud          *string           `json:"cloud,omitzero"`
+	Tags           map[string]string `json:"tags,omitzero"`
+	TechEmails     []Email           `json:"tech_emails,omitzero"`
+	BillingGroupID *string           `json:"billing_group_id,omitzero"`
+}
+
+// ProjectCA is the answer of GET /v1/project/{project}/kms/ca.
+type ProjectCA struct {
+	Certificate string `json:"certificate"` // PEM
+}
+
+// ProjectTags is the answer of GET and the body of PUT and PATCH
+// /v1/project/{project}/tags. A nil value removes a tag in a PATCH.
+type ProjectTags struct {
+	Tags map[string]*string `json:"tags"`
+}
+
+// ProjectUserList is the answer of GET /v1/project/{project}/users.
+type ProjectUserList struct {
+	Users       []ProjectUser           `json:"users"`       // never null
+	Invitations []ProjectUserInvitation `json:"invitations"` // never null
+	GroupUsers  []map[string]any        `json:"group_users"` // never null
+}
+
+// ProjectUser is somebody who may reach a project.
+type ProjectUser struct {
+	UserEmail  string    `json:"user_email"`
+	RealName   string    `json:"real_name"`
+	MemberType string    `json:"member_type"`
+	TeamID     string    `json:"team_id"`   // always empty
+	TeamName   string    `json:"team_name"` // always empty
+	CreateTime time.Time `json:"create_time"`
+}
+
+// ProjectUserInvitation is an open invitation to a project.
+type ProjectUserInvitation struct {
+	InvitedUserEmail  string    `json:"invited_user_email"`
+	InvitingUserEmail string    `json:"inviting_user_email"`
+	MemberType        string    `json:"member_type"`
+	InviteTime        time.Time `json:"invite_time"`
+}
+
+// OrganizationProject is a project as the newer organization calls show it.
+type OrganizationProject struct {
+	ProjectID          string            `json:"project_id"`               // its name
+	OrganizationID     string            `json:"organization_id,omitzero"` // absent in lists
+	AccountID          string            `json:"account_id"`
+	ParentID           string            `json:"parent_id"` // an account id, even where an organization id was sent
+	BasePort           int               `json:"base_port"` // 1 to 65535
+	BillingGroupID     string            `json:"billing_group_id"`
+	Tags               map[string]string `json:"tags"`                  // never null
+	TechEmails         []Email           `json:"tech_emails"`           // never null
+	EndOfLifeExtension map[string]any    `json:"end_of_life_extension"` // never null
+	Features           map[string]bool   `json:"features"`              // never null
+}
+
+// OrganizationProjectList is the answer of GET
+// /v1/organization/{organization_id}/projects.
+type OrganizationProjectList struct {
+	Projects          []OrganizationProject `json:"projects"` // never null
+	TotalProjectCount int                   `json:"total_project_count"`
+}
+
+// CreateOrganizationProject is the body of POST on the same path.
+type CreateOrganizationProject struct {
+	ProjectID      string            `json:"project_id"`         // as CreateProject.Project
+	BillingGroupID string            `json:"billing_group_id"`   // required, at least one character, any
+	Tags           map[string]string `json:"tags"`               // required, may be empty
+	ParentID       *string           `json:"parent_id,omitzero"` // organization or account id
+	BasePort       *int              `json:"base_port,omitzero"` // 10000 to 30000
+	TechEmails     []Email           `json:"tech_emails,omitzero"`
+}
+
+// UpdateOrganizationProject is the body of PATCH
+// /v1/organization/{organization_id}/project/{project_id}. Unset fields stay
+// as they are.
+type UpdateOrganizationProject struct {
+	ProjectName    *string           `json:"project_name,omitzero"`
+	ParentID       *string           `json:"parent_id,omitzero"`
+	OrganizationID *string           `json:"organization_id,omitzero"`
+	BillingGroupID *string           `json:"billing_group_id,omitzero"`
+	BasePort       *int              `json:"base_port,omitzero"`
+	Tags           map[string]string `json:"tags,omitzero"`
+	TechEmails     []Email           `json:"tech_emails,omitzero"`
+}

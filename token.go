@@ -1,0 +1,58 @@
+package sallyport
+
+import "time"
+
+// Token is a session, personal or application token as lists show it: all but
+// its secret.
+type Token struct {
+	// TokenPrefix is the first 12 characters; unique, and enough to revoke it.
+	TokenPrefix     string    `json:"token_prefix"`
+	Description     *string   `json:"description"` // at most 1000 characters
+	CreateTime      time.Time `json:"create_time"`
+	CreatedManually bool      `json:"created_manually"` // false for tokens born from a login
+	CurrentlyActive bool      `json:"currently_active"` // the token of this very request
+
+	// ExpiryTime is null for a token that never expires. It is set by the
+	// server's default lifetime too, when MaxAgeSeconds is null.
+	ExpiryTime     *time.Time `json:"expiry_time"`
+	ExtendWhenUsed bool       `json:"extend_when_used"` // each use moves the expiry to now plus the maximum age
+	MaxAgeSeconds  *int64     `json:"max_age_seconds"`  // as asked for at creation; null when none was
+
+	IPAllowlist []string `json:"ip_allowlist,omitzero"` // CIDR, as sent; absent: no restriction
+	Scopes      []string `json:"scopes,omitzero"`       // as sent; absent: everything the owner may do
+
+	// The last use; written in batches, so up to some seconds old. Null when
+	// the token was never used.
+	LastUsedTime               *time.Time `json:"last_used_time"`
+	LastIP                     *string    `json:"last_ip"`
+	LastUserAgent              *string    `json:"last_user_agent"`
+	LastUserAgentHumanReadable *string    `json:"last_user_agent_human_readable"`
+}
+
+// TokenList is the answer of GET /v1/access_token and of the application-user
+// token list.
+type TokenList struct {
+	Tokens []Token `json:"tokens"` // never null
+}
+
+// CreateToken is the body of POST /v1/access_token and of the
+// application-user token list.
+type CreateToken struct {
+	Description    string   `json:"description"`               // at most 1000 characters
+	MaxAgeSeconds  *int64   `json:"max_age_seconds,omitzero"`  // 600 to 315360000; nil: the server's default lifetime
+	ExtendWhenUsed bool     `json:"extend_when_used,omitzero"` // only with MaxAgeSeconds
+	IPAllowlist    []string `json:"ip_allowlist,omitzero"`     // at most 100 IPv4 or IPv6 CIDR
+	Scopes         []string `json:"scopes,omitzero"`           // at most 100
+}
+
+// CreatedToken is the answer of POST /v1/access_token.
+type CreatedToken struct {
+	Token
+	FullToken string `json:"full_token"` // shown once, never again
+}
+
+// UpdateToken is the body of PUT /v1/access_token/{token_prefix}: only the
+// description of a token may change.
+type UpdateToken struct {
+	Description string `json:"description"` // at most 1000 characters
+}
