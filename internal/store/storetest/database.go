@@ -1,0 +1,103 @@
+package storetest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// ServerVariable is the environment variable that names a running server for
+// all packages of a test run: the URL of a database whose user may create
+// others. Without it each test process starts a server of its own.
+const ServerVariable = "SALLYPORT_TEST_POSTGRES_URL"
+
+// shared is the server of this process. It is a variable because `go test`
+// gives packages no other place for what their tests share; it is never closed
+// because the keeper ends the server together with the process.
+var shared = sync.OnceValues(func() (*Postgres, error) { return Launch(Fast) })
+
+// PostgresURL returns the URL of a fresh, empty database of the run's shared
+// server, encoded in UTF-8 with the C.UTF-8 locale. The database is dropped at
+// the end of the test, with connections that are still open. PostgresURL skips
+// the test under -short and fails it when PostgreSQL is not installed.
+func PostgresURL(tb testing.TB) string {
+	tb.Helper()
+	skipWhenShort(tb)
+	server, err := serverURL()
+	if err != nil {
+		tb.Fatalf("start PostgreSQL: %v", err)
+	}
+	database, name := newDatabase(tb, server)
+	tb.Cleanup(func() {
+		if err := execute(server, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+			tb.Errorf("drop the test's database: %v", err)
+		}
+	})
+	return database
+}
+
+// Database returns the URL of a fresh, empty database of this server. It lives
+// as long as the server's data.
+func (p *Postgres) Database(tb testing.TB) string {
+	tb.Helper()
+	database, _ := newDatabase(tb, p.URL())
+	return database
+}
+
+func serverURL() (string, error) {
+	if server := os.Getenv(ServerVariable); server != "" {
+		return server, nil
+	}
+	p, err := shared()
+	if err != nil {
+		return "", err
+	}
+	return p.URL(), nil
+}
+
+// newDatabase creates a database under a name of its own. template0 is the
+// template that nobody can be connected to, so creations do not disturb each
+// other.
+func newDatabase(tb testing.TB, server string) (database, name string) {
+	tb.Helper()
+	name = "test_" + strings.ToLower(rand.Text())
+	if err := execute(server, "CREATE DATABASE "+name+" TEMPLATE template0"); err != nil {
+		tb.Fatalf("create the test's database: %v", err)
+	}
+	u, err := url.Parse(server)
+	if err != nil {
+		tb.Fatalf("%s: %v", ServerVariable, err)
+	}
+	u.Path = "/" + name
+	return u.String(), name
+}
+
+// execute runs one statement over a connection of its own.
+func execute(server, statement string) (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, server)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+	if _, err := conn.Exec(ctx, statement); err != nil {
+		return fmt.Errorf("%s: %w", statement, err)
+	}
+	return nil
+}
+
+func skipWhenShort(tb testing.TB) {
+	tb.Helper()
+	if testing.Short() {
+		tb.Skip("tests on PostgreSQL do not run with -short")
+	}
+}
