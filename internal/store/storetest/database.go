@@ -65,11 +65,12 @@ func serverURL() (string, error) {
 
 // newDatabase creates a database under a name of its own. template0 is the
 // template that nobody can be connected to, so creations do not disturb each
-// other.
+// other; copying its files instead of logging its blocks takes 17 ms instead of
+// 110 on a server without fsync.
 func newDatabase(tb testing.TB, server string) (database, name string) {
 	tb.Helper()
 	name = "test_" + strings.ToLower(rand.Text())
-	if err := execute(server, "CREATE DATABASE "+name+" TEMPLATE template0"); err != nil {
+	if err := execute(server, "CREATE DATABASE "+name+" TEMPLATE template0 STRATEGY FILE_COPY"); err != nil {
 		tb.Fatalf("create the test's database: %v", err)
 	}
 	u, err := url.Parse(server)

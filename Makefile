@@ -1,0 +1,60 @@
+# Every command a contributor needs; `make` lists them.
+
+GO       ?= go
+FUZZTIME ?= 10s
+
+# Packages whose tests run a second time under the race detector: those that
+# share memory between requests. It makes tests several times slower, so it is
+# not for all.
+RACE := $(foreach room,access credential store,\
+	$(if $(wildcard internal/$(room)/*_test.go),./internal/$(room)))
+
+.DEFAULT_GOAL := help
+.PHONY: help run build check test bench fuzz cover clean format lint dependencies suites
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+run: build ## build and start a server to try things on
+	./bin/sallyport serve --dev
+
+build: ## build bin/sallyport
+	$(GO) build -o bin/sallyport ./cmd/sallyport
+
+check: lint ## quick: formatting, vet, staticcheck, tests on SQLite alone
+	$(GO) test -short ./...
+
+test: dependencies lint ## everything: both databases, race detector; installs what is missing
+	$(GO) run ./scripts/withpg -- $(MAKE) --no-print-directory suites
+
+bench: ## run the benchmarks
+	./scripts/bench.sh
+
+fuzz: ## fuzz every target for FUZZTIME (10s)
+	./scripts/fuzz.sh $(FUZZTIME)
+
+cover: ## test coverage on SQLite: summary, and bin/cover.html
+	@mkdir -p bin
+	$(GO) test -short -coverpkg=./... -coverprofile=bin/cover.out ./...
+	$(GO) tool cover -html=bin/cover.out -o bin/cover.html
+	@$(GO) tool cover -func=bin/cover.out | tail -n 1
+
+clean: ## remove what was built
+	rm -rf bin
+
+format: ## format all Go files
+	$(GO) tool gofumpt -w .
+
+lint:
+	@unformatted=$$($(GO) tool gofumpt -l .); if [ -n "$$unformatted" ]; then \
+		echo "not formatted, run 'make format':"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+dependencies:
+	./scripts/install-deps.sh
+
+# Run by `test`, beside a PostgreSQL that the packages share.
+suites:
+	$(GO) test -timeout 20m ./...
+	$(if $(RACE),$(GO) test -race -timeout 20m $(RACE))

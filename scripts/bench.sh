@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Runs the benchmarks of every package that has some, one package after the
+# other, and repeats the lines that state a ratio at the end.
+set -euo pipefail
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+packages=$(grep -rlE --include='*_test.go' '^func Benchmark' . | xargs -r -n1 dirname | sort -u)
+if [ -z "$packages" ]; then
+	echo "no benchmarks"
+	exit 0
+fi
+# shellcheck disable=SC2086 # one argument per package
+go test -run '^$' -bench . -benchmem -p 1 $packages | tee "$log"
+# The introspection comparison, when its program is there.
+if [ -d scripts/introspectionratio ]; then
+	go run ./scripts/introspectionratio | tee -a "$log"
+fi
+echo
+grep -i 'ratio' "$log" || true
