@@ -1,0 +1,45 @@
+package identity
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/sallyport/sallyport/policy"
+)
+
+// Token is a stored credential: session, personal, application or SCIM token.
+// The secret itself is never stored, only its hash.
+type Token struct {
+	Prefix         string // the first 12 characters: the token's public name
+	Hash           [32]byte
+	Kind           policy.CredentialKind
+	UserID         string
+	Description    string
+	Manual         bool // made by a person, not born from a login
+	Created        time.Time
+	Expires        time.Time     // zero: never
+	MaxAge         time.Duration // as asked for; zero: none given
+	ExtendWhenUsed bool
+	Addresses      []netip.Prefix
+	AddressTexts   []string // the allow-list exactly as it was sent
+	Scopes         []string // empty: everything the owner may do
+	Revoked        time.Time
+	// Parent is the prefix of the personal token it was made with; it dies with
+	// that one. Empty when it was made with a session.
+	Parent         string
+	Authentication policy.Authentication
+	BreakGlass     string // organization id, see policy.Credential
+	LastUsed       time.Time
+	LastIP         string
+	LastUserAgent  string
+}
+
+// Use is one observed use of a token, written in batches.
+type Use struct {
+	Prefix    string
+	UserID    string
+	At        time.Time
+	IP        string
+	UserAgent string
+	Expires   time.Time // the extended expiry; zero: unchanged
+}

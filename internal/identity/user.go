@@ -1,0 +1,36 @@
+package identity
+
+import "time"
+
+// User states as they are stored and written on the wire.
+const (
+	StateActive      = "active"
+	StateDeactivated = "deactivated"
+	StateDeleted     = "deleted"
+)
+
+// User is a person, or an application user when Application is true.
+type User struct {
+	ID             string // u + 11 hex digits
+	Application    bool
+	Email          string // canonical, see ParseEmail; made by us for application users
+	EmailConfirmed time.Time
+	RealName       string
+	JobTitle       string
+	Country        string // ISO 3166-1 alpha-2
+	City           string
+	Department     string
+	State          string
+	// ManagingOrganizationID is the organization that verified the domain of
+	// the user's address and has the user as a member; empty otherwise.
+	ManagingOrganizationID string
+	// OrganizationID is the one an application user belongs to.
+	OrganizationID string
+	// TokensValidFrom voids every credential created at or before it.
+	TokensValidFrom time.Time
+	// SecondFactor says whether a TOTP factor or a passkey is set up.
+	SecondFactor bool
+	LastActive   time.Time // zero: never
+	Created      time.Time
+	Updated      time.Time
+}

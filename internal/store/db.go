@@ -1,0 +1,281 @@
+// Package store keeps everything in SQLite or PostgreSQL: the schema, the
+// transactions and every query. There is one SQL text for both engines; what
+// differs is in dialect.go.
+//
+// A change and its audit event commit together: Update refuses to commit a
+// transaction that wrote something and recorded nothing. Writers of one scope
+// (an organization, a user) queue; writers of different scopes do not meet on
+// PostgreSQL, while SQLite has one writer anyway. Each Update appends the
+// scopes it touched to the change log in the same transaction, which is how
+// caches learn what to forget.
+//
+// Columns are TEXT, BIGINT and BOOLEAN only; times are microseconds since 1970
+// UTC with 0 for "never"; lists and maps are JSON text.
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/identity"
+)
+
+const (
+	connectTimeout = 3 * time.Second
+	idleTimeout    = 5 * time.Minute
+	// maxAttempts bounds how often a closure runs again after a conflict with
+	// another transaction.
+	maxAttempts = 5
+)
+
+// DB is an open database. Its fields may be set before first use.
+type DB struct {
+	// Now and Rand are the clock and the source of ids; defaults are the
+	// system's.
+	Now  func() time.Time
+	Rand io.Reader
+	// Changed is called after the commit and before Update returns, with the
+	// scopes whose facts may have changed, so that no cache outlives the
+	// answer to a change.
+	Changed func(scopes []string)
+
+	write, read *sql.DB
+	dialect     *dialect
+}
+
+// Open connects to the database named by a URL, sqlite:FILE or postgres://….
+// It does not touch the schema; see Migrate.
+func Open(databaseURL string) (*DB, error) {
+	d, write, read, err := open(databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	return &DB{Now: time.Now, Rand: rand.Reader, write: write, read: read, dialect: d}, nil
+}
+
+// Close ends all connections.
+func (db *DB) Close() error {
+	if db.write == db.read {
+		return db.write.Close()
+	}
+	return errors.Join(db.read.Close(), db.write.Close())
+}
+
+// Engine is "sqlite" or "postgres".
+func (db *DB) Engine() string { return db.dialect.name }
+
+// now is the clock cut to what the database keeps.
+func (db *DB) now() time.Time { return db.Now().UTC().Truncate(time.Microsecond) }
+
+// Scope names what a change locks: organizations, users, or both.
+type Scope struct{ keys []string }
+
+// Organization is the scope of one organization.
+func Organization(id string) Scope { return Scope{[]string{"organization:" + id}} }
+
+// User is the scope of one user.
+func User(id string) Scope { return Scope{[]string{"user:" + id}} }
+
+// Installation is the scope of the whole installation: the first organization.
+func Installation() Scope { return Scope{[]string{"installation"}} }
+
+// And adds another scope. The first scope of all carries the audit chain.
+func (s Scope) And(o Scope) Scope {
+	return Scope{slices.Concat(s.keys, o.keys)}
+}
+
+// Read is a transaction that sees one moment and cannot write.
+type Read struct {
+	q       querier
+	dialect *dialect
+	// Now is the moment the transaction began.
+	Now time.Time
+}
+
+// Tx is a transaction that may write. All its rows carry the same time, Now.
+type Tx struct {
+	Read
+	db       *DB
+	actor    identity.Actor
+	scope    Scope
+	wrote    bool
+	events   int
+	recorded []string // scopes to append to the change log
+}
+
+// ErrNoEvent is a programming error: a change without its audit event.
+var ErrNoEvent = errors.New("store: a change must record its audit event in the same transaction")
+
+// View runs fn on one consistent moment. fn may be run again.
+func (db *DB) View(ctx context.Context, fn func(*Read) error) error {
+	return wrap(db.retry(ctx, func() error {
+		tx, err := db.read.BeginTx(ctx, db.dialect.snapshot)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		return fn(&Read{q: tx, dialect: db.dialect, Now: db.now()})
+	}))
+}
+
+// Once runs fn without a transaction: for reads of a single statement on the
+// hot path.
+func (db *DB) Once(fn func(*Read) error) error {
+	return wrap(fn(&Read{q: db.read, dialect: db.dialect, Now: db.now()}))
+}
+
+// Update runs fn in a transaction that holds scope, on behalf of actor. fn may
+// be run again; it touches nothing but its transaction and its results. A
+// transaction that wrote and recorded no event is rolled back with ErrNoEvent.
+func (db *DB) Update(ctx context.Context, actor identity.Actor, scope Scope, fn func(*Tx) error) error {
+	return db.change(ctx, actor, scope, func(tx *Tx) error {
+		if err := fn(tx); err != nil {
+			return err
+		}
+		if tx.wrote && tx.events == 0 {
+			return ErrNoEvent
+		}
+		return nil
+	})
+}
+
+// Maintain runs housekeeping that needs no audit event: counters, last-use
+// records, clean-up of what has expired.
+func (db *DB) Maintain(ctx context.Context, fn func(*Tx) error) error {
+	return db.change(ctx, identity.Actor{Kind: identity.ActorSystem}, Scope{}, fn)
+}
+
+func (db *DB) change(ctx context.Context, actor identity.Actor, scope Scope, fn func(*Tx) error) error {
+	var touched []string
+	err := db.retry(ctx, func() error {
+		sqlTx, err := db.write.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer sqlTx.Rollback()
+		for _, key := range slices.Sorted(slices.Values(scope.keys)) {
+			if err := db.dialect.lock(ctx, sqlTx, key); err != nil {
+				return err
+			}
+		}
+		tx := &Tx{Read: Read{q: sqlTx, dialect: db.dialect, Now: db.now()}, db: db, actor: actor, scope: scope}
+		if err := fn(tx); err != nil {
+			return err
+		}
+		if touched, err = tx.logChanges(ctx); err != nil {
+			return err
+		}
+		return sqlTx.Commit()
+	})
+	// Also after a failed commit: it may have happened all the same.
+	if db.Changed != nil && len(touched) > 0 {
+		db.Changed(touched)
+	}
+	return wrap(err)
+}
+
+// retry runs fn again while it fails only because of other transactions.
+func (db *DB) retry(ctx context.Context, fn func() error) error {
+	for attempt := 1; ; attempt++ {
+		err := fn()
+		if err == nil || !busy(err) || attempt == maxAttempts || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// Touch adds scopes whose facts this change alters beside those it holds.
+func (tx *Tx) Touch(scopes ...Scope) {
+	for _, s := range scopes {
+		tx.recorded = append(tx.recorded, s.keys...)
+	}
+}
+
+// logChanges appends the touched scopes to the change log.
+func (tx *Tx) logChanges(ctx context.Context) ([]string, error) {
+	if tx.events == 0 && len(tx.recorded) == 0 {
+		return nil, nil
+	}
+	scopes := slices.Concat(tx.scope.keys, tx.recorded)
+	slices.Sort(scopes)
+	scopes = slices.Compact(scopes)
+	for _, s := range scopes {
+		if _, err := tx.q.ExecContext(ctx, `INSERT INTO changes (scope, created_at) VALUES ($1, $2)`, s, tx.Now.UnixMicro()); err != nil {
+			return nil, err
+		}
+	}
+	return scopes, nil
+}
+
+// Change is one entry of the change log.
+type Change struct {
+	ID    int64
+	Scope string
+}
+
+// Changes returns the entries after a position, oldest first, leaving out
+// those that a running transaction may still precede.
+func (r *Read) Changes(ctx context.Context, after int64) ([]Change, error) {
+	return collect(ctx, r.q, func(row scanner) (c Change, err error) {
+		return c, row.Scan(&c.ID, &c.Scope)
+	}, r.dialect.settled, after)
+}
+
+// LastChange is the newest position in the change log.
+func (r *Read) LastChange(ctx context.Context) (int64, error) {
+	return one(ctx, r.q, scanInt, `SELECT COALESCE(MAX(id), 0) FROM changes`)
+}
+
+// exec runs a statement that writes.
+func (tx *Tx) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	tx.wrote = true
+	res, err := tx.q.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// Backup writes a consistent copy of a SQLite database into a new file, while
+// the server runs.
+func (db *DB) Backup(ctx context.Context, file string) error {
+	if err := db.dialect.backup(ctx, db.read, file); err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	return nil
+}
+
+// Check verifies the database's own integrity (SQLite only).
+func (db *DB) Check(ctx context.Context) error {
+	if db.dialect != sqliteDialect {
+		return nil
+	}
+	problems, err := collect(ctx, db.read, scanText, `PRAGMA integrity_check`)
+	if err != nil {
+		return err
+	}
+	if len(problems) != 1 || problems[0] != "ok" {
+		return fmt.Errorf("database is damaged: %s", strings.Join(problems, "; "))
+	}
+	return nil
+}
+
+// wrap gives errors of the engine the kind that tells callers to try again.
+// Errors that have a kind already pass.
+func wrap(err error) error {
+	var known *identity.Error
+	if err == nil || errors.As(err, &known) || errors.Is(err, ErrNoEvent) {
+		return err
+	}
+	if unavailable(err) {
+		return &identity.Error{Kind: identity.Unavailable, Code: "service_unavailable", Message: "the database cannot be reached or written just now; try again in a moment", RetryAfter: 2, Cause: err}
+	}
+	return err
+}

@@ -1,0 +1,169 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// dialect is everything in which the two engines differ.
+type dialect struct {
+	name string
+	// words replaces the {{…}} of a migration.
+	words *strings.Replacer
+	// lock makes writers of one scope queue, inside a transaction.
+	lock func(ctx context.Context, tx *sql.Tx, scope string) error
+	// snapshot are the options of a read transaction that sees one moment.
+	snapshot *sql.TxOptions
+	// backup writes a consistent copy into a new file.
+	backup func(ctx context.Context, db *sql.DB, file string) error
+	// settled selects the changes after $1 that no running transaction can
+	// still precede.
+	settled string
+}
+
+const settledChanges = `SELECT id, scope FROM changes WHERE id > $1`
+
+var sqliteDialect = &dialect{
+	name: "sqlite",
+	words: strings.NewReplacer(
+		"{{identity}}", "INTEGER PRIMARY KEY AUTOINCREMENT",
+		"{{transaction}}", "0",
+		"{{append-only events}}", `CREATE TRIGGER events_keep_u BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'audit events cannot be changed'); END;
+CREATE TRIGGER events_keep_d BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'audit events cannot be deleted'); END;`,
+	),
+	// One writer at a time: BEGIN IMMEDIATE holds the whole file.
+	lock:     func(context.Context, *sql.Tx, string) error { return nil },
+	snapshot: nil,
+	backup: func(ctx context.Context, db *sql.DB, file string) error {
+		_, err := db.ExecContext(ctx, `VACUUM INTO $1`, file)
+		return err
+	},
+	settled: settledChanges + ` ORDER BY id`,
+}
+
+var postgresDialect = &dialect{
+	name: "postgres",
+	words: strings.NewReplacer(
+		"{{identity}}", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+		"{{transaction}}", "(pg_current_xact_id()::text::bigint)",
+		"{{append-only events}}", `CREATE FUNCTION events_keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'audit events cannot be changed or deleted'; END $$;
+CREATE TRIGGER events_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON events FOR EACH STATEMENT EXECUTE FUNCTION events_keep();`,
+	),
+	lock: func(ctx context.Context, tx *sql.Tx, scope string) error {
+		_, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, scope)
+		return err
+	},
+	snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
+	backup: func(context.Context, *sql.DB, string) error {
+		return errors.New("this database is PostgreSQL: back it up with pg_dump, which takes a consistent copy while the server runs")
+	},
+	// Identity values are taken before commit: a lower one may appear later.
+	// Rows of transactions older than every running one cannot be overtaken.
+	settled: settledChanges + ` AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::bigint ORDER BY id`,
+}
+
+// open connects to the engine that the URL names.
+func open(databaseURL string) (d *dialect, write, read *sql.DB, err error) {
+	scheme, rest, ok := strings.Cut(databaseURL, ":")
+	switch {
+	case ok && scheme == "sqlite":
+		write, read, err = openSQLite(rest)
+		return sqliteDialect, write, read, err
+	case ok && (scheme == "postgres" || scheme == "postgresql"):
+		db, err := openPostgres(databaseURL)
+		return postgresDialect, db, db, err
+	}
+	return nil, nil, nil, errors.New("database URL: write sqlite:FILE or postgres://USER@HOST/DATABASE")
+}
+
+func openSQLite(file string) (write, read *sql.DB, err error) {
+	// synchronous=FULL: an acknowledged commit survives power loss on an
+	// honest disk; NORMAL would only survive a killed process.
+	pragmas := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "cache_size(-4000)"}}
+	base := "file:" + (&url.URL{Path: file}).EscapedPath() + "?" + pragmas.Encode()
+	if write, err = sql.Open("sqlite", base+"&_txlock=immediate"); err != nil {
+		return nil, nil, err
+	}
+	write.SetMaxOpenConns(1)
+	if read, err = sql.Open("sqlite", base+"&_pragma=query_only(1)"); err != nil {
+		return nil, nil, err
+	}
+	read.SetMaxOpenConns(8)
+	read.SetMaxIdleConns(4)
+	return write, read, nil
+}
+
+func openPostgres(databaseURL string) (*sql.DB, error) {
+	cfg, err := pgx.ParseConfig(databaseURL)
+	if err != nil {
+		// The parser's error may quote the URL with its password.
+		return nil, errors.New("database URL: PostgreSQL cannot read it; write postgres://USER:PASSWORD@HOST:PORT/DATABASE")
+	}
+	if cfg.ConnectTimeout == 0 {
+		cfg.ConnectTimeout = connectTimeout
+	}
+	db := stdlib.OpenDB(*cfg)
+	db.SetMaxOpenConns(16)
+	db.SetMaxIdleConns(16)
+	db.SetConnMaxIdleTime(idleTimeout)
+	return db, nil
+}
+
+// busy says whether a transaction failed only because of another one, so that
+// running it again can succeed.
+func busy(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code == "40001" || pg.Code == "40P01"
+	}
+	var lite *sqlite.Error
+	return errors.As(err, &lite) && lite.Code()&0xff == sqlite3.SQLITE_BUSY
+}
+
+// duplicate says whether a unique index refused a row.
+func duplicate(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code == "23505"
+	}
+	var lite *sqlite.Error
+	return errors.As(err, &lite) &&
+		(lite.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || lite.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+}
+
+// unavailable says whether the engine could not be reached or could not write:
+// the answer is "try again", not "you are wrong".
+func unavailable(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		switch pg.Code[:2] {
+		case "08", "53", "57", "58", "25": // connection, resources, shutdown, system, read-only
+			return true
+		}
+		return false
+	}
+	var lite *sqlite.Error
+	if errors.As(err, &lite) {
+		switch lite.Code() & 0xff {
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+			return true
+		}
+		return false
+	}
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, sql.ErrConnDone) || isConnectError(err)
+}
+
+func isConnectError(err error) bool {
+	var connect *pgconn.ConnectError
+	return errors.As(err, &connect) || strings.Contains(fmt.Sprint(err), "driver: bad connection") || pgconn.SafeToRetry(err)
+}

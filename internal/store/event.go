@@ -1,0 +1,202 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sallyport/sallyport/internal/identity"
+)
+
+// maxEventText bounds each text of an event, so that nobody can drown the log
+// with long names (in bytes).
+const maxEventText = 512
+
+// maxEventDetail bounds the detail of an event, in bytes.
+const maxEventDetail = 16 << 10
+
+const eventColumns = `id, chain, chain_seq, hash, created_at, action, outcome, actor_kind, actor_id, actor_name, credential_prefix,
+	organization_id, account_id, project, target_kind, target_id, target_name, client_ip, request_id, decision_id, description, detail`
+
+func scanEvent(row scanner) (e identity.Event, err error) {
+	var client, detail string
+	err = row.Scan(&e.ID, &e.Chain, &e.ChainSeq, &e.Hash, moment{&e.At}, &e.Action, &e.Outcome,
+		&e.Actor.Kind, &e.Actor.ID, &e.Actor.Name, &e.Actor.Credential, &e.OrganizationID, &e.AccountID, &e.Project,
+		&e.Target.Kind, &e.Target.ID, &e.Target.Name, &client, &e.Actor.RequestID, &e.DecisionID, &e.Description, &detail)
+	e.Actor.Client, _ = netip.ParseAddr(client)
+	if detail != "" {
+		e.Detail = json.RawMessage(detail)
+	}
+	return e, err
+}
+
+// Record appends an event to the audit log, in the name of the transaction's
+// actor. Outcome defaults to success. The entry carries the hash of the one
+// before it in its chain, which is that of the transaction's first scope.
+func (tx *Tx) Record(ctx context.Context, e identity.Event) error {
+	if len(tx.scope.keys) == 0 {
+		return errors.New("store: an event needs a scope for its chain")
+	}
+	e.Chain, e.At, e.Actor = tx.scope.keys[0], tx.Now, tx.actor
+	if e.Outcome == "" {
+		e.Outcome = identity.Success
+	}
+	for _, text := range []*string{&e.Actor.Name, &e.Target.ID, &e.Target.Name, &e.Description, &e.Project} {
+		*text = cut(*text)
+	}
+	if len(e.Detail) > maxEventDetail {
+		e.Detail = json.RawMessage(`{"cut":"the detail was longer than 16 KiB"}`)
+	}
+	previous, seq, err := tx.chainEnd(ctx, e.Chain)
+	if err != nil {
+		return err
+	}
+	e.ChainSeq = seq + 1
+	e.Hash = eventHash(previous, e)
+	if err := tx.insertEvent(ctx, e); err != nil {
+		return fmt.Errorf("record event %s: %w", e.Action, err)
+	}
+	tx.events++
+	return nil
+}
+
+func (tx *Tx) chainEnd(ctx context.Context, chain string) (hash string, seq int64, err error) {
+	err = tx.q.QueryRowContext(ctx, `SELECT hash, chain_seq FROM events WHERE chain = $1 ORDER BY chain_seq DESC LIMIT 1`, chain).Scan(&hash, &seq)
+	if errors.Is(err, errNoRow) {
+		return "", 0, nil
+	}
+	return hash, seq, err
+}
+
+func (tx *Tx) insertEvent(ctx context.Context, e identity.Event) error {
+	_, err := tx.q.ExecContext(ctx, `INSERT INTO events (chain, chain_seq, hash, created_at, action, outcome, actor_kind, actor_id, actor_name, credential_prefix,
+		organization_id, account_id, project, target_kind, target_id, target_name, client_ip, request_id, decision_id, description, detail)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
+		e.Chain, e.ChainSeq, e.Hash, micros(e.At), e.Action, e.Outcome, e.Actor.Kind, e.Actor.ID, e.Actor.Name, e.Actor.Credential,
+		e.OrganizationID, e.AccountID, e.Project, e.Target.Kind, e.Target.ID, e.Target.Name, clientText(e.Actor.Client),
+		e.Actor.RequestID, e.DecisionID, e.Description, string(e.Detail))
+	return err
+}
+
+func clientText(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+// cut shortens a text at a character's edge.
+func cut(s string) string {
+	if len(s) <= maxEventText {
+		return s
+	}
+	s = s[:maxEventText]
+	for !utf8.ValidString(s) && s != "" {
+		s = s[:len(s)-1]
+	}
+	return s + "…"
+}
+
+// eventHash chains an event to the one before it. Each field is preceded by
+// its length, so that no two different events have the same input.
+func eventHash(previous string, e identity.Event) string {
+	h := sha256.New()
+	for _, field := range []string{
+		previous, e.Chain, strconv.FormatInt(e.ChainSeq, 10), strconv.FormatInt(micros(e.At), 10), e.Action, e.Outcome,
+		e.Actor.Kind, e.Actor.ID, e.Actor.Name, e.Actor.Credential, e.OrganizationID, e.AccountID, e.Project,
+		e.Target.Kind, e.Target.ID, e.Target.Name, clientText(e.Actor.Client), e.Actor.RequestID, e.DecisionID, e.Description, string(e.Detail),
+	} {
+		fmt.Fprintf(h, "%d:%s", len(field), field)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// VerifyEvents walks every chain and returns how many events it checked. The
+// error names the first entry that was changed, or after which one is missing.
+func (r *Read) VerifyEvents(ctx context.Context) (checked int64, err error) {
+	rows, err := r.q.QueryContext(ctx, `SELECT `+eventColumns+` FROM events ORDER BY chain, chain_seq`)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	var last identity.Event
+	for rows.Next() {
+		e, err := scanEvent(rows)
+		if err != nil {
+			return checked, err
+		}
+		if e.Chain != last.Chain {
+			last = identity.Event{Chain: e.Chain}
+		}
+		if e.ChainSeq != last.ChainSeq+1 {
+			return checked, fmt.Errorf("audit log: chain %s: entry %d is missing before event %d", e.Chain, last.ChainSeq+1, e.ID)
+		}
+		if eventHash(last.Hash, e) != e.Hash {
+			return checked, fmt.Errorf("audit log: event %d (entry %d of chain %s) is not what was written", e.ID, e.ChainSeq, e.Chain)
+		}
+		last, checked = e, checked+1
+	}
+	return checked, rows.Err()
+}
+
+// EventFilter selects events; zero fields select all.
+type EventFilter struct {
+	OrganizationID string
+	AccountID      string
+	Project        string
+	Actor          string // id or name
+	Target         string // id or name
+	Action         string
+	Since, Until   time.Time
+	Before         int64 // only events with a lower id: the cursor
+	Limit          int
+}
+
+// Events returns the newest matching events first.
+func (r *Read) Events(ctx context.Context, f EventFilter) ([]identity.Event, error) {
+	where, args := []string{"1 = 1"}, []any{}
+	add := func(condition string, value any) {
+		args = append(args, value)
+		where = append(where, strings.ReplaceAll(condition, "$", "$"+strconv.Itoa(len(args))))
+	}
+	for _, c := range []struct{ condition, value string }{
+		{"organization_id = $", f.OrganizationID}, {"account_id = $", f.AccountID}, {"project = $", f.Project},
+		{"(actor_id = $ OR actor_name = $)", f.Actor}, {"(target_id = $ OR target_name = $)", f.Target}, {"action = $", f.Action},
+	} {
+		if c.value != "" {
+			add(c.condition, c.value)
+		}
+	}
+	if !f.Since.IsZero() {
+		add("created_at >= $", micros(f.Since))
+	}
+	if !f.Until.IsZero() {
+		add("created_at < $", micros(f.Until))
+	}
+	if f.Before > 0 {
+		add("id < $", f.Before)
+	}
+	args = append(args, f.Limit)
+	return collect(ctx, r.q, scanEvent, `SELECT `+eventColumns+` FROM events WHERE `+strings.Join(where, " AND ")+
+		` ORDER BY id DESC LIMIT $`+strconv.Itoa(len(args)), args...)
+}
+
+// Decision returns the refusal recorded under a decision id in an organization.
+func (r *Read) Decision(ctx context.Context, organizationID, decisionID string) (identity.Event, error) {
+	e, err := one(ctx, r.q, scanEvent, `SELECT `+eventColumns+` FROM events WHERE organization_id = $1 AND decision_id = $2`, organizationID, decisionID)
+	return found(e, err, identity.NotFoundf("decision_not_found", "there is no decision %q in this organization; decisions are kept as long as audit events", decisionID))
+}
+
+// DecisionRecorded says whether a refusal is in the log already.
+func (r *Read) DecisionRecorded(ctx context.Context, decisionID string) (bool, error) {
+	n, err := one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM events WHERE decision_id = $1`, decisionID)
+	return n > 0, err
+}

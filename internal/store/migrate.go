@@ -1,0 +1,139 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// ErrNewerSchema is returned when the database was migrated by a newer program
+// than this one, which must then not touch it.
+var ErrNewerSchema = errors.New("the database has a newer schema than this program knows: run the newer sallyport")
+
+// Migration is one numbered step of the schema; steps only go forward.
+type Migration struct {
+	Number   int
+	Name     string
+	Checksum string // SHA-256 of the file, hex
+	text     string
+}
+
+func migrations() ([]Migration, error) {
+	entries, err := migrationFiles.ReadDir("migrations") // sorted by name
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Migration, 0, len(entries))
+	for _, e := range entries {
+		text, err := migrationFiles.ReadFile("migrations/" + e.Name())
+		if err != nil {
+			return nil, err
+		}
+		number, err := strconv.Atoi(e.Name()[:4])
+		if err != nil || number != len(list)+1 {
+			return nil, fmt.Errorf("migration %s: want number %04d", e.Name(), len(list)+1)
+		}
+		sum := sha256.Sum256(text)
+		list = append(list, Migration{Number: number, Name: strings.TrimSuffix(e.Name(), ".sql"), Checksum: hex.EncodeToString(sum[:]), text: string(text)})
+	}
+	return list, nil
+}
+
+const createMigrationsTable = `CREATE TABLE IF NOT EXISTS schema_migrations (
+  number     BIGINT PRIMARY KEY,
+  name       TEXT NOT NULL,
+  checksum   TEXT NOT NULL,
+  applied_at BIGINT NOT NULL
+)`
+
+// Migrate brings the schema up to date and returns the steps it applied. All
+// of them commit together: the schema is the old one or the new one, never
+// between. Several nodes may call it at once; one does the work.
+func (db *DB) Migrate(ctx context.Context) ([]Migration, error) {
+	return db.migrate(ctx, false)
+}
+
+// Pending returns the steps that Migrate would apply, without applying any.
+func (db *DB) Pending(ctx context.Context) ([]Migration, error) {
+	return db.migrate(ctx, true)
+}
+
+func (db *DB) migrate(ctx context.Context, dryRun bool) (done []Migration, err error) {
+	known, err := migrations()
+	if err != nil {
+		return nil, err
+	}
+	tx, err := db.write.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	defer tx.Rollback()
+	if err := db.dialect.lock(ctx, tx, "schema"); err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	pending, err := db.pending(ctx, tx, known)
+	if err != nil || dryRun {
+		return pending, err
+	}
+	for _, m := range pending {
+		if _, err := tx.ExecContext(ctx, db.dialect.words.Replace(m.text)); err != nil {
+			return nil, fmt.Errorf("migration %s: %w", m.Name, err)
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO schema_migrations (number, name, checksum, applied_at) VALUES ($1, $2, $3, $4)`,
+			m.Number, m.Name, m.Checksum, db.now().UnixMicro()); err != nil {
+			return nil, fmt.Errorf("migration %s: %w", m.Name, err)
+		}
+	}
+	return pending, tx.Commit()
+}
+
+func (db *DB) pending(ctx context.Context, tx *sql.Tx, known []Migration) ([]Migration, error) {
+	if _, err := tx.ExecContext(ctx, createMigrationsTable); err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	applied, err := checksums(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	if len(applied) > len(known) {
+		return nil, ErrNewerSchema
+	}
+	for i, sum := range applied {
+		if sum != known[i].Checksum {
+			return nil, fmt.Errorf("migration %s was applied from another text than this program holds: use the program that made this database", known[i].Name)
+		}
+	}
+	return known[len(applied):], nil
+}
+
+func checksums(ctx context.Context, q querier) ([]string, error) {
+	return collect(ctx, q, scanText, `SELECT checksum FROM schema_migrations ORDER BY number`)
+}
+
+// Ready reports whether the database answers and has this program's schema.
+func (db *DB) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	known, err := migrations()
+	if err != nil {
+		return err
+	}
+	applied, err := checksums(ctx, db.read)
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	if len(applied) < len(known) {
+		return fmt.Errorf("database schema is at step %d, this program needs %d: run `sallyport migrate`", len(applied), len(known))
+	}
+	return nil
+}

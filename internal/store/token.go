@@ -1,0 +1,241 @@
+package store
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/policy"
+)
+
+// tokenColumns need the table under the name t.
+const tokenColumns = `t.prefix, t.hash, t.kind, t.user_id, t.description, t.manual, t.created_at, t.expires_at, t.max_age, t.extend_when_used,
+	t.addresses, t.scopes, t.revoked_at, t.parent, t.auth_method, t.auth_provider, t.auth_organization, t.auth_second_factor, t.auth_at,
+	t.break_glass, t.last_used_at, t.last_ip, t.last_user_agent`
+
+// hexHash scans the hash column.
+type hexHash struct{ h *[32]byte }
+
+func (x hexHash) Scan(src any) error {
+	var text []byte
+	switch s := src.(type) {
+	case string:
+		text = []byte(s)
+	case []byte:
+		text = s
+	}
+	if len(text) != 2*len(x.h) {
+		return errors.New("store: a token's hash is damaged")
+	}
+	_, err := hex.Decode(x.h[:], text)
+	return err
+}
+
+func tokenFields(t *identity.Token) []any {
+	return []any{
+		&t.Prefix, hexHash{&t.Hash}, &t.Kind, &t.UserID, &t.Description, &t.Manual, moment{&t.Created}, moment{&t.Expires},
+		(*age)(&t.MaxAge), &t.ExtendWhenUsed, addresses{t}, fromJSON{&t.Scopes}, moment{&t.Revoked}, &t.Parent,
+		&t.Authentication.Method, &t.Authentication.Provider, &t.Authentication.ProviderOrganization, &t.Authentication.SecondFactor,
+		moment{&t.Authentication.At}, &t.BreakGlass, moment{&t.LastUsed}, &t.LastIP, &t.LastUserAgent,
+	}
+}
+
+// age scans a duration column, kept in whole seconds.
+type age time.Duration
+
+func (a *age) Scan(src any) error {
+	n, _ := src.(int64)
+	*a = age(time.Duration(n) * time.Second)
+	return nil
+}
+
+// addresses scans an allow-list into its text and parsed forms. An entry that
+// cannot be read is kept as a prefix that contains nothing: a damaged
+// restriction must not become no restriction.
+type addresses struct{ t *identity.Token }
+
+func (a addresses) Scan(src any) error {
+	if err := (fromJSON{&a.t.AddressTexts}).Scan(src); err != nil {
+		return err
+	}
+	for _, text := range a.t.AddressTexts {
+		prefix, _ := netip.ParsePrefix(text)
+		a.t.Addresses = append(a.t.Addresses, prefix)
+	}
+	return nil
+}
+
+func scanToken(row scanner) (t identity.Token, err error) {
+	return t, row.Scan(tokenFields(&t)...)
+}
+
+// NoToken is the answer for a token that does not exist or is not the
+// caller's to see.
+func NoToken() *identity.Error {
+	return identity.NotFoundf("token_not_found", "there is no such live token; list yours with `sallyport user access-token list`")
+}
+
+// live are tokens that are neither revoked nor expired at $2, and not issued
+// before their owner's tokens were voided.
+const live = ` t.revoked_at = 0 AND (t.expires_at = 0 OR t.expires_at > $2) AND t.created_at > u.tokens_valid_from`
+
+// Tokens returns the live tokens of a user, newest first.
+func (r *Read) Tokens(ctx context.Context, userID string) ([]identity.Token, error) {
+	return collect(ctx, r.q, scanToken, `SELECT `+tokenColumns+` FROM tokens t JOIN users u ON u.id = t.user_id
+		WHERE t.user_id = $1 AND`+live+` ORDER BY t.created_at DESC, t.prefix`, userID, micros(r.Now))
+}
+
+// Token returns one live token of a user.
+func (r *Read) Token(ctx context.Context, userID, prefix string) (identity.Token, error) {
+	t, err := one(ctx, r.q, scanToken, `SELECT `+tokenColumns+` FROM tokens t JOIN users u ON u.id = t.user_id
+		WHERE t.user_id = $1 AND`+live+` AND t.prefix = $3`, userID, micros(r.Now), prefix)
+	return found(t, err, NoToken())
+}
+
+// CountTokens counts the live tokens of a kind that a user has.
+func (r *Read) CountTokens(ctx context.Context, userID string, kind policy.CredentialKind) (int64, error) {
+	return one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM tokens t JOIN users u ON u.id = t.user_id
+		WHERE t.user_id = $1 AND`+live+` AND t.kind = $3`, userID, micros(r.Now), int64(kind))
+}
+
+// OldestSession returns the least recently used live session of a user.
+func (r *Read) OldestSession(ctx context.Context, userID string) (identity.Token, error) {
+	t, err := one(ctx, r.q, scanToken, `SELECT `+tokenColumns+` FROM tokens t JOIN users u ON u.id = t.user_id
+		WHERE t.user_id = $1 AND`+live+` AND t.kind = $3 ORDER BY CASE WHEN t.last_used_at > t.created_at THEN t.last_used_at ELSE t.created_at END, t.prefix LIMIT 1`,
+		userID, micros(r.Now), int64(policy.Session))
+	return found(t, err, NoToken())
+}
+
+// AddToken stores a new token.
+func (tx *Tx) AddToken(ctx context.Context, t identity.Token) error {
+	if t.AddressTexts == nil {
+		t.AddressTexts = []string{}
+	}
+	if t.Scopes == nil {
+		t.Scopes = []string{}
+	}
+	a := t.Authentication
+	_, err := tx.exec(ctx, `INSERT INTO tokens (prefix, hash, kind, user_id, description, manual, created_at, expires_at, max_age, extend_when_used,
+		addresses, scopes, revoked_at, parent, auth_method, auth_provider, auth_organization, auth_second_factor, auth_at,
+		break_glass, last_used_at, last_ip, last_user_agent)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, $14, $15, $16, $17, $18, $19, 0, '', '')`,
+		t.Prefix, hex.EncodeToString(t.Hash[:]), int64(t.Kind), t.UserID, t.Description, t.Manual, micros(tx.Now), micros(t.Expires),
+		int64(t.MaxAge/time.Second), t.ExtendWhenUsed, toJSON(t.AddressTexts), toJSON(t.Scopes), t.Parent,
+		int64(a.Method), a.Provider, a.ProviderOrganization, a.SecondFactor, micros(a.At), t.BreakGlass)
+	return err
+}
+
+// SetTokenDescription changes the words beside a token.
+func (tx *Tx) SetTokenDescription(ctx context.Context, prefix, description string) error {
+	_, err := tx.exec(ctx, `UPDATE tokens SET description = $2 WHERE prefix = $1`, prefix, description)
+	return err
+}
+
+// RevokeToken ends a token and, to any depth, those that were made with it. It
+// returns the prefixes that it ended.
+func (tx *Tx) RevokeToken(ctx context.Context, userID, prefix string) ([]string, error) {
+	tx.Touch(User(userID))
+	ended := []string{}
+	for queue := []string{prefix}; len(queue) > 0; queue = queue[1:] {
+		n, err := tx.exec(ctx, `UPDATE tokens SET revoked_at = $2 WHERE prefix = $1 AND revoked_at = 0`, queue[0], micros(tx.Now))
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			ended = append(ended, queue[0])
+		}
+		children, err := collect(ctx, tx.q, scanText, `SELECT prefix FROM tokens WHERE parent = $1 AND revoked_at = 0`, queue[0])
+		if err != nil {
+			return nil, err
+		}
+		queue = append(queue, children...)
+	}
+	return ended, nil
+}
+
+// RevokePasswordTokens ends a user's tokens of the given kinds that descend
+// from a password login, except one (empty: none is spared).
+func (tx *Tx) RevokePasswordTokens(ctx context.Context, userID, except string, kinds ...policy.CredentialKind) (int64, error) {
+	tx.Touch(User(userID))
+	var total int64
+	for _, kind := range kinds {
+		n, err := tx.exec(ctx, `UPDATE tokens SET revoked_at = $4 WHERE user_id = $1 AND kind = $2 AND prefix <> $3 AND revoked_at = 0 AND auth_method = $5`,
+			userID, int64(kind), except, micros(tx.Now), int64(policy.MethodPassword))
+		if err != nil {
+			return total, err
+		}
+		total += n
+	}
+	return total, nil
+}
+
+// RevokeSessions ends a user's sessions, except one (empty: none is spared).
+func (tx *Tx) RevokeSessions(ctx context.Context, userID, except string) (int64, error) {
+	tx.Touch(User(userID))
+	return tx.exec(ctx, `UPDATE tokens SET revoked_at = $3 WHERE user_id = $1 AND kind = $4 AND prefix <> $2 AND revoked_at = 0`,
+		userID, except, micros(tx.Now), int64(policy.Session))
+}
+
+// RecordUses writes last-use records (housekeeping, in batches).
+func (tx *Tx) RecordUses(ctx context.Context, uses []identity.Use) error {
+	for _, u := range uses {
+		if _, err := tx.exec(ctx, `UPDATE tokens SET last_used_at = $2, last_ip = $3, last_user_agent = $4,
+			expires_at = CASE WHEN $5 > expires_at THEN $5 ELSE expires_at END WHERE prefix = $1 AND last_used_at < $2`,
+			u.Prefix, micros(u.At), u.IP, cut(u.UserAgent), micros(u.Expires)); err != nil {
+			return err
+		}
+	}
+	return tx.SeeUsers(ctx, uses)
+}
+
+// DeleteDeadTokens removes tokens that ended before a time (housekeeping).
+func (tx *Tx) DeleteDeadTokens(ctx context.Context, before time.Time) (int64, error) {
+	return tx.exec(ctx, `DELETE FROM tokens WHERE (revoked_at > 0 AND revoked_at < $1) OR (expires_at > 0 AND expires_at < $1)`, micros(before))
+}
+
+// Facts are what a decision needs to know of a credential and, when one was
+// named, of the organization it is used on.
+type Facts struct {
+	Token identity.Token
+	User  identity.User
+	// Organization has an empty ID when none was named or it does not exist.
+	Organization identity.Organization
+	Member       bool
+	SuperAdmin   bool
+	// Granted are the permissions granted on the organization itself.
+	Granted []string
+}
+
+// Facts reads all facts about a credential in one statement. An unknown prefix
+// is the kind Unauthenticated.
+func (r *Read) Facts(ctx context.Context, prefix, organizationID string) (f Facts, err error) {
+	var org struct {
+		id, name, tier, account, policy *string
+		version                         *int64
+	}
+	fields := append(tokenFields(&f.Token), userFields(&f.User)...)
+	var super *bool
+	fields = append(fields, &org.id, &org.name, &org.tier, &org.account, &org.policy, &org.version, &f.Member, &super, fromJSON{&f.Granted})
+	err = r.q.QueryRowContext(ctx, `SELECT `+tokenColumns+`, `+userColumns+`,
+			o.id, o.name, o.tier, o.account_id, o.policy, o.policy_version, m.user_id IS NOT NULL, m.super_admin, g.permissions
+		FROM tokens t
+		JOIN users u ON u.id = t.user_id
+		LEFT JOIN organizations o ON o.id = $2 AND NOT o.deleted
+		LEFT JOIN memberships m ON m.organization_id = o.id AND m.user_id = u.id
+		LEFT JOIN grants g ON g.resource_type = 'organization' AND g.resource_id = o.id AND g.principal_type = 'user' AND g.principal_id = u.id AND m.user_id IS NOT NULL
+		WHERE t.prefix = $1`, prefix, organizationID).Scan(fields...)
+	if errors.Is(err, errNoRow) {
+		return f, identity.BadCredential()
+	}
+	if err != nil {
+		return f, err
+	}
+	if org.id != nil {
+		f.Organization = identity.Organization{ID: *org.id, Name: *org.name, Tier: *org.tier, AccountID: *org.account, Policy: *org.policy, PolicyVersion: *org.version}
+	}
+	f.SuperAdmin = super != nil && *super
+	return f, nil
+}
