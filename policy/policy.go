@@ -1,3 +1,28 @@
+// Package policy decides whether a credential may be used, by the rules of one
+// organization.
+//
+// Most callers need three things: [Parse], which reads a policy; [Facts],
+// everything a decision depends on; and [Decide], which turns facts into a
+// [Decision]. The decision carries every rule that refused, names the error
+// for the wire, and says what the caller can do about it.
+//
+//	p, err := policy.Parse(stored)
+//	if err != nil {
+//		return err
+//	}
+//	d := policy.Decide(&policy.Facts{Now: now, Organization: id, Policy: &p, ...})
+//	if shown := d.Visible(); !shown.Allowed() {
+//		refuse(shown.Status(), shown.Code(), shown.Reasons(), shown.Remedy(&facts))
+//	}
+//
+// Everything here is a pure function of its arguments: no clock, no I/O, no
+// randomness. Live requests, the impact preview, the explanation of a past
+// refusal and offline tests are therefore loops over the same Decide, and no
+// other code compares a policy field with a credential.
+//
+// When something is missing or makes no sense, the answer is a refusal: the
+// zero Facts, the zero Decision, an unreadable policy, an unknown address and
+// an unknown value of any enumeration all refuse.
 package policy
 
 import (
@@ -29,6 +54,21 @@ type Policy struct {
 	SessionIdle            time.Duration
 
 	Ranges Ranges
+}
+
+// Default is the policy of a new organization: every login method is allowed,
+// nothing is limited, and agents' access tokens (MCP) are off.
+func Default() Policy {
+	return Policy{
+		PasswordEnabled:                   true,
+		OAuthEnabled:                      true,
+		OAuthProviders:                    AllProviders,
+		SAMLEnabled:                       true,
+		SAMLAllowExternal:                 true,
+		PasskeyEnabled:                    true,
+		PersonalTokensEnabled:             true,
+		PersonalTokensManagedUsersEnabled: true,
+	}
 }
 
 // Ranges are the addresses an organization is reached from.
@@ -134,7 +174,9 @@ type Credential struct {
 	Revoked        bool
 	LastUsed       time.Time // zero: never
 	// BreakGlass names the organization for which an operator's recover
-	// command made this session: there it passes every rule after 3.
+	// command made this session: there it passes every rule after 3. It has
+	// no effect on any other kind of credential, so that nothing made with
+	// the session inherits its power.
 	BreakGlass string
 }
 
@@ -160,14 +202,15 @@ type Facts struct {
 
 	// Organization is the organization being accessed; for Login and
 	// CreatePersonalToken the managing organization. Empty when no
-	// organization is concerned: then only rules 1 to 5, 18's absence and 19
-	// apply, and Policy is nil.
+	// organization is concerned, as in the user's own profile: then only
+	// rules 1 to 5, 11 and 19 apply, and Policy is nil.
 	Organization string
 	// Policy is that of Organization. Nil with a non-empty Organization is a
 	// policy that could not be read: it refuses everything (rule 0).
 	Policy *Policy
 	// Memberships are the policies of every organization of the user; used by
-	// rule 11 alone.
+	// rule 11 alone. A nil element is a policy that could not be read, and
+	// counts as one that has personal tokens off.
 	Memberships []*Policy
 	// Covered is whether scopes, roles and permissions cover the action (rule 19).
 	Covered bool
