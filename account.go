@@ -1,6 +1,10 @@
 package sallyport
 
-import "time"
+import (
+	"context"
+	"net/http"
+	"time"
+)
 
 // Account is the root of an organization, or one of its organizational units.
 type Account struct {
@@ -48,4 +52,45 @@ type UpdateAccount struct {
 // MoveAccount is the body of PUT /v1/account/{account_id}/parent_account.
 type MoveAccount struct {
 	ParentAccountID string `json:"parent_account_id"`
+}
+
+// Accounts returns the roots and units the caller may see.
+func (c *Client) Accounts(ctx context.Context) ([]Account, error) {
+	var out AccountList
+	err := c.call(ctx, http.MethodGet, []string{"v1", "account"}, nil, nil, &out)
+	return out.Accounts, err
+}
+
+// Account returns one root or unit.
+func (c *Client) Account(ctx context.Context, accountID string) (Account, error) {
+	var out AccountAnswer
+	err := c.call(ctx, http.MethodGet, []string{"v1", "account", accountID}, nil, nil, &out)
+	return out.Account, err
+}
+
+// CreateAccount creates a unit, or without a parent an organization.
+func (c *Client) CreateAccount(ctx context.Context, in CreateAccount) (Account, error) {
+	var out AccountAnswer
+	err := c.call(ctx, http.MethodPost, []string{"v1", "account"}, nil, in, &out)
+	return out.Account, err
+}
+
+// UpdateAccount renames a root or unit.
+func (c *Client) UpdateAccount(ctx context.Context, accountID string, in UpdateAccount) (Account, error) {
+	var out AccountAnswer
+	err := c.call(ctx, http.MethodPut, []string{"v1", "account", accountID}, nil, in, &out)
+	return out.Account, err
+}
+
+// DeleteAccount deletes a unit, or an organization by its root; it must be
+// empty.
+func (c *Client) DeleteAccount(ctx context.Context, accountID string) error {
+	return c.call(ctx, http.MethodDelete, []string{"v1", "account", accountID}, nil, nil, nil)
+}
+
+// MoveAccount gives a unit another parent.
+func (c *Client) MoveAccount(ctx context.Context, accountID string, in MoveAccount) (Account, error) {
+	var out AccountAnswer
+	err := c.call(ctx, http.MethodPut, []string{"v1", "account", accountID, "parent_account"}, nil, in, &out)
+	return out.Account, err
 }

@@ -1,7 +1,11 @@
 package sallyport
 
 import (
+	"context"
 	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -56,4 +60,42 @@ type Target struct {
 type AuditEventPage struct {
 	Events     []AuditEvent `json:"events"`      // never null
 	NextCursor *string      `json:"next_cursor"` // of the following page; null on the last
+}
+
+// AuditFilter chooses audit events. Zero fields choose all.
+type AuditFilter struct {
+	Actor  string // id or name
+	Target string // id or name
+	Action string
+	Since  time.Time // not before
+	Until  time.Time // before
+	Limit  int       // at most this many in one page; 0: the server's default
+	Cursor string    // AuditEventPage.NextCursor of the page before
+}
+
+// AuditEvents returns one page of an organization's audit events, newest
+// first.
+func (c *Client) AuditEvents(ctx context.Context, organizationID string, filter AuditFilter) (out AuditEventPage, err error) {
+	err = c.call(ctx, http.MethodGet, organizationPath(organizationID, "audit-events"), filter.query(), nil, &out)
+	return out, err
+}
+
+func (f AuditFilter) query() url.Values {
+	q := url.Values{}
+	for key, value := range map[string]string{
+		"actor": f.Actor, "target": f.Target, "action": f.Action, "cursor": f.Cursor,
+	} {
+		if value != "" {
+			q.Set(key, value)
+		}
+	}
+	for key, value := range map[string]time.Time{"since": f.Since, "until": f.Until} {
+		if !value.IsZero() {
+			q.Set(key, value.UTC().Format(time.RFC3339Nano))
+		}
+	}
+	if f.Limit > 0 {
+		q.Set("limit", strconv.Itoa(f.Limit))
+	}
+	return q
 }

@@ -2,8 +2,10 @@ package sallyport
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 )
 
 // AuthenticationConfig is the authentication policy of an organization, GET
@@ -90,4 +92,16 @@ func (o *OptionalSeconds) UnmarshalJSON(data []byte) error {
 	}
 	*o = SetSeconds(n)
 	return nil
+}
+
+// AuthenticationConfig returns the authentication policy of an organization.
+func (c *Client) AuthenticationConfig(ctx context.Context, organizationID string) (out AuthenticationConfig, err error) {
+	err = c.call(ctx, http.MethodGet, organizationPath(organizationID, "config", "authentication"), nil, nil, &out)
+	return out, err
+}
+
+// UpdateAuthenticationConfig changes it, from the next request on.
+func (c *Client) UpdateAuthenticationConfig(ctx context.Context, organizationID string, in AuthenticationConfigUpdate) (out AuthenticationConfig, err error) {
+	err = c.call(ctx, http.MethodPatch, organizationPath(organizationID, "config", "authentication"), nil, in, &out)
+	return out, err
 }

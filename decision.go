@@ -1,7 +1,9 @@
 package sallyport
 
 import (
+	"context"
 	"encoding/json"
+	"net/http"
 	"time"
 )
 
@@ -42,4 +44,10 @@ type DecisionAddress struct {
 	Client string   `json:"client"` // the address that was judged; empty when unknown
 	Socket string   `json:"socket"` // the other end of the connection
 	Chain  []string `json:"chain"`  // forwarded addresses in the order of the header; never null
+}
+
+// Decision returns a recorded refusal.
+func (c *Client) Decision(ctx context.Context, organizationID, decisionID string) (out Decision, err error) {
+	err = c.call(ctx, http.MethodGet, organizationPath(organizationID, "decisions", decisionID), nil, nil, &out)
+	return out, err
 }

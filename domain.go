@@ -1,6 +1,10 @@
 package sallyport
 
-import "time"
+import (
+	"context"
+	"net/http"
+	"time"
+)
 
 // Domain is an e-mail domain that an organization claims.
 type Domain struct {
@@ -24,4 +28,28 @@ type DomainList struct {
 type CreateDomain struct {
 	DomainName       string `json:"domain_name"`
 	VerificationType string `json:"verification_type,omitzero"` // "dns" (the default) or "http"
+}
+
+// Domains returns the domains of an organization, verified or not.
+func (c *Client) Domains(ctx context.Context, organizationID string) ([]Domain, error) {
+	var out DomainList
+	err := c.call(ctx, http.MethodGet, organizationPath(organizationID, "domains"), nil, nil, &out)
+	return out.Domains, err
+}
+
+// CreateDomain claims a domain.
+func (c *Client) CreateDomain(ctx context.Context, organizationID string, in CreateDomain) (out Domain, err error) {
+	err = c.call(ctx, http.MethodPost, organizationPath(organizationID, "domains"), nil, in, &out)
+	return out, err
+}
+
+// VerifyDomain asks the server to look for the challenge.
+func (c *Client) VerifyDomain(ctx context.Context, organizationID, domainID string) (out Domain, err error) {
+	err = c.call(ctx, http.MethodPost, organizationPath(organizationID, "domains", domainID, "verify"), nil, nil, &out)
+	return out, err
+}
+
+// DeleteDomain gives a domain up.
+func (c *Client) DeleteDomain(ctx context.Context, organizationID, domainID string) error {
+	return c.call(ctx, http.MethodDelete, organizationPath(organizationID, "domains", domainID), nil, nil, nil)
 }

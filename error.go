@@ -32,11 +32,6 @@ type ErrorMetadata struct {
 	RequestID  string   `json:"request_id,omitzero"`
 }
 
-// IsZero reports whether there is nothing to say.
-func (m ErrorMetadata) IsZero() bool {
-	return m.Reasons == nil && m.Remedy == "" && m.RemedyURL == "" && m.DecisionID == "" && m.RequestID == ""
-}
-
 // Error is an answer of the server with a status of 400 and above. Compare
 // kinds with errors.Is and the Err variables, or with a literal that names
 // only what matters:
@@ -95,7 +90,8 @@ func parseError(status int, requestID string, body []byte) *Error {
 		}
 	}
 	if strings.TrimSpace(e.Message) == "" {
-		e.Message = strings.TrimSpace(fmt.Sprintf("the server answered %d %s without an explanation", status, http.StatusText(status)))
+		kind := strings.TrimSpace(fmt.Sprint(status, " ", http.StatusText(status)))
+		e.Message = fmt.Sprintf("the server answered %s without an explanation", kind)
 	}
 	return e
 }

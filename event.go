@@ -1,6 +1,12 @@
 package sallyport
 
-import "time"
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
 
 // AccountEvent is an audit event in the form of GET
 // /v1/account/{account_id}/events, newest first.
@@ -34,4 +40,20 @@ type ProjectEvent struct {
 // ProjectEventList is the answer of GET /v1/project/{project}/events.
 type ProjectEventList struct {
 	Events []ProjectEvent `json:"events"` // never null
+}
+
+// AccountEvents returns the events of an organization (by its root account)
+// or a unit.
+func (c *Client) AccountEvents(ctx context.Context, accountID string) ([]AccountEvent, error) {
+	var out AccountEventList
+	err := c.call(ctx, http.MethodGet, []string{"v1", "account", accountID, "events"}, nil, nil, &out)
+	return out.Events, err
+}
+
+// ProjectEvents returns at most limit events of a project.
+func (c *Client) ProjectEvents(ctx context.Context, project string, limit int) ([]ProjectEvent, error) {
+	var out ProjectEventList
+	query := url.Values{"limit": {strconv.Itoa(limit)}}
+	err := c.call(ctx, http.MethodGet, []string{"v1", "project", project, "events"}, query, nil, &out)
+	return out.Events, err
 }

@@ -1,6 +1,10 @@
 package sallyport
 
-import "time"
+import (
+	"context"
+	"net/http"
+	"time"
+)
 
 // Group is a user group of an organization.
 type Group struct {
@@ -54,4 +58,46 @@ const (
 type UpdateGroupMembers struct {
 	Operation string   `json:"operation"`  // AddMembers or RemoveMembers
 	MemberIDs []string `json:"member_ids"` // at most 1024
+}
+
+// Groups returns the user groups of an organization.
+func (c *Client) Groups(ctx context.Context, organizationID string) ([]Group, error) {
+	var out GroupList
+	err := c.call(ctx, http.MethodGet, organizationPath(organizationID, "user-groups"), nil, nil, &out)
+	return out.UserGroups, err
+}
+
+// Group returns one group.
+func (c *Client) Group(ctx context.Context, organizationID, groupID string) (out Group, err error) {
+	err = c.call(ctx, http.MethodGet, organizationPath(organizationID, "user-groups", groupID), nil, nil, &out)
+	return out, err
+}
+
+// CreateGroup creates a group.
+func (c *Client) CreateGroup(ctx context.Context, organizationID string, in CreateGroup) (out Group, err error) {
+	err = c.call(ctx, http.MethodPost, organizationPath(organizationID, "user-groups"), nil, in, &out)
+	return out, err
+}
+
+// UpdateGroup changes name or description.
+func (c *Client) UpdateGroup(ctx context.Context, organizationID, groupID string, in UpdateGroup) (out Group, err error) {
+	err = c.call(ctx, http.MethodPatch, organizationPath(organizationID, "user-groups", groupID), nil, in, &out)
+	return out, err
+}
+
+// DeleteGroup deletes a group and the access it gave.
+func (c *Client) DeleteGroup(ctx context.Context, organizationID, groupID string) error {
+	return c.call(ctx, http.MethodDelete, organizationPath(organizationID, "user-groups", groupID), nil, nil, nil)
+}
+
+// GroupMembers returns the members of a group.
+func (c *Client) GroupMembers(ctx context.Context, organizationID, groupID string) ([]GroupMember, error) {
+	var out GroupMemberList
+	err := c.call(ctx, http.MethodGet, organizationPath(organizationID, "user-groups", groupID, "members"), nil, nil, &out)
+	return out.Members, err
+}
+
+// UpdateGroupMembers adds or removes members of a group.
+func (c *Client) UpdateGroupMembers(ctx context.Context, organizationID, groupID string, in UpdateGroupMembers) error {
+	return c.call(ctx, http.MethodPatch, organizationPath(organizationID, "user-groups", groupID, "members"), nil, in, nil)
 }

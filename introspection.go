@@ -1,5 +1,11 @@
 package sallyport
 
+import (
+	"context"
+	"net/http"
+	"net/url"
+)
+
 // IntrospectionRequest is the form of POST /oauth2/introspect (RFC 7662
 // section 2.1).
 type IntrospectionRequest struct {
@@ -30,4 +36,22 @@ type Introspection struct {
 	Managed        *bool    `json:"managed,omitzero"`
 	ErrorCode      string   `json:"error_code,omitzero"`
 	DecisionID     string   `json:"decision_id,omitzero"`
+}
+
+// Introspect asks what a token that somebody presented is worth (RFC 7662).
+// The token of this client must be an application token that holds
+// organization:tokens:introspect.
+func (c *Client) Introspect(ctx context.Context, in IntrospectionRequest) (out Introspection, err error) {
+	form := url.Values{"token": {in.Token}}
+	if in.OrganizationID != "" {
+		form.Set("organization_id", in.OrganizationID)
+	}
+	if in.ClientIP != "" {
+		form.Set("client_ip", in.ClientIP)
+	}
+	_, err = c.do(ctx, request{
+		method: http.MethodPost, path: "/oauth2/introspect",
+		body: []byte(form.Encode()), contentType: "application/x-www-form-urlencoded",
+	}, &out)
+	return out, err
 }

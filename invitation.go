@@ -1,6 +1,10 @@
 package sallyport
 
-import "time"
+import (
+	"context"
+	"net/http"
+	"time"
+)
 
 // Invitation asks somebody into an organization by e-mail.
 type Invitation struct {
@@ -19,4 +23,26 @@ type InvitationList struct {
 // CreateInvitation is the body of POST on the same path.
 type CreateInvitation struct {
 	UserEmail string `json:"user_email"` // at most 254 bytes
+}
+
+// Invitations returns the open invitations of an organization.
+func (c *Client) Invitations(ctx context.Context, organizationID string) ([]Invitation, error) {
+	var out InvitationList
+	err := c.call(ctx, http.MethodGet, organizationPath(organizationID, "invitation"), nil, nil, &out)
+	return out.Invitations, err
+}
+
+// Invite asks somebody into an organization.
+func (c *Client) Invite(ctx context.Context, organizationID string, in CreateInvitation) error {
+	return c.call(ctx, http.MethodPost, organizationPath(organizationID, "invitation"), nil, in, nil)
+}
+
+// DeleteInvitation takes an invitation back.
+func (c *Client) DeleteInvitation(ctx context.Context, organizationID, email string) error {
+	return c.call(ctx, http.MethodDelete, organizationPath(organizationID, "invitation", email), nil, nil, nil)
+}
+
+// AcceptInvitation joins the organization, as the invited user.
+func (c *Client) AcceptInvitation(ctx context.Context, organizationID, email string) error {
+	return c.call(ctx, http.MethodPost, organizationPath(organizationID, "invitation", email), nil, nil, nil)
 }

@@ -1,5 +1,10 @@
 package sallyport
 
+import (
+	"context"
+	"net/http"
+)
+
 // IPAllowlist is the address ranges an organization may be reached from, GET
 // /v1/organization/{organization_id}/config/api-client-ip-allowlist. While it
 // is not enabled it is stored and not applied.
@@ -21,4 +26,15 @@ type IPAllowlistUpdate struct {
 	// AcceptAllAddresses lets a list pass that contains every address, such
 	// as 0.0.0.0/0, which is most often a mistake.
 	AcceptAllAddresses bool `json:"accept_all_addresses,omitzero"`
+}
+
+// IPAllowlist returns the address ranges of an organization.
+func (c *Client) IPAllowlist(ctx context.Context, organizationID string) (out IPAllowlist, err error) {
+	err = c.call(ctx, http.MethodGet, organizationPath(organizationID, "config", "api-client-ip-allowlist"), nil, nil, &out)
+	return out, err
+}
+
+// SetIPAllowlist replaces them, from the next request on.
+func (c *Client) SetIPAllowlist(ctx context.Context, organizationID string, in IPAllowlistUpdate) error {
+	return c.call(ctx, http.MethodPut, organizationPath(organizationID, "config", "api-client-ip-allowlist"), nil, in, nil)
 }

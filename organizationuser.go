@@ -1,6 +1,10 @@
 package sallyport
 
-import "time"
+import (
+	"context"
+	"net/http"
+	"time"
+)
 
 // OrganizationUser is a member of an organization: a user, or an application
 // user.
@@ -81,4 +85,54 @@ type MemberAuthMethod struct {
 // /v1/organization/{organization_id}/user/{member_user_id}/authentication_methods.
 type MemberAuthMethodList struct {
 	AuthenticationMethods []MemberAuthMethod `json:"authentication_methods"` // never null
+}
+
+// OrganizationUsers returns the members of an organization, application users
+// included.
+func (c *Client) OrganizationUsers(ctx context.Context, organizationID string) ([]OrganizationUser, error) {
+	var out OrganizationUserList
+	err := c.call(ctx, http.MethodGet, organizationPath(organizationID, "user"), nil, nil, &out)
+	return out.Users, err
+}
+
+// OrganizationUser returns one member.
+func (c *Client) OrganizationUser(ctx context.Context, organizationID, userID string) (out OrganizationUser, err error) {
+	err = c.call(ctx, http.MethodGet, organizationPath(organizationID, "user", userID), nil, nil, &out)
+	return out, err
+}
+
+// UpdateOrganizationUser changes a member.
+func (c *Client) UpdateOrganizationUser(ctx context.Context, organizationID, userID string, in UpdateOrganizationUser) (out OrganizationUser, err error) {
+	err = c.call(ctx, http.MethodPatch, organizationPath(organizationID, "user", userID), nil, in, &out)
+	return out, err
+}
+
+// RemoveOrganizationUser ends a membership.
+func (c *Client) RemoveOrganizationUser(ctx context.Context, organizationID, userID string) error {
+	return c.call(ctx, http.MethodDelete, organizationPath(organizationID, "user", userID), nil, nil, nil)
+}
+
+// MemberAuthMethods returns the ways in which a member may log in.
+func (c *Client) MemberAuthMethods(ctx context.Context, organizationID, userID string) ([]MemberAuthMethod, error) {
+	var out MemberAuthMethodList
+	err := c.call(ctx, http.MethodGet, organizationPath(organizationID, "user", userID, "authentication_methods"), nil, nil, &out)
+	return out.AuthenticationMethods, err
+}
+
+// ResetMemberPassword sends a managed user a link to set a new password.
+func (c *Client) ResetMemberPassword(ctx context.Context, organizationID, userID string) error {
+	return c.call(ctx, http.MethodPost, organizationPath(organizationID, "user", userID, "reset_password"), nil, nil, nil)
+}
+
+// MemberTokens returns the tokens of a member.
+func (c *Client) MemberTokens(ctx context.Context, organizationID, userID string) ([]MemberToken, error) {
+	var out MemberTokenList
+	err := c.call(ctx, http.MethodGet, organizationPath(organizationID, "user", userID, "access-tokens"), nil, nil, &out)
+	return out.Tokens, err
+}
+
+// RevokeMemberToken ends a token of a managed user. The path says
+// "access-token" where that of the list says "access-tokens".
+func (c *Client) RevokeMemberToken(ctx context.Context, organizationID, userID, prefix string) error {
+	return c.call(ctx, http.MethodDelete, organizationPath(organizationID, "user", userID, "access-token", tokenPrefix(prefix)), nil, nil, nil)
 }

@@ -1,5 +1,10 @@
 package sallyport
 
+import (
+	"context"
+	"net/http"
+)
+
 // PasswordChange is the body of PUT /v1/me/password. All tokens and sessions
 // of the user end with it.
 type PasswordChange struct {
@@ -36,4 +41,26 @@ type PasswordStrength struct {
 // PasswordStrengthAnswer wraps a PasswordStrength.
 type PasswordStrengthAnswer struct {
 	PasswordStrength PasswordStrength `json:"password_strength"`
+}
+
+// ChangePassword changes the caller's password. It ends all their tokens and
+// sessions and returns the token of a new session.
+func (c *Client) ChangePassword(ctx context.Context, in PasswordChange) (string, error) {
+	var out NewToken
+	err := c.call(ctx, http.MethodPut, []string{"v1", "me", "password"}, nil, in, &out)
+	return out.Token, err
+}
+
+// PasswordStrength judges the password of a user to come.
+func (c *Client) PasswordStrength(ctx context.Context, in PasswordStrengthRequest) (PasswordStrength, error) {
+	var out PasswordStrengthAnswer
+	err := c.call(ctx, http.MethodPost, []string{"v1", "user", "password_strength"}, nil, in, &out)
+	return out.PasswordStrength, err
+}
+
+// MyPasswordStrength judges a new password of the caller.
+func (c *Client) MyPasswordStrength(ctx context.Context, in PasswordStrengthChange) (PasswordStrength, error) {
+	var out PasswordStrengthAnswer
+	err := c.call(ctx, http.MethodPost, []string{"v1", "me", "password_strength"}, nil, in, &out)
+	return out.PasswordStrength, err
 }

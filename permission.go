@@ -1,6 +1,10 @@
 package sallyport
 
-import "time"
+import (
+	"context"
+	"net/http"
+	"time"
+)
 
 // The kinds of resource that permissions are granted on.
 const (
@@ -69,4 +73,28 @@ type MemberPermission struct {
 // /v1/organization/{organization_id}/user/{member_user_id}/permissions.
 type MemberPermissionList struct {
 	Permissions []MemberPermission `json:"permissions"` // never null
+}
+
+// Permissions returns the explicit grants on a resource.
+func (c *Client) Permissions(ctx context.Context, organizationID, resourceType, resourceID string) ([]Permission, error) {
+	var out PermissionList
+	err := c.call(ctx, http.MethodGet, organizationPath(organizationID, "permissions", resourceType, resourceID), nil, nil, &out)
+	return out.Permissions, err
+}
+
+// SetPermissions replaces all grants on a resource.
+func (c *Client) SetPermissions(ctx context.Context, organizationID, resourceType, resourceID string, in SetPermissions) error {
+	return c.call(ctx, http.MethodPut, organizationPath(organizationID, "permissions", resourceType, resourceID), nil, in, nil)
+}
+
+// UpdatePermissions changes the grants of the named principals on a resource.
+func (c *Client) UpdatePermissions(ctx context.Context, organizationID, resourceType, resourceID string, in UpdatePermissions) error {
+	return c.call(ctx, http.MethodPatch, organizationPath(organizationID, "permissions", resourceType, resourceID), nil, in, nil)
+}
+
+// MemberPermissions returns what a member holds in an organization.
+func (c *Client) MemberPermissions(ctx context.Context, organizationID, userID string) ([]MemberPermission, error) {
+	var out MemberPermissionList
+	err := c.call(ctx, http.MethodGet, organizationPath(organizationID, "user", userID, "permissions"), nil, nil, &out)
+	return out.Permissions, err
 }

@@ -1,7 +1,9 @@
 package sallyport
 
 import (
+	"context"
 	"encoding/json"
+	"net/http"
 	"time"
 )
 
@@ -164,4 +166,80 @@ type UpdateOrganizationProject struct {
 	BasePort       *int              `json:"base_port,omitzero"`
 	Tags           map[string]string `json:"tags,omitzero"`
 	TechEmails     []Email           `json:"tech_emails,omitzero"`
+}
+
+// Projects returns the projects of the caller and their roles in them.
+func (c *Client) Projects(ctx context.Context) (out ProjectList, err error) {
+	err = c.call(ctx, http.MethodGet, []string{"v1", "project"}, nil, nil, &out)
+	return out, err
+}
+
+// Project returns one project.
+func (c *Client) Project(ctx context.Context, name string) (Project, error) {
+	var out ProjectAnswer
+	err := c.call(ctx, http.MethodGet, []string{"v1", "project", name}, nil, nil, &out)
+	return out.Project, err
+}
+
+// CreateProject creates a project.
+func (c *Client) CreateProject(ctx context.Context, in CreateProject) (Project, error) {
+	var out ProjectAnswer
+	err := c.call(ctx, http.MethodPost, []string{"v1", "project"}, nil, in, &out)
+	return out.Project, err
+}
+
+// UpdateProject changes a project.
+func (c *Client) UpdateProject(ctx context.Context, name string, in UpdateProject) (Project, error) {
+	var out ProjectAnswer
+	err := c.call(ctx, http.MethodPut, []string{"v1", "project", name}, nil, in, &out)
+	return out.Project, err
+}
+
+// DeleteProject deletes a project.
+func (c *Client) DeleteProject(ctx context.Context, name string) error {
+	return c.call(ctx, http.MethodDelete, []string{"v1", "project", name}, nil, nil, nil)
+}
+
+// ProjectCA returns the certificate of a project, PEM.
+func (c *Client) ProjectCA(ctx context.Context, name string) (string, error) {
+	var out ProjectCA
+	err := c.call(ctx, http.MethodGet, []string{"v1", "project", name, "kms", "ca"}, nil, nil, &out)
+	return out.Certificate, err
+}
+
+// ProjectUsers returns who may reach a project, and who is invited.
+func (c *Client) ProjectUsers(ctx context.Context, name string) (out ProjectUserList, err error) {
+	err = c.call(ctx, http.MethodGet, []string{"v1", "project", name, "users"}, nil, nil, &out)
+	return out, err
+}
+
+// OrganizationProjects returns the projects of an organization.
+func (c *Client) OrganizationProjects(ctx context.Context, organizationID string) ([]OrganizationProject, error) {
+	var out OrganizationProjectList
+	err := c.call(ctx, http.MethodGet, organizationPath(organizationID, "projects"), nil, nil, &out)
+	return out.Projects, err
+}
+
+// OrganizationProject returns one project. The path says "project" where that
+// of the list says "projects".
+func (c *Client) OrganizationProject(ctx context.Context, organizationID, projectID string) (out OrganizationProject, err error) {
+	err = c.call(ctx, http.MethodGet, organizationPath(organizationID, "project", projectID), nil, nil, &out)
+	return out, err
+}
+
+// CreateOrganizationProject creates a project.
+func (c *Client) CreateOrganizationProject(ctx context.Context, organizationID string, in CreateOrganizationProject) (out OrganizationProject, err error) {
+	err = c.call(ctx, http.MethodPost, organizationPath(organizationID, "projects"), nil, in, &out)
+	return out, err
+}
+
+// UpdateOrganizationProject changes a project.
+func (c *Client) UpdateOrganizationProject(ctx context.Context, organizationID, projectID string, in UpdateOrganizationProject) (out OrganizationProject, err error) {
+	err = c.call(ctx, http.MethodPatch, organizationPath(organizationID, "project", projectID), nil, in, &out)
+	return out, err
+}
+
+// DeleteOrganizationProject deletes a project.
+func (c *Client) DeleteOrganizationProject(ctx context.Context, organizationID, projectID string) error {
+	return c.call(ctx, http.MethodDelete, organizationPath(organizationID, "project", projectID), nil, nil, nil)
 }

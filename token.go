@@ -1,6 +1,10 @@
 package sallyport
 
-import "time"
+import (
+	"context"
+	"net/http"
+	"time"
+)
 
 // Token is a session, personal or application token as lists show it: all but
 // its secret.
@@ -55,4 +59,29 @@ type CreatedToken struct {
 // description of a token may change.
 type UpdateToken struct {
 	Description string `json:"description"` // at most 1000 characters
+}
+
+// Tokens returns the caller's personal tokens and sessions.
+func (c *Client) Tokens(ctx context.Context) ([]Token, error) {
+	var out TokenList
+	err := c.call(ctx, http.MethodGet, []string{"v1", "access_token"}, nil, nil, &out)
+	return out.Tokens, err
+}
+
+// CreateToken makes a personal token. Its full form is in this answer only.
+func (c *Client) CreateToken(ctx context.Context, in CreateToken) (out CreatedToken, err error) {
+	err = c.call(ctx, http.MethodPost, []string{"v1", "access_token"}, nil, in, &out)
+	return out, err
+}
+
+// UpdateToken changes the description of one of the caller's tokens, named by
+// its prefix or whole.
+func (c *Client) UpdateToken(ctx context.Context, prefix string, in UpdateToken) (out Token, err error) {
+	err = c.call(ctx, http.MethodPut, []string{"v1", "access_token", tokenPrefix(prefix)}, nil, in, &out)
+	return out, err
+}
+
+// RevokeToken ends one of the caller's tokens, named by its prefix or whole.
+func (c *Client) RevokeToken(ctx context.Context, prefix string) error {
+	return c.call(ctx, http.MethodDelete, []string{"v1", "access_token", tokenPrefix(prefix)}, nil, nil, nil)
 }

@@ -1,5 +1,10 @@
 package sallyport
 
+import (
+	"context"
+	"net/http"
+)
+
 // MethodOTP is the second factor by one-time codes (TOTP, RFC 6238).
 const MethodOTP = "otp"
 
@@ -29,4 +34,18 @@ type TwoFactorConfirm struct {
 type TwoFactorEnabled struct {
 	Method string `json:"method"`
 	Token  string `json:"token"` // a new session token
+}
+
+// ConfigureTwoFactor begins to enable the second factor, or disables it.
+func (c *Client) ConfigureTwoFactor(ctx context.Context, in TwoFactorRequest) (out TwoFactor, err error) {
+	err = c.call(ctx, http.MethodPut, []string{"v1", "me", "2fa"}, nil, in, &out)
+	return out, err
+}
+
+// ConfirmTwoFactor enables the second factor that ConfigureTwoFactor offered
+// and returns a new session token; personal tokens made after a login by
+// password end.
+func (c *Client) ConfirmTwoFactor(ctx context.Context, in TwoFactorConfirm) (out TwoFactorEnabled, err error) {
+	err = c.call(ctx, http.MethodPut, []string{"v1", "me", "2fa", "otp"}, nil, in, &out)
+	return out, err
 }

@@ -1,6 +1,10 @@
 package sallyport
 
-import "time"
+import (
+	"context"
+	"net/http"
+	"time"
+)
 
 // User is the caller as GET /v1/me shows them.
 type User struct {
@@ -74,4 +78,37 @@ type UserAuthMethod struct {
 // UserAuthMethodList is the answer of GET /v1/me/authentication_methods.
 type UserAuthMethodList struct {
 	AuthenticationMethods []UserAuthMethod `json:"authentication_methods"`
+}
+
+// Me returns the caller.
+func (c *Client) Me(ctx context.Context) (User, error) {
+	var out UserAnswer
+	err := c.call(ctx, http.MethodGet, []string{"v1", "me"}, nil, nil, &out)
+	return out.User, err
+}
+
+// UpdateMe changes the caller's profile.
+func (c *Client) UpdateMe(ctx context.Context, in UpdateUser) (User, error) {
+	var out UserAnswer
+	err := c.call(ctx, http.MethodPatch, []string{"v1", "me"}, nil, in, &out)
+	return out.User, err
+}
+
+// AuthMethods returns the ways in which the caller may log in.
+func (c *Client) AuthMethods(ctx context.Context) ([]UserAuthMethod, error) {
+	var out UserAuthMethodList
+	err := c.call(ctx, http.MethodGet, []string{"v1", "me", "authentication_methods"}, nil, nil, &out)
+	return out.AuthenticationMethods, err
+}
+
+// DeleteAuthMethod unlinks a way to log in and revokes every token that
+// descends from it.
+func (c *Client) DeleteAuthMethod(ctx context.Context, methodID string) error {
+	return c.call(ctx, http.MethodDelete, []string{"v1", "me", "authentication_methods", methodID}, nil, nil, nil)
+}
+
+// DeleteUser deletes a user: the caller, or a deactivated managed user of an
+// organization the caller administers.
+func (c *Client) DeleteUser(ctx context.Context, userID string) error {
+	return c.call(ctx, http.MethodDelete, []string{"v1", "user", userID}, nil, nil, nil)
 }

@@ -1,5 +1,13 @@
 package sallyport
 
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
 // UserAuthRequest is the body of POST /v1/userauth, a login by e-mail and
 // password.
 type UserAuthRequest struct {
@@ -29,4 +37,61 @@ type CreateUser struct {
 // Message is the answer of calls that have nothing to return but a sentence.
 type Message struct {
 	Message string `json:"message"`
+}
+
+// Login logs in by e-mail and password and returns a session token. When a
+// one-time code is missing the error is ErrSecondFactorNeeded.
+//
+// The device is what an earlier Login from this machine returned: with it the
+// guesses of strangers do not slow down the owner's own login. Keep the one
+// that is returned, also beside an error, for the next login of the same
+// e-mail address at the same server; it is empty when the server sent none.
+func (c *Client) Login(ctx context.Context, in UserAuthRequest, device string) (out UserAuth, newDevice string, err error) {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return out, "", fmt.Errorf("encode login: %w", err)
+	}
+	if _, err := http.ParseCookie(device); device != "" && err != nil {
+		device = "" // a spoilt file must not stand in the way of a login
+	}
+	anonymous := *c
+	anonymous.Token = ""
+	header, err := anonymous.do(ctx, request{
+		method: http.MethodPost, path: "/v1/userauth",
+		body: body, contentType: "application/json", cookie: device,
+	}, &out)
+	return out, deviceCookie(header), err
+}
+
+// deviceCookie finds the server's device cookie and returns it as a Cookie
+// header. Its name ends in "_device"; what is before follows the server's
+// brand and whether it speaks TLS.
+func deviceCookie(h http.Header) string {
+	for _, cookie := range (&http.Response{Header: h}).Cookies() {
+		if strings.HasSuffix(cookie.Name, "_device") && cookie.Value != "" {
+			return cookie.Name + "=" + cookie.Value
+		}
+	}
+	return ""
+}
+
+// CreateUser signs up and returns a session token.
+func (c *Client) CreateUser(ctx context.Context, in CreateUser) (out UserAuth, err error) {
+	anonymous := *c
+	anonymous.Token = ""
+	err = anonymous.call(ctx, http.MethodPost, []string{"v1", "user"}, nil, in, &out)
+	return out, err
+}
+
+// Logout ends the token of this client.
+func (c *Client) Logout(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, []string{"v1", "me", "logout"}, nil, nil, nil)
+}
+
+// ExpireTokens ends all sessions and personal tokens of the caller, that of
+// this client included, and returns the server's sentence about it.
+func (c *Client) ExpireTokens(ctx context.Context) (string, error) {
+	var out Message
+	err := c.call(ctx, http.MethodPost, []string{"v1", "me", "expire_tokens"}, nil, nil, &out)
+	return out.Message, err
 }
