@@ -68,6 +68,14 @@ func (tx *Tx) Record(ctx context.Context, e identity.Event) error {
 	return nil
 }
 
+// RecordRefusal appends the event of a refusal. It changes no facts, so caches
+// keep what they have.
+func (tx *Tx) RecordRefusal(ctx context.Context, e identity.Event) error {
+	err := tx.Record(ctx, e)
+	tx.events--
+	return err
+}
+
 func (tx *Tx) chainEnd(ctx context.Context, chain string) (hash string, seq int64, err error) {
 	err = tx.q.QueryRowContext(ctx, `SELECT hash, chain_seq FROM events WHERE chain = $1 ORDER BY chain_seq DESC LIMIT 1`, chain).Scan(&hash, &seq)
 	if errors.Is(err, errNoRow) {

@@ -239,3 +239,10 @@ func (r *Read) Facts(ctx context.Context, prefix, organizationID string) (f Fact
 	f.SuperAdmin = super != nil && *super
 	return f, nil
 }
+
+// TokenOwner returns whose token a prefix names, dead or alive; this never
+// changes. An unknown prefix is the kind Unauthenticated.
+func (r *Read) TokenOwner(ctx context.Context, prefix string) (userID string, err error) {
+	userID, err = one(ctx, r.q, scanText, `SELECT user_id FROM tokens WHERE prefix = $1`, prefix)
+	return found(userID, err, identity.BadCredential())
+}

@@ -1,0 +1,125 @@
+// Package access answers one question for every door: who is calling, and may
+// they? A credential becomes facts, the facts become a decision (package
+// policy), and the decision becomes a Principal or a refusal with its remedy.
+//
+// The hot path answers from memory where that is safe: on SQLite the facts are
+// kept under exact invalidation by the change log, which the store delivers
+// before the answer to a change is sent. On PostgreSQL, where other nodes
+// change things too, the facts are read by one statement per request until
+// nodes hold leases (ADR 0005). Refusals and last-use records are the only
+// writes: the first at most once per credential, reason and minute, the second
+// in batches.
+package access
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/credential"
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/policy"
+)
+
+// Checker checks credentials. Make one with New.
+type Checker struct {
+	db        *store.DB
+	keys      *credential.Keyring
+	publicURL string
+	log       *slog.Logger
+	now       func() time.Time
+
+	facts    facts
+	refusals refusals
+	uses     uses
+}
+
+// New returns a checker on a database. From then on the database tells it what
+// to forget; there is one checker per open database.
+func New(db *store.DB, keys *credential.Keyring, publicURL string, log *slog.Logger) *Checker {
+	c := &Checker{db: db, keys: keys, publicURL: publicURL, log: log, now: func() time.Time { return db.Now().UTC().Truncate(time.Microsecond) }}
+	c.facts.db = db
+	if db.Engine() == "sqlite" {
+		c.facts.cache = newCache()
+		db.Changed = c.facts.cache.forget
+	}
+	c.refusals.recent = map[refusalKey]string{}
+	c.uses.pending = map[string]identity.Use{}
+	return c
+}
+
+// Request is one use of a credential.
+type Request struct {
+	Bearer string
+	// Organization is the id of the organization that is accessed; empty for
+	// the caller's own things.
+	Organization string
+	Address      identity.Address
+	UserAgent    string
+	RequestID    string
+	Need         Need
+}
+
+// Check decides whether the credential may do what the request needs. The
+// error is the kind Unauthenticated for a bad credential, NotFound for an
+// organization the caller is not a member of, and Forbidden otherwise, with
+// reasons, remedy and decision id in its metadata.
+func (c *Checker) Check(ctx context.Context, r Request) (*identity.Principal, error) {
+	parsed, ok := credential.Parse(r.Bearer)
+	if !ok {
+		return nil, identity.BadCredential()
+	}
+	known, err := c.facts.load(ctx, parsed, r.Organization)
+	if err != nil {
+		return nil, err
+	}
+	p := known.principal(r)
+	f := known.at(c.now(), r.Address.Client)
+	f.Covered = r.Need.covered(p)
+	decision := policy.Decide(&f)
+	if !decision.Allowed() {
+		return nil, c.refuse(ctx, r, p, known, &f, decision)
+	}
+	if err := r.Need.demand(p, f.Now); err != nil {
+		return nil, err
+	}
+	c.use(known, r, f.Now)
+	return p, nil
+}
+
+// Reaches says whether a checked principal's credential would be accepted at
+// another of its organizations, without recording anything: for lists that
+// gather what several organizations hold.
+func (c *Checker) Reaches(ctx context.Context, p *identity.Principal, organization string) (bool, error) {
+	parsed := credential.Parsed{Hash: p.Token.Hash}
+	copy(parsed.Prefix[:], p.Token.Prefix)
+	known, err := c.facts.load(ctx, parsed, organization)
+	if err != nil {
+		return false, err
+	}
+	f := known.at(c.now(), p.Address.Client)
+	f.Covered = true
+	return policy.Decide(&f).Allowed(), nil
+}
+
+// Home is the organization that a credential's owner, an application user,
+// belongs to; empty for a person.
+func (c *Checker) Home(ctx context.Context, bearer string) (string, error) {
+	parsed, ok := credential.Parse(bearer)
+	if !ok {
+		return "", identity.BadCredential()
+	}
+	known, err := c.facts.load(ctx, parsed, "")
+	if err != nil {
+		return "", err
+	}
+	return known.User.OrganizationID, nil
+}
+
+// unavailable says whether an error means that nothing can be decided now.
+func unavailable(err error) bool {
+	var e *identity.Error
+	return errors.As(err, &e) && e.Kind == identity.Unavailable
+}

@@ -1,0 +1,135 @@
+package access
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/sallyport/sallyport/internal/identity"
+)
+
+const (
+	maxChainEntries = 50
+	maxChainBytes   = 4 << 10
+	// maxChainText is how much of a chain is recorded.
+	maxChainText = 200
+)
+
+// Proxies derives the client's address behind trusted proxies
+// (reference/threats.md 3.9). The zero value trusts nobody.
+type Proxies struct {
+	Trusted []netip.Prefix
+	// Forwarded reads the header of RFC 7239 instead of X-Forwarded-For.
+	Forwarded bool
+}
+
+// Header is the one header that is read.
+func (p Proxies) Header() string {
+	if p.Forwarded {
+		return "Forwarded"
+	}
+	return "X-Forwarded-For"
+}
+
+// Client derives the caller's address: start with the socket's, and while the
+// address at hand is a trusted proxy's take the next entry of the header from
+// the right. The first that is not trusted is the client. Nothing left, an
+// entry that does not parse or too many entries make the address unknown.
+func (p Proxies) Client(socket netip.Addr, header []string) identity.Address {
+	socket = socket.Unmap().WithZone("")
+	a := identity.Address{Client: socket, Socket: socket}
+	if len(p.Trusted) == 0 || !p.trusts(socket) {
+		return a
+	}
+	a.Chain = strings.Join(header, ", ")
+	entries, ok := split(header)
+	if len(a.Chain) > maxChainText {
+		a.Chain = a.Chain[:maxChainText]
+	}
+	if !ok {
+		a.Client = netip.Addr{}
+		return a
+	}
+	for i := len(entries); p.trusts(a.Client); i-- {
+		if i == 0 {
+			a.Client = netip.Addr{}
+			return a
+		}
+		a.Client = p.entry(entries[i-1])
+	}
+	return a
+}
+
+func (p Proxies) trusts(a netip.Addr) bool {
+	for _, t := range p.Trusted {
+		if t.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// split cuts the lines of a header, in their order, into entries.
+func split(header []string) ([]string, bool) {
+	size := 0
+	var entries []string
+	for _, line := range header {
+		if size += len(line); size > maxChainBytes {
+			return nil, false
+		}
+		entries = append(entries, strings.Split(line, ",")...)
+	}
+	return entries, len(entries) <= maxChainEntries
+}
+
+// entry reads one entry; the zero address is unknown.
+func (p Proxies) entry(text string) netip.Addr {
+	text = strings.Trim(text, " \t")
+	if p.Forwarded {
+		text = forwardedFor(text)
+	}
+	if strings.HasPrefix(text, "[") {
+		host, port, ok := strings.Cut(text[1:], "]")
+		if !ok || port != "" && !isPort(strings.TrimPrefix(port, ":")) || port != "" && port[0] != ':' {
+			return netip.Addr{}
+		}
+		text = host
+		if !strings.Contains(text, ":") {
+			return netip.Addr{}
+		}
+	} else if host, port, ok := strings.Cut(text, ":"); ok && strings.Count(text, ":") == 1 {
+		if !isPort(port) {
+			return netip.Addr{}
+		}
+		text = host
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil || a.Zone() != "" {
+		return netip.Addr{}
+	}
+	return a.Unmap()
+}
+
+func isPort(s string) bool {
+	if s == "" || len(s) > 5 {
+		return false
+	}
+	n := 0
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+		n = n*10 + int(s[i]-'0')
+	}
+	return n <= 65535
+}
+
+// forwardedFor takes the for parameter out of one element of RFC 7239.
+func forwardedFor(element string) string {
+	for pair := range strings.SplitSeq(element, ";") {
+		name, value, ok := strings.Cut(strings.Trim(pair, " \t"), "=")
+		if ok && strings.EqualFold(name, "for") {
+			return strings.Trim(value, `"`)
+		}
+	}
+	return ""
+}

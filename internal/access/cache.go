@@ -1,0 +1,107 @@
+package access
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	cacheShards = 64
+	// shardEntries bounds the memory of the cache: about 1 KiB an entry.
+	shardEntries = 512
+	markStripes  = 1 << 12
+)
+
+// cacheKey is a credential used on an organization (empty: on its owner's own
+// things). The prefix is only a name: the caller compares the hash as well.
+type cacheKey struct {
+	prefix       [12]byte
+	organization string
+}
+
+// cache keeps facts until something they came from changes. Scopes (a user, an
+// organization) have marks that a change moves; an entry is good while the
+// marks it was read under have not moved. Scopes share marks by hash, so that
+// the memory is fixed; a shared mark only forgets too much.
+type cache struct {
+	seed   maphash.Seed
+	stripe [markStripes]atomic.Uint64
+	shards [cacheShards]shard
+}
+
+type shard struct {
+	mu      sync.RWMutex
+	entries map[cacheKey]entry
+}
+
+type entry struct {
+	*known
+	marks marks
+}
+
+// marks are the positions of two scopes' marks.
+type marks struct {
+	user, organization     uint32
+	userAt, organizationAt uint64
+}
+
+func newCache() *cache {
+	c := &cache{seed: maphash.MakeSeed()}
+	for i := range c.shards {
+		c.shards[i].entries = make(map[cacheKey]entry)
+	}
+	return c
+}
+
+func (c *cache) stripeOf(scope string) uint32 {
+	return uint32(maphash.String(c.seed, scope) % markStripes)
+}
+
+func (c *cache) marks(user, organization string) marks {
+	m := marks{user: c.stripeOf("user:" + user), organization: c.stripeOf("organization:" + organization)}
+	m.userAt, m.organizationAt = c.stripe[m.user].Load(), c.stripe[m.organization].Load()
+	return m
+}
+
+func (c *cache) good(m marks) bool {
+	return c.stripe[m.user].Load() == m.userAt && c.stripe[m.organization].Load() == m.organizationAt
+}
+
+// forget voids everything that was read from the given scopes.
+func (c *cache) forget(scopes []string) {
+	for _, s := range scopes {
+		c.stripe[c.stripeOf(s)].Add(1)
+	}
+}
+
+func (c *cache) shard(k *cacheKey) *shard {
+	return &c.shards[maphash.Bytes(c.seed, k.prefix[4:])%cacheShards]
+}
+
+func (c *cache) get(k cacheKey) *known {
+	s := c.shard(&k)
+	s.mu.RLock()
+	e, ok := s.entries[k]
+	s.mu.RUnlock()
+	if !ok || !c.good(e.marks) {
+		return nil
+	}
+	return e.known
+}
+
+func (c *cache) put(k cacheKey, v *known, m marks) {
+	if !c.good(m) {
+		return
+	}
+	s := c.shard(&k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.entries) >= shardEntries {
+		for victim := range s.entries { // any: the order of a map is random
+			delete(s.entries, victim)
+			break
+		}
+	}
+	s.entries[k] = entry{v, m}
+}

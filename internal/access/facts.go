@@ -1,0 +1,155 @@
+package access
+
+import (
+	"context"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/credential"
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/policy"
+)
+
+// known is what the database holds about a credential used on one
+// organization. It does not change, apart from the time of last use.
+type known struct {
+	store.Facts
+	policy   *policy.Policy
+	facts    policy.Facts // without time, address and coverage
+	lastUsed atomic.Int64 // microseconds; includes uses not yet written
+	queued   atomic.Int64 // when a use was last handed on for writing
+}
+
+func newKnown(f store.Facts, organization string) *known {
+	k := &known{Facts: f}
+	k.lastUsed.Store(f.Token.LastUsed.UnixMicro())
+	if f.Token.LastUsed.IsZero() {
+		k.lastUsed.Store(0)
+	}
+	if f.Organization.ID != "" {
+		// A policy that cannot be read stays nil, which refuses (rule 0).
+		if p, err := policy.Parse([]byte(f.Organization.Policy)); err == nil {
+			k.policy = &p
+		}
+	}
+	t, u := &k.Token, &k.User
+	k.facts = policy.Facts{
+		Credential: policy.Credential{
+			Kind: t.Kind, Authentication: t.Authentication, Addresses: t.Addresses,
+			Created: t.Created, Revoked: !t.Revoked.IsZero(), BreakGlass: t.BreakGlass,
+		},
+		Principal:    Owner(u, f.Member),
+		Organization: organization,
+		Policy:       k.policy,
+	}
+	return k
+}
+
+// Owner is a user as a principal of decisions.
+func Owner(u *identity.User, member bool) policy.Principal {
+	p := policy.Principal{
+		ManagingOrganization: u.ManagingOrganizationID, Member: member,
+		SecondFactorSetUp: u.SecondFactor, ValidFrom: u.TokensValidFrom,
+	}
+	if u.Application {
+		p.Kind = policy.ApplicationUser
+	}
+	switch u.State {
+	case identity.StateActive:
+	case identity.StateDeactivated:
+		p.State = policy.Deactivated
+	default:
+		p.State = policy.Deleted
+	}
+	return p
+}
+
+// at are the facts at one moment.
+func (k *known) at(now time.Time, client netip.Addr) policy.Facts {
+	f := k.facts
+	f.Now, f.Client = now, client
+	f.Credential.Expires = k.expires()
+	if used := k.lastUsed.Load(); used > 0 {
+		f.Credential.LastUsed = time.UnixMicro(used).UTC()
+	}
+	return f
+}
+
+// expires is the stored expiry, or the later one that the last use gave a
+// token that is extended when used.
+func (k *known) expires() time.Time {
+	t := &k.Token
+	used := k.lastUsed.Load()
+	if !t.ExtendWhenUsed || t.MaxAge == 0 || used == 0 || t.Expires.IsZero() {
+		return t.Expires
+	}
+	if extended := time.UnixMicro(used).UTC().Add(t.MaxAge); extended.After(t.Expires) {
+		return extended
+	}
+	return t.Expires
+}
+
+func (k *known) principal(r Request) *identity.Principal {
+	p := &identity.Principal{
+		User: &k.User, Token: &k.Token, Policy: k.policy, Member: k.Member, SuperAdmin: k.SuperAdmin, Granted: k.Granted,
+		Address: r.Address, UserAgent: r.UserAgent, RequestID: r.RequestID,
+	}
+	if k.Organization.ID != "" {
+		p.Organization = &k.Organization
+	}
+	return p
+}
+
+// facts loads what is known of credentials, from memory where it may.
+type facts struct {
+	db    *store.DB
+	cache *cache // nil: every request asks the database
+}
+
+func (f *facts) load(ctx context.Context, parsed credential.Parsed, organization string) (*known, error) {
+	if f.cache == nil {
+		return f.read(ctx, parsed, organization)
+	}
+	key := cacheKey{parsed.Prefix, organization}
+	if k := f.cache.get(key); k != nil {
+		if !parsed.Matches(k.Token.Hash) {
+			return nil, identity.BadCredential()
+		}
+		return k, nil
+	}
+	// Whose credential it is never changes, so it may be asked first; then
+	// the marks are taken before the facts are read, and whatever changes
+	// after that moment voids the entry.
+	var owner string
+	err := f.db.Once(func(r *store.Read) (err error) {
+		owner, err = r.TokenOwner(ctx, string(parsed.Prefix[:]))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	marks := f.cache.marks(owner, organization)
+	k, err := f.read(ctx, parsed, organization)
+	if err != nil {
+		return nil, err
+	}
+	f.cache.put(key, k, marks)
+	return k, nil
+}
+
+func (f *facts) read(ctx context.Context, parsed credential.Parsed, organization string) (*known, error) {
+	var found store.Facts
+	err := f.db.Once(func(r *store.Read) (err error) {
+		found, err = r.Facts(ctx, string(parsed.Prefix[:]), organization)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !parsed.Matches(found.Token.Hash) {
+		return nil, identity.BadCredential()
+	}
+	return newKnown(found, organization), nil
+}

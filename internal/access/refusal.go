@@ -1,0 +1,164 @@
+package access
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/policy"
+)
+
+// maxRecentRefusals bounds the memory of refusals that are recorded already.
+const maxRecentRefusals = 10_000
+
+// refusalKey is what is recorded at most once: a credential, an organization,
+// the reasons and a minute.
+type refusalKey struct {
+	prefix, organization, reasons string
+	minute                        int64
+}
+
+type refusals struct {
+	mu     sync.Mutex
+	recent map[refusalKey]string
+}
+
+// Refusal is the detail of an access_refused event, from which a decision can
+// be explained and replayed.
+type Refusal struct {
+	ErrorCode     string           `json:"error_code"`
+	Reasons       []string         `json:"reasons"`
+	Remedy        string           `json:"remedy"`
+	Facts         json.RawMessage  `json:"facts"`
+	PolicyVersion int64            `json:"policy_version"`
+	Address       identity.Address `json:"address"`
+}
+
+// refuse turns a decision into the caller's error, after recording it.
+func (c *Checker) refuse(ctx context.Context, r Request, p *identity.Principal, k *known, f *policy.Facts, d policy.Decision) error {
+	seen := d.Visible()
+	if seen.Status() == 401 {
+		return identity.BadCredential()
+	}
+	codes := reasonCodes(seen)
+	id, err := c.record(ctx, r, p, k, f, d)
+	if err != nil {
+		// Refused all the same; but say so when nothing can be recorded.
+		if unavailable(err) {
+			return err
+		}
+		return fmt.Errorf("record a refusal: %w", err)
+	}
+	if seen.Status() == 404 {
+		return store.NoOrganization()
+	}
+	remedy := d.Remedy(f)
+	metadata := map[string]any{"reasons": codes, "remedy": remedy.Text, "decision_id": id}
+	if remedy.Path != "" {
+		metadata["remedy_url"] = c.publicURL + remedy.Path
+	}
+	return &identity.Error{Kind: identity.Forbidden, Code: seen.Code(), Message: seen.Reasons()[0].Message + " What to do: " + remedy.Text + ".", Metadata: metadata}
+}
+
+func reasonCodes(d policy.Decision) []string {
+	list := []string{}
+	for _, reason := range d.Reasons() {
+		list = append(list, reason.Code)
+	}
+	return list
+}
+
+// record writes the refusal as an event, unless it was written within the
+// minute, and returns its decision id. The id is computed from what is
+// recorded once, so that several nodes agree on it.
+func (c *Checker) record(ctx context.Context, r Request, p *identity.Principal, k *known, f *policy.Facts, d policy.Decision) (string, error) {
+	key := refusalKey{k.Token.Prefix, k.Organization.ID, strings.Join(reasonCodes(d), " "), f.Now.Unix() / 60}
+	if !k.Member {
+		key.organization = ""
+	}
+	c.refusals.mu.Lock()
+	id, known := c.refusals.recent[key]
+	c.refusals.mu.Unlock()
+	if known {
+		return id, nil
+	}
+	id = c.decisionID(key)
+	event, err := refusalEvent(id, key, r, k, f, d)
+	if err != nil {
+		return "", err
+	}
+	scope := store.User(k.User.ID)
+	if key.organization != "" {
+		scope = store.Organization(key.organization)
+	}
+	err = c.db.Update(ctx, p.Actor(), scope, func(tx *store.Tx) error {
+		if recorded, err := tx.DecisionRecorded(ctx, id); err != nil || recorded {
+			return err
+		}
+		return tx.RecordRefusal(ctx, event)
+	})
+	if err != nil {
+		return "", err
+	}
+	c.refusals.mu.Lock()
+	defer c.refusals.mu.Unlock()
+	if len(c.refusals.recent) >= maxRecentRefusals {
+		clear(c.refusals.recent)
+	}
+	c.refusals.recent[key] = id
+	return id, nil
+}
+
+func (c *Checker) decisionID(key refusalKey) string {
+	mac := hmac.New(sha256.New, c.keys.Derive("decision id"))
+	fmt.Fprintf(mac, "%s %s %d %s", key.prefix, key.organization, key.minute, key.reasons)
+	return "dec_" + hex.EncodeToString(mac.Sum(nil)[:14])
+}
+
+func refusalEvent(id string, key refusalKey, r Request, k *known, f *policy.Facts, d policy.Decision) (identity.Event, error) {
+	facts, err := json.Marshal(f)
+	if err != nil {
+		return identity.Event{}, err
+	}
+	detail, err := json.Marshal(Refusal{
+		ErrorCode: d.Code(), Reasons: reasonCodes(d), Remedy: d.Remedy(f).Text, Facts: facts,
+		PolicyVersion: k.Organization.PolicyVersion, Address: r.Address,
+	})
+	if err != nil {
+		return identity.Event{}, err
+	}
+	e := identity.Event{
+		Action: "access_refused", Outcome: identity.Refused, OrganizationID: key.organization, DecisionID: id,
+		Target:      identity.Target{Kind: "organization", ID: r.Organization},
+		Description: fmt.Sprintf("refused a %s of %s: %s", f.Credential.Kind, k.User.Email, d.Code()),
+		Detail:      detail,
+	}
+	if key.organization != "" {
+		e.AccountID = k.Organization.AccountID
+		e.Target.Name = k.Organization.Name
+	}
+	if r.Organization == "" {
+		e.Target = identity.Target{Kind: "user", ID: k.User.ID, Name: k.User.Email}
+	}
+	return e, nil
+}
+
+// Replay decides recorded facts again and returns every rule's verdict.
+func Replay(detail []byte) (Refusal, policy.Facts, policy.Decision, error) {
+	var r Refusal
+	if err := json.Unmarshal(detail, &r); err != nil {
+		return r, policy.Facts{}, policy.Decision{}, fmt.Errorf("read a recorded refusal: %w", err)
+	}
+	f, err := policy.ParseFacts(r.Facts)
+	if err != nil {
+		return r, f, policy.Decision{}, err
+	}
+	return r, f, policy.Decide(&f), nil
+}

@@ -1,0 +1,236 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/access"
+	"github.com/sallyport/sallyport/internal/identity"
+)
+
+// maxAuthorization is the longest Authorization header that is looked at.
+const maxAuthorization = 8 << 10
+
+// Handler returns the HTTP handler of the API.
+func (a *API) Handler() http.Handler {
+	table := a.routes()
+	root := newRouter(table)
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		a.serve(root, w, req)
+	})
+}
+
+// exchange is one request being answered, for the log line.
+type exchange struct {
+	http.ResponseWriter
+	status  int
+	pattern string
+	actor   string
+	code    string
+}
+
+func (e *exchange) WriteHeader(status int) {
+	e.status = status
+	e.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the real writer.
+func (e *exchange) Unwrap() http.ResponseWriter { return e.ResponseWriter }
+
+func (a *API) serve(root *router, w http.ResponseWriter, req *http.Request) {
+	start, id := time.Now(), a.NewRequestID()
+	e := &exchange{ResponseWriter: w, status: http.StatusOK}
+	secureHeaders(w.Header())
+	w.Header().Set("X-Request-Id", id)
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			a.Log.Error("panic", "request_id", id, "route", e.pattern, "panic", p, "stack", string(debug.Stack()))
+			a.fail(e, id, errors.New("panic"))
+		}
+		a.logLine(req, e, id, time.Since(start))
+	}()
+	routes, params := root.match(req.URL.EscapedPath())
+	if routes == nil {
+		e.pattern = "(page)"
+		a.Fallback.ServeHTTP(e, req)
+		return
+	}
+	method := req.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	r := routes[method]
+	if r == nil {
+		w.Header().Set("Allow", methods(routes))
+		a.fail(e, id, &identity.Error{Kind: methodNotAllowed, Code: "method_not_allowed", Message: "this path answers to " + methods(routes) + " only"})
+		return
+	}
+	e.pattern = r.method + " " + r.path
+	c := &Call{UserAgent: req.UserAgent(), RequestID: id, path: params, request: req, writer: e}
+	answer, err := a.answer(req.Context(), r, c, e)
+	if c.Principal != nil {
+		e.actor = c.Principal.User.ID
+	}
+	if err != nil {
+		a.fail(e, id, err)
+		return
+	}
+	a.write(e, id, r, answer)
+}
+
+// answer runs the steps of a route: address, access, body, handler.
+func (a *API) answer(ctx context.Context, r *route, c *Call, w http.ResponseWriter) (any, error) {
+	c.Address = a.Proxies.Client(socketOf(c.request), c.request.Header.Values(a.Proxies.Header()))
+	if !r.anonymous {
+		if err := a.admit(ctx, r, c); err != nil {
+			return nil, err
+		}
+	}
+	body, err := readBody(w, c.request, r)
+	if err != nil {
+		return nil, err
+	}
+	return r.handler.run(ctx, c, body, r)
+}
+
+// admit checks the caller's credential against the route.
+func (a *API) admit(ctx context.Context, r *route, c *Call) error {
+	bearer, err := bearerOf(c.request)
+	if err != nil {
+		return err
+	}
+	organizationID, err := a.organizationOf(ctx, r, c, bearer)
+	if err != nil {
+		return err
+	}
+	c.Principal, err = a.Access.Check(ctx, access.Request{
+		Bearer: bearer, Organization: organizationID, Address: c.Address, UserAgent: c.UserAgent, RequestID: c.RequestID, Need: r.need,
+	})
+	return r.asMissing(err)
+}
+
+// nowhere is an organization id that none has: whoever asks for a thing that
+// does not exist gets the same answer as for one that is not theirs.
+const nowhere = "org-none"
+
+func (a *API) organizationOf(ctx context.Context, r *route, c *Call, bearer string) (string, error) {
+	var id string
+	var err error
+	switch r.resource {
+	case organization:
+		return c.Path("organization_id"), nil
+	case account:
+		id, err = a.Org.OrganizationOfAccount(ctx, c.Path("account_id"))
+	case project:
+		id, err = a.Org.OrganizationOfProject(ctx, c.Path("project"))
+	case home:
+		id, err = a.Access.Home(ctx, bearer)
+	default:
+		return "", nil
+	}
+	if kindOf(err) == identity.NotFound {
+		return nowhere, nil
+	}
+	return id, err
+}
+
+// asMissing gives a stranger the not-found answer of the thing in the path.
+func (r *route) asMissing(err error) error {
+	if kindOf(err) != identity.NotFound {
+		return err
+	}
+	switch r.resource {
+	case account:
+		return identity.NotFoundf("account_not_found", "there is no such account, or you are not a member of its organization; check the id with `sallyport account list`")
+	case project:
+		return notProjectMember()
+	}
+	return err
+}
+
+// notProjectMember is what strangers get for every project name, real or not:
+// clients of the compatible API look for its words.
+func notProjectMember() error {
+	return identity.Forbiddenf("project_has_no_such_user", "Not a project member: there is no such project, or you have no access to it; ask an admin of its organization")
+}
+
+func kindOf(err error) identity.Kind {
+	var e *identity.Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return identity.Internal
+}
+
+func socketOf(req *http.Request) netip.Addr {
+	ap, err := netip.ParseAddrPort(req.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr()
+}
+
+// bearerOf takes the credential out of the Authorization header (RFC 6750
+// section 2.1); the compatible API's clients write aivenv1 instead of Bearer.
+// Tokens in URLs or bodies are not looked at.
+func bearerOf(req *http.Request) (string, error) {
+	header := req.Header.Values("Authorization")
+	if len(header) == 0 {
+		return "", &identity.Error{Kind: identity.Unauthenticated, Code: "authentication_failed", Message: "Invalid token: none was sent; send it in the header `Authorization: Bearer TOKEN`"}
+	}
+	if len(header[0]) > maxAuthorization {
+		return "", &identity.Error{Kind: headerTooLarge, Code: "request_header_too_large", Message: "the Authorization header is too long to hold a token"}
+	}
+	scheme, token, ok := strings.Cut(header[0], " ")
+	if len(header) > 1 || !ok || !strings.EqualFold(scheme, "Bearer") && !strings.EqualFold(scheme, "aivenv1") {
+		return "", identity.BadCredential()
+	}
+	return token, nil
+}
+
+func (a *API) logLine(req *http.Request, e *exchange, id string, took time.Duration) {
+	level := slog.LevelInfo
+	if e.status >= 500 && e.status != 510 {
+		level = slog.LevelError
+	}
+	a.Log.Log(req.Context(), level, "request", "method", req.Method, "route", e.pattern, "status", e.status,
+		"duration_us", took.Microseconds(), "request_id", id, "user_id", e.actor, "code", e.code)
+}
+
+// write sends a successful answer.
+func (a *API) write(e *exchange, id string, r *route, answer any) {
+	if r.status == http.StatusNoContent {
+		e.WriteHeader(http.StatusNoContent)
+		return
+	}
+	body, err := encode(answer)
+	if err != nil {
+		a.fail(e, id, err)
+		return
+	}
+	e.Header().Set("Content-Type", "application/json")
+	e.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	e.WriteHeader(http.StatusOK)
+	_, _ = e.Write(body)
+}
+
+// secureHeaders sets what every answer carries (reference/threats.md 3.8).
+func secureHeaders(h http.Header) {
+	h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+}

@@ -1,0 +1,72 @@
+package identity
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/sallyport/sallyport/policy"
+)
+
+// AdminRole is the permission that makes an organization admin.
+const AdminRole = "role:organization:admin"
+
+// freshFor is how long after a full login a session may do what needs a
+// person's presence (reference/threats.md 3.2).
+const freshFor = 10 * time.Minute
+
+// Address is where a request came from.
+type Address struct {
+	// Client is the derived address; invalid when it is unknown, which no
+	// range contains.
+	Client netip.Addr `json:"client"`
+	Socket netip.Addr `json:"socket"`
+	Chain  string     `json:"chain"` // the proxies' header as received, cut
+}
+
+// Principal is who a checked request comes from. It is read-only: parts of it
+// are shared with other requests.
+type Principal struct {
+	User  *User
+	Token *Token
+	// Organization is set when one was accessed.
+	Organization *Organization
+	Policy       *policy.Policy
+	Member       bool
+	SuperAdmin   bool
+	Granted      []string // permissions on the organization itself
+	Address      Address
+	UserAgent    string
+	RequestID    string
+}
+
+// Admin says whether the principal administers the accessed organization.
+func (p *Principal) Admin() bool {
+	return p.SuperAdmin || p.Token.BreakGlass != "" && p.Organization != nil && p.Token.BreakGlass == p.Organization.ID || slices.Contains(p.Granted, AdminRole)
+}
+
+// May says whether the principal holds a permission on the accessed
+// organization; admins hold all of them.
+func (p *Principal) May(permission string) bool {
+	return p.Admin() || slices.Contains(p.Granted, permission)
+}
+
+// Fresh says whether this is a session whose owner logged in fully a short
+// time ago. Tokens are never fresh: nobody is present behind them.
+func (p *Principal) Fresh(now time.Time) bool {
+	a := p.Token.Authentication
+	if p.Token.Kind != policy.Session {
+		return false
+	}
+	strong := a.SecondFactor || a.Method != policy.MethodPassword || !p.User.SecondFactor
+	return strong && now.Sub(a.At) <= freshFor
+}
+
+// Actor is the principal as audit events name it.
+func (p *Principal) Actor() Actor {
+	kind, name := ActorUser, p.User.Email
+	if p.User.Application {
+		kind, name = ActorApplicationUser, p.User.RealName
+	}
+	return Actor{Kind: kind, ID: p.User.ID, Name: name, Credential: p.Token.Prefix, Client: p.Address.Client, RequestID: p.RequestID}
+}

@@ -1,0 +1,36 @@
+// Package org administers organizations: their units and projects, people and
+// roles, application users and tokens, the authentication policy and the audit
+// log. A use case takes the principal that the edge has checked, does its work
+// in one transaction together with its audit event, and returns values. The
+// edge decides who may call it (the route table); rules that depend on what is
+// stored are here.
+package org
+
+import (
+	"crypto/rand"
+	"io"
+	"log/slog"
+
+	"github.com/sallyport/sallyport/internal/credential"
+	"github.com/sallyport/sallyport/internal/store"
+)
+
+// Service holds what the use cases need. Set DB, Keys, Brand, PublicURL and
+// Log before first use.
+type Service struct {
+	DB        *store.DB
+	Keys      *credential.Keyring
+	Brand     string
+	PublicURL string
+	Log       *slog.Logger
+	Rand      io.Reader // nil: the system's
+	// Flush writes pending last-use records, so that lists show them.
+	Flush func() error
+}
+
+func (s *Service) rand() io.Reader {
+	if s.Rand == nil {
+		return rand.Reader
+	}
+	return s.Rand
+}
