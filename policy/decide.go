@@ -36,7 +36,7 @@ func Decide(f *Facts) Decision {
 	org, p := governing(f)
 	ruled := p != nil
 	d.judge(0, org != "", !ruled)
-	if brokeGlass(c, org) {
+	if !login && brokeGlass(c, org) {
 		return d
 	}
 	if !ruled {
@@ -90,6 +90,8 @@ func governing(f *Facts) (string, *Policy) {
 	return org, f.Policy
 }
 
+// brokeGlass is about the recover session itself: neither a login beside it nor
+// a token made with it shares its power.
 func brokeGlass(c *Credential, org string) bool {
 	return org != "" && c.BreakGlass == org && c.Kind == Session
 }

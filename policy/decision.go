@@ -118,8 +118,9 @@ func (d Decision) Reasons() []Reason {
 	if d.Allowed() {
 		return nil
 	}
-	var list []Reason
-	for left := d.refusals(); left != 0; left &= left - 1 {
+	left := d.refusals()
+	list := make([]Reason, 0, bits.OnesCount32(uint32(left)))
+	for ; left != 0; left &= left - 1 {
 		rule := left.first()
 		list = append(list, Reason{rule, ruleWords[rule].code, ruleWords[rule].message})
 	}

@@ -32,7 +32,7 @@ func (d Decision) Remedy(f *Facts) Remedy {
 	case 4:
 		return Remedy{Text: "ask an admin of your organization to activate this user again"}
 	case 5:
-		return Remedy{addressed(f, "which this credential may not be used from; use one made for it"), pathTokens}
+		return Remedy{addressed(f, "outside the addresses this credential may be used from; use it from there, or make another"), pathTokens}
 	case 6:
 		return Remedy{Text: addressed(f, "outside this organization's ranges; ask an admin of the organization")}
 	case 7:

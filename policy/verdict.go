@@ -57,7 +57,7 @@ func (d Decision) unapplied(f *Facts) string {
 	switch {
 	case d.refused&credentialRules != 0:
 		return "not asked: the credential is not genuine"
-	case brokeGlass(&f.Credential, org):
+	case f.Action != Login && brokeGlass(&f.Credential, org):
 		return "not asked: an operator's recover command made this session for the organization"
 	case org == "":
 		return "does not apply: no organization's policy is concerned"
