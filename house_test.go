@@ -392,6 +392,24 @@ func TestMachinePathsAreFound(t *testing.T) {
 	}
 }
 
+// link matches the target of a Markdown link that leads to a file of ours.
+var link = regexp.MustCompile(`\]\(([^):#\s]+)(?:#[^)\s]*)?\)`)
+
+func TestLinksOfTheManualLeadSomewhere(t *testing.T) {
+	found := files(t)
+	for name, text := range found {
+		if path.Ext(name) != ".md" {
+			continue
+		}
+		for _, match := range link.FindAllSubmatch(text, -1) {
+			target := path.Join(path.Dir(name), string(match[1]))
+			if _, exists := found[target]; !exists {
+				t.Errorf("%s links to %s, which does not exist", name, target)
+			}
+		}
+	}
+}
+
 // files reads the files of the repository by their slash-separated names, but
 // for what Git and the build keep there.
 func files(t *testing.T) map[string][]byte {
