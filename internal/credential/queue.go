@@ -1,0 +1,110 @@
+package credential
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The defaults of a Queue.
+const (
+	DefaultQueueLen = 64
+	DefaultMaxWait  = 2 * time.Second
+)
+
+// Queue bounds work that cannot be stopped once begun: so many at once, so many waiting, in the order they came, and nobody
+// longer than MaxWait. The zero Queue has the defaults. Set the fields before first use.
+type Queue struct {
+	Concurrency int           // at once; 0 means as many as the program may use cores
+	QueueLen    int           // waiting; 0 means DefaultQueueLen, negative means nobody waits
+	MaxWait     time.Duration // 0 means DefaultMaxWait
+
+	once    sync.Once
+	slots   chan struct{}
+	waiting atomic.Int64
+}
+
+// ErrBusy is what errors.Is finds in a [*BusyError].
+var ErrBusy = errors.New("too much to do")
+
+// BusyError says that the work was not begun because too much other work is ahead of it.
+type BusyError struct {
+	RetryAfter time.Duration // a time after which to try again, whole seconds, at least one
+}
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("%v: try again in %d seconds", ErrBusy, int64(e.RetryAfter.Seconds()))
+}
+
+func (e *BusyError) Unwrap() error { return ErrBusy }
+
+// Running returns how much work is going on, never more than Concurrency.
+func (q *Queue) Running() int {
+	q.once.Do(q.open)
+	return len(q.slots)
+}
+
+// Waiting returns how many callers wait for their turn, never more than QueueLen.
+func (q *Queue) Waiting() int { return int(min(q.waiting.Load(), int64(max(q.queueLen(), 0)))) }
+
+// enter waits for a turn. The caller does its work and calls leave, whatever becomes of the context meanwhile: a slot is held
+// by what runs, not by who still wants the result.
+func (q *Queue) enter(ctx context.Context) (leave func(), err error) {
+	q.once.Do(q.open)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	// While somebody waits no slot is free: a slot given back goes to the first in line at once. So this passes nobody.
+	select {
+	case q.slots <- struct{}{}:
+		return q.leave, nil
+	default:
+	}
+	defer q.waiting.Add(-1)
+	if q.waiting.Add(1) > int64(q.queueLen()) {
+		return nil, q.busy()
+	}
+	timer := time.NewTimer(q.maxWait())
+	defer timer.Stop()
+	select {
+	case q.slots <- struct{}{}:
+		return q.leave, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-timer.C:
+		return nil, q.busy()
+	}
+}
+
+func (q *Queue) leave() { <-q.slots }
+
+func (q *Queue) open() {
+	n := q.Concurrency
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	q.slots = make(chan struct{}, n)
+}
+
+func (q *Queue) busy() error {
+	seconds := (q.maxWait() + time.Second - 1) / time.Second
+	return &BusyError{RetryAfter: max(seconds, 1) * time.Second}
+}
+
+func (q *Queue) queueLen() int {
+	if q.QueueLen == 0 {
+		return DefaultQueueLen
+	}
+	return q.QueueLen
+}
+
+func (q *Queue) maxWait() time.Duration {
+	if q.MaxWait == 0 {
+		return DefaultMaxWait
+	}
+	return q.MaxWait
+}
