@@ -164,3 +164,22 @@ func FuzzParseCases(f *testing.F) {
 		}
 	})
 }
+
+// The file shown in the manual is a file that works.
+func TestManualCases(t *testing.T) {
+	page, err := os.ReadFile("../docs/policy-tests.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```text\n")
+	text, _, found := strings.Cut(rest, "```")
+	cases, err := ParseCases(strings.NewReader(text))
+	if err != nil || !found {
+		t.Fatalf("the manual's file: %v", err)
+	}
+	for _, c := range cases {
+		if got, ok := c.Run(); !ok {
+			t.Errorf("%s: got %q, want %q", c.Name, got.Codes(), c.Want)
+		}
+	}
+}

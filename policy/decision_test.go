@@ -224,3 +224,12 @@ func TestWords(t *testing.T) {
 		t.Errorf("unknown method prints %q", got)
 	}
 }
+
+func TestRule8SaysThatMethodsDoNotMatter(t *testing.T) {
+	f := one(t, "credential application_token\npolicy password_auth_enabled false")
+	got := Decide(f).Verdicts(f)[8]
+	want := Verdict{Rule: 8, Outcome: Passed, Text: "credential of kind application_token: rules 9 to 17 never apply to it"}
+	if got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
