@@ -69,9 +69,9 @@ import (
 // credential; application and SCIM tokens have no method, and belong to an
 // application user.
 type Case struct {
-	Name string
-	Line int // of "case", or of "mend", from 1
-	Facts
+	Name    string
+	Line    int // of "case", or of "mend", from 1
+	Facts   Facts
 	Want    []string // codes of all reasons; empty: accepts
 	Rules   []int    // numbers of all refusing rules; nil: not asked
 	Visible []string // codes of the visible reasons; nil: not asked

@@ -94,8 +94,8 @@ func TestParseCasesOver(t *testing.T) {
 			t.Errorf("line %d: got %q, want %q", c.Line, got.Codes(), c.Want)
 		}
 	}
-	if !cases[1].Policy.PasswordEnabled || len(cases) != 3 {
-		t.Errorf("got %d cases, the mended one with passwords %t", len(cases), cases[1].Policy.PasswordEnabled)
+	if !cases[1].Facts.Policy.PasswordEnabled || len(cases) != 3 {
+		t.Errorf("got %d cases, the mended one with passwords %t", len(cases), cases[1].Facts.Policy.PasswordEnabled)
 	}
 }
 
