@@ -1,0 +1,145 @@
+package cli
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport/sallyport"
+)
+
+var configColumns = []string{
+	"password_auth_enabled", "two_factor_required", "passkey_auth_enabled",
+	"oauth_enabled", "oauth_providers_allowed", "saml_enabled", "saml_allow_external",
+	"personal_tokens_enabled", "personal_tokens_managed_users_enabled",
+	"personal_tokens_require_allowed_auth_method", "mcp_enabled",
+	"max_personal_token_age_seconds", "max_application_token_age_seconds",
+	"session_max_age_seconds", "session_idle_seconds",
+}
+
+func (a *app) authenticationPolicy() *cobra.Command {
+	return noun("authentication-policy", "How the members of an organization may log in and work",
+		a.authenticationPolicyShow(), a.authenticationPolicyUpdate())
+}
+
+func (a *app) authenticationPolicyShow() *cobra.Command {
+	var asJSON bool
+	c := a.organizationVerb("show", "Show the policy", cobra.NoArgs, func(ctx context.Context, api *sallyport.Client, org string, _ []string) error {
+		config, err := api.AuthenticationConfig(ctx, org)
+		if err != nil {
+			return err
+		}
+		return fields(a, asJSON, config, configColumns...)
+	})
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+// configSwitches and configLimits are the fields that are flags; the flag is
+// named as the field on the wire, with dashes.
+func configSwitches(u *sallyport.AuthenticationConfigUpdate) map[string]**bool {
+	return map[string]**bool{
+		"password-auth-enabled":                       &u.PasswordAuthEnabled,
+		"two-factor-required":                         &u.TwoFactorRequired,
+		"passkey-auth-enabled":                        &u.PasskeyAuthEnabled,
+		"oauth-enabled":                               &u.OAuthEnabled,
+		"saml-enabled":                                &u.SAMLEnabled,
+		"saml-allow-external":                         &u.SAMLAllowExternal,
+		"personal-tokens-enabled":                     &u.PersonalTokensEnabled,
+		"personal-tokens-managed-users-enabled":       &u.PersonalTokensManagedUsersEnabled,
+		"personal-tokens-require-allowed-auth-method": &u.PersonalTokensRequireAllowedAuthMethod,
+		"mcp-enabled":                                 &u.MCPEnabled,
+	}
+}
+
+func configLimits(u *sallyport.AuthenticationConfigUpdate) map[string]*sallyport.OptionalSeconds {
+	return map[string]*sallyport.OptionalSeconds{
+		"max-personal-token-age-seconds":    &u.MaxPersonalTokenAgeSeconds,
+		"max-application-token-age-seconds": &u.MaxApplicationTokenAgeSeconds,
+		"session-max-age-seconds":           &u.SessionMaxAgeSeconds,
+		"session-idle-seconds":              &u.SessionIdleSeconds,
+	}
+}
+
+func (a *app) authenticationPolicyUpdate() *cobra.Command {
+	var asJSON bool
+	var c *cobra.Command
+	c = a.organizationVerb("update", "Change the policy, from the next request on", cobra.NoArgs,
+		func(ctx context.Context, api *sallyport.Client, org string, _ []string) error {
+			update, err := configUpdate(c)
+			if err != nil {
+				return err
+			}
+			config, err := api.UpdateAuthenticationConfig(ctx, org, update)
+			if err != nil {
+				return err
+			}
+			return fields(a, asJSON, config, configColumns...)
+		})
+	var names sallyport.AuthenticationConfigUpdate
+	for flag := range configSwitches(&names) {
+		c.Flags().Bool(flag, false, "=true or =false")
+	}
+	for flag := range configLimits(&names) {
+		c.Flags().String(flag, "", "seconds, or none")
+	}
+	c.Flags().StringSlice("oauth-providers-allowed", nil, "of google, microsoft, github, with commas; or none")
+	c.Flags().Bool("accept-lockout", false, "change it even if your own credential would be refused then")
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+// configUpdate is what the given flags ask for.
+func configUpdate(c *cobra.Command) (u sallyport.AuthenticationConfigUpdate, err error) {
+	for flag, field := range configSwitches(&u) {
+		value, _ := c.Flags().GetBool(flag) // defined above
+		*field = changed(c, flag, value)
+	}
+	for flag, field := range configLimits(&u) {
+		if value, _ := c.Flags().GetString(flag); c.Flags().Changed(flag) {
+			if *field, err = parseLimit(flag, value); err != nil {
+				return u, err
+			}
+		}
+	}
+	if c.Flags().Changed("oauth-providers-allowed") {
+		u.OAuthProvidersAllowed, _ = c.Flags().GetStringSlice("oauth-providers-allowed")
+		if strings.Join(u.OAuthProvidersAllowed, "") == "none" {
+			u.OAuthProvidersAllowed = []string{}
+		}
+	}
+	if empty := (u.OAuthProvidersAllowed == nil); empty && isUnchanged(c) {
+		return u, usagef("name at least one setting to change")
+	}
+	u.AcceptLockout, _ = c.Flags().GetBool("accept-lockout")
+	return u, nil
+}
+
+// isUnchanged reports whether no switch and no limit was given.
+func isUnchanged(c *cobra.Command) bool {
+	var u sallyport.AuthenticationConfigUpdate
+	for flag := range configSwitches(&u) {
+		if c.Flags().Changed(flag) {
+			return false
+		}
+	}
+	for flag := range configLimits(&u) {
+		if c.Flags().Changed(flag) {
+			return false
+		}
+	}
+	return true
+}
+
+func parseLimit(flag, text string) (sallyport.OptionalSeconds, error) {
+	if text == "none" {
+		return sallyport.NoLimit(), nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return sallyport.OptionalSeconds{}, usagef("--%s must be a number of seconds, or none", flag)
+	}
+	return sallyport.SetSeconds(n), nil
+}

@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport/sallyport"
+)
+
+func (a *app) organizationUser() *cobra.Command {
+	return noun("user", "The members of an organization", a.organizationUserList(), a.organizationUserInvite())
+}
+
+func (a *app) organizationUserList() *cobra.Command {
+	var asJSON bool
+	c := a.organizationVerb("list", "Show the members", cobra.NoArgs, func(ctx context.Context, api *sallyport.Client, org string, _ []string) error {
+		users, err := api.OrganizationUsers(ctx, org)
+		if err != nil {
+			return err
+		}
+		return table(a, asJSON, users, "no members",
+			"user_info.user_email", "user_info.real_name", "user_info.state", "last_activity_time")
+	})
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+func (a *app) organizationUserInvite() *cobra.Command {
+	return a.organizationVerb("invite EMAIL", "Invite somebody by e-mail", cobra.ExactArgs(1),
+		func(ctx context.Context, api *sallyport.Client, org string, args []string) error {
+			return notOffered(api.Invite(ctx, org, sallyport.CreateInvitation{UserEmail: args[0]}), "invitations", "organization_not_found")
+		})
+}
+
+func (a *app) organizationUserToken() *cobra.Command {
+	return noun("user-token", "The tokens of members", a.organizationUserTokenList(), a.organizationUserTokenRevoke())
+}
+
+func (a *app) organizationUserTokenList() *cobra.Command {
+	var asJSON bool
+	c := a.organizationVerb("list USER_ID", "Show the tokens of a member", cobra.ExactArgs(1),
+		func(ctx context.Context, api *sallyport.Client, org string, args []string) error {
+			tokens, err := api.MemberTokens(ctx, org, args[0])
+			if err != nil {
+				return err
+			}
+			return table(a, asJSON, tokens, "this member has no tokens",
+				"token_prefix", "description", "ip_allowlist", "last_used_time", "last_ip", "last_user_agent")
+		})
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+func (a *app) organizationUserTokenRevoke() *cobra.Command {
+	return a.organizationVerb("revoke USER_ID PREFIX", "End a token of a managed user", cobra.ExactArgs(2),
+		func(ctx context.Context, api *sallyport.Client, org string, args []string) error {
+			if err := api.RevokeMemberToken(ctx, org, args[0], args[1]); err != nil {
+				return err
+			}
+			fmt.Fprintln(a.Stdout, "Revoked")
+			return nil
+		})
+}
