@@ -169,22 +169,29 @@ func (a *app) server(stored *credentials) string {
 
 // client is a client of the server with the caller's token, if there is one.
 func (a *app) client() (*sallyport.Client, error) {
-	for _, name := range []string{"SALLYPORT_TOKEN", "AIVEN_TOKEN", "AIVEN_AUTH_TOKEN"} {
-		if token := strings.TrimSpace(a.Getenv(name)); token != "" {
-			// The file is not needed then; a missing home must not stop a script.
-			stored, err := a.loadCredentials()
-			if err != nil {
-				stored = &credentials{}
-			}
-			return a.newClient(a.server(stored), token), nil
-		}
-	}
 	stored, err := a.loadCredentials()
+	if name := a.tokenVariable(); name != "" {
+		// The file is not needed then; a missing home must not stop a script.
+		if err != nil {
+			stored = &credentials{}
+		}
+		return a.newClient(a.server(stored), strings.TrimSpace(a.Getenv(name))), nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	url := a.server(stored)
 	return a.newClient(url, stored.at(url).Token), nil
+}
+
+// tokenVariable names the environment variable that holds the token, if any.
+func (a *app) tokenVariable() string {
+	for _, name := range []string{"SALLYPORT_TOKEN", "AIVEN_TOKEN", "AIVEN_AUTH_TOKEN"} {
+		if strings.TrimSpace(a.Getenv(name)) != "" {
+			return name
+		}
+	}
+	return ""
 }
 
 func (a *app) newClient(url, token string) *sallyport.Client {

@@ -130,6 +130,13 @@ func TestLoginByTokenIsVerifiedFirst(t *testing.T) {
 	}
 }
 
+func TestLoginSaysWhenTheEnvironmentIsStronger(t *testing.T) {
+	m := connected(t, newServer(t, map[string]string{"POST /v1/userauth": loggedIn}))
+	if code := m.run(t, "p\n", "user", "login", "a@example.com", "--password-stdin"); code != 0 || !strings.Contains(m.stderr, "SALLYPORT_TOKEN is set") {
+		t.Errorf("exit %d, stderr %q", code, m.stderr)
+	}
+}
+
 func TestPasswordChangeKeepsTheNewSession(t *testing.T) {
 	s := newServer(t, map[string]string{"POST /v1/userauth": loggedIn, "PUT /v1/me/password": `{"token":"sps_newer"}`})
 	m := newMachine(t)

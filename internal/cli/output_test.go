@@ -36,6 +36,14 @@ func TestTables(t *testing.T) {
 	}
 }
 
+func TestMissingListIsAnEmptyArray(t *testing.T) {
+	m := connected(t, newServer(t, map[string]string{"GET /v1/organizations": "{}"}))
+	m.must(t, "organization", "list", "--json")
+	if m.stdout != "[]\n" {
+		t.Errorf("stdout %q, want an empty array", m.stdout)
+	}
+}
+
 func TestJSONIsAnArrayAlsoForOneRow(t *testing.T) {
 	s := newServer(t, map[string]string{"POST /v1/access_token": `{"token_prefix":"spp_1","full_token":"spp_1secret"}`})
 	m := connected(t, s)

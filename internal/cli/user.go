@@ -137,10 +137,14 @@ func (a *app) keep(url, email, token string) error {
 	err := a.changeCredentials(url, func(c *credentials, s *atServer) {
 		c.Current, s.Email, s.Token = url, email, token
 	})
-	if err == nil {
-		a.note("logged in as %s at %s", email, url)
+	if err != nil {
+		return err
 	}
-	return err
+	a.note("logged in as %s at %s", email, url)
+	if name := a.tokenVariable(); name != "" {
+		a.note("but %s is set, and other commands use that token: unset it to use this session", name)
+	}
+	return nil
 }
 
 // keepToken replaces the stored token of a session that goes on. Nothing is
