@@ -60,6 +60,10 @@ type Request struct {
 	UserAgent    string
 	RequestID    string
 	Need         Need
+	// Asked says that a service asks about a credential instead of its bearer
+	// presenting it. Then nothing is told of people who are not members, not
+	// even that they are deactivated.
+	Asked bool
 }
 
 // Check decides whether the credential may do what the request needs. The
@@ -76,11 +80,12 @@ func (c *Checker) Check(ctx context.Context, r Request) (*identity.Principal, er
 		return nil, err
 	}
 	p := known.principal(r)
-	f := known.at(c.now(), r.Address.Client)
+	f := &p.Facts
+	*f = known.at(c.now(), r.Address.Client)
 	f.Covered = r.Need.covered(p)
-	decision := policy.Decide(&f)
+	decision := policy.Decide(f)
 	if !decision.Allowed() {
-		return nil, c.refuse(ctx, r, p, known, &f, decision)
+		return nil, c.refuse(ctx, r, p, known, decision)
 	}
 	if err := r.Need.demand(p, f.Now); err != nil {
 		return nil, err

@@ -34,36 +34,13 @@ func newKnown(f store.Facts, organization string) *known {
 			k.policy = &p
 		}
 	}
-	t, u := &k.Token, &k.User
 	k.facts = policy.Facts{
-		Credential: policy.Credential{
-			Kind: t.Kind, Authentication: t.Authentication, Addresses: t.Addresses,
-			Created: t.Created, Revoked: !t.Revoked.IsZero(), BreakGlass: t.BreakGlass,
-		},
-		Principal:    Owner(u, f.Member),
+		Credential:   k.Token.Credential(),
+		Principal:    k.User.Principal(f.Member),
 		Organization: organization,
 		Policy:       k.policy,
 	}
 	return k
-}
-
-// Owner is a user as a principal of decisions.
-func Owner(u *identity.User, member bool) policy.Principal {
-	p := policy.Principal{
-		ManagingOrganization: u.ManagingOrganizationID, Member: member,
-		SecondFactorSetUp: u.SecondFactor, ValidFrom: u.TokensValidFrom,
-	}
-	if u.Application {
-		p.Kind = policy.ApplicationUser
-	}
-	switch u.State {
-	case identity.StateActive:
-	case identity.StateDeactivated:
-		p.State = policy.Deactivated
-	default:
-		p.State = policy.Deleted
-	}
-	return p
 }
 
 // at are the facts at one moment.

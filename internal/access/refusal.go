@@ -2,9 +2,6 @@ package access
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -30,25 +27,13 @@ type refusals struct {
 	recent map[refusalKey]string
 }
 
-// Refusal is the detail of an access_refused event, from which a decision can
-// be explained and replayed.
-type Refusal struct {
-	ErrorCode     string           `json:"error_code"`
-	Reasons       []string         `json:"reasons"`
-	Remedy        string           `json:"remedy"`
-	Facts         json.RawMessage  `json:"facts"`
-	PolicyVersion int64            `json:"policy_version"`
-	Address       identity.Address `json:"address"`
-}
-
 // refuse turns a decision into the caller's error, after recording it.
-func (c *Checker) refuse(ctx context.Context, r Request, p *identity.Principal, k *known, f *policy.Facts, d policy.Decision) error {
+func (c *Checker) refuse(ctx context.Context, r Request, p *identity.Principal, k *known, d policy.Decision) error {
 	seen := d.Visible()
 	if seen.Status() == 401 {
 		return identity.BadCredential()
 	}
-	codes := reasonCodes(seen)
-	id, err := c.record(ctx, r, p, k, f, d)
+	id, err := c.record(ctx, r, p, k, d)
 	if err != nil {
 		// Refused all the same; but say so when nothing can be recorded.
 		if unavailable(err) {
@@ -56,30 +41,18 @@ func (c *Checker) refuse(ctx context.Context, r Request, p *identity.Principal, 
 		}
 		return fmt.Errorf("record a refusal: %w", err)
 	}
-	if seen.Status() == 404 {
+	if seen.Status() == 404 || r.Asked && r.Organization != "" && !k.Member {
 		return store.NoOrganization()
 	}
-	remedy := d.Remedy(f)
-	metadata := map[string]any{"reasons": codes, "remedy": remedy.Text, "decision_id": id}
-	if remedy.Path != "" {
-		metadata["remedy_url"] = c.publicURL + remedy.Path
-	}
-	return &identity.Error{Kind: identity.Forbidden, Code: seen.Code(), Message: seen.Reasons()[0].Message + " What to do: " + remedy.Text + ".", Metadata: metadata}
-}
-
-func reasonCodes(d policy.Decision) []string {
-	list := []string{}
-	for _, reason := range d.Reasons() {
-		list = append(list, reason.Code)
-	}
-	return list
+	return identity.RefusedError(d, &p.Facts, id, c.publicURL)
 }
 
 // record writes the refusal as an event, unless it was written within the
 // minute, and returns its decision id. The id is computed from what is
 // recorded once, so that several nodes agree on it.
-func (c *Checker) record(ctx context.Context, r Request, p *identity.Principal, k *known, f *policy.Facts, d policy.Decision) (string, error) {
-	key := refusalKey{k.Token.Prefix, k.Organization.ID, strings.Join(reasonCodes(d), " "), f.Now.Unix() / 60}
+func (c *Checker) record(ctx context.Context, r Request, p *identity.Principal, k *known, d policy.Decision) (string, error) {
+	f := &p.Facts
+	key := refusalKey{k.Token.Prefix, k.Organization.ID, strings.Join(d.Codes(), " "), f.Now.Unix() / 60}
 	if !k.Member {
 		key.organization = ""
 	}
@@ -89,7 +62,7 @@ func (c *Checker) record(ctx context.Context, r Request, p *identity.Principal, 
 	if known {
 		return id, nil
 	}
-	id = c.decisionID(key)
+	id = identity.DecisionID(c.keys.Derive("decision id"), key.prefix, key.organization, d, f.Now)
 	event, err := refusalEvent(id, key, r, k, f, d)
 	if err != nil {
 		return "", err
@@ -116,21 +89,12 @@ func (c *Checker) record(ctx context.Context, r Request, p *identity.Principal, 
 	return id, nil
 }
 
-func (c *Checker) decisionID(key refusalKey) string {
-	mac := hmac.New(sha256.New, c.keys.Derive("decision id"))
-	fmt.Fprintf(mac, "%s %s %d %s", key.prefix, key.organization, key.minute, key.reasons)
-	return "dec_" + hex.EncodeToString(mac.Sum(nil)[:14])
-}
-
 func refusalEvent(id string, key refusalKey, r Request, k *known, f *policy.Facts, d policy.Decision) (identity.Event, error) {
-	facts, err := json.Marshal(f)
+	refusal, err := identity.NewRefusal(d, f, k.Organization.PolicyVersion, r.Address)
 	if err != nil {
 		return identity.Event{}, err
 	}
-	detail, err := json.Marshal(Refusal{
-		ErrorCode: d.Code(), Reasons: reasonCodes(d), Remedy: d.Remedy(f).Text, Facts: facts,
-		PolicyVersion: k.Organization.PolicyVersion, Address: r.Address,
-	})
+	detail, err := json.Marshal(refusal)
 	if err != nil {
 		return identity.Event{}, err
 	}
@@ -151,8 +115,8 @@ func refusalEvent(id string, key refusalKey, r Request, k *known, f *policy.Fact
 }
 
 // Replay decides recorded facts again and returns every rule's verdict.
-func Replay(detail []byte) (Refusal, policy.Facts, policy.Decision, error) {
-	var r Refusal
+func Replay(detail []byte) (identity.Refusal, policy.Facts, policy.Decision, error) {
+	var r identity.Refusal
 	if err := json.Unmarshal(detail, &r); err != nil {
 		return r, policy.Facts{}, policy.Decision{}, fmt.Errorf("read a recorded refusal: %w", err)
 	}

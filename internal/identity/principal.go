@@ -12,7 +12,7 @@ import (
 const AdminRole = "role:organization:admin"
 
 // freshFor is how long after a full login a session may do what needs a
-// person's presence (reference/threats.md 3.2).
+// person's presence (docs/parameters.md 3.2).
 const freshFor = 10 * time.Minute
 
 // Address is where a request came from.
@@ -35,9 +35,12 @@ type Principal struct {
 	Member       bool
 	SuperAdmin   bool
 	Granted      []string // permissions on the organization itself
-	Address      Address
-	UserAgent    string
-	RequestID    string
+	// Facts are those that the request was accepted on, for questions such as
+	// whether a changed policy would accept it too.
+	Facts     policy.Facts
+	Address   Address
+	UserAgent string
+	RequestID string
 }
 
 // Admin says whether the principal administers the accessed organization.
@@ -60,6 +63,39 @@ func (p *Principal) Fresh(now time.Time) bool {
 	}
 	strong := a.SecondFactor || a.Method != policy.MethodPassword || !p.User.SecondFactor
 	return strong && now.Sub(a.At) <= freshFor
+}
+
+// NotFresh is the refusal of a sensitive action in a session that is too old
+// for it.
+func (p *Principal) NotFresh() *Error {
+	remedy := "log in again and repeat it within 10 minutes"
+	if p.User.SecondFactor && !p.Token.Authentication.SecondFactor && p.Token.Authentication.Method == policy.MethodPassword {
+		remedy = "log in again with your second factor and repeat it within 10 minutes"
+	}
+	return &Error{
+		Kind: Forbidden, Code: "fresh_login_required",
+		Message:  "this needs a login of the last 10 minutes: " + remedy,
+		Metadata: map[string]any{"remedy": remedy},
+	}
+}
+
+// DemandSession refuses everything but sessions: the action needs a person.
+func (p *Principal) DemandSession() error {
+	if p.Token.Kind == policy.Session {
+		return nil
+	}
+	return Forbiddenf("session_required", "a token cannot do this: log in with `sallyport user login` and repeat it from that session")
+}
+
+// DemandFreshSession is DemandSession for sessions that are Fresh.
+func (p *Principal) DemandFreshSession(now time.Time) error {
+	if err := p.DemandSession(); err != nil {
+		return err
+	}
+	if !p.Fresh(now) {
+		return p.NotFresh()
+	}
+	return nil
 }
 
 // Actor is the principal as audit events name it.

@@ -34,6 +34,14 @@ type Token struct {
 	LastUserAgent  string
 }
 
+// Credential is the token as decisions know it.
+func (t *Token) Credential() policy.Credential {
+	return policy.Credential{
+		Kind: t.Kind, Authentication: t.Authentication, Addresses: t.Addresses,
+		Created: t.Created, Expires: t.Expires, Revoked: !t.Revoked.IsZero(), LastUsed: t.LastUsed, BreakGlass: t.BreakGlass,
+	}
+}
+
 // Use is one observed use of a token, written in batches.
 type Use struct {
 	Prefix    string

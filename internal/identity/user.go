@@ -1,6 +1,10 @@
 package identity
 
-import "time"
+import (
+	"time"
+
+	"github.com/sallyport/sallyport/policy"
+)
 
 // User states as they are stored and written on the wire.
 const (
@@ -33,4 +37,24 @@ type User struct {
 	LastActive   time.Time // zero: never
 	Created      time.Time
 	Updated      time.Time
+}
+
+// Principal is the user as decisions know them; member says whether of the
+// organization that is accessed. An unknown state counts as deleted.
+func (u *User) Principal(member bool) policy.Principal {
+	p := policy.Principal{
+		ManagingOrganization: u.ManagingOrganizationID, Member: member,
+		SecondFactorSetUp: u.SecondFactor, ValidFrom: u.TokensValidFrom,
+	}
+	if u.Application {
+		p.Kind = policy.ApplicationUser
+	}
+	switch u.State {
+	case StateActive:
+	case StateDeactivated:
+		p.State = policy.Deactivated
+	default:
+		p.State = policy.Deleted
+	}
+	return p
 }

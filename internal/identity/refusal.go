@@ -1,0 +1,65 @@
+package identity
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sallyport/sallyport/policy"
+)
+
+// Refusal is the detail of the event that records a refusing decision, from
+// which the decision can be explained and replayed.
+type Refusal struct {
+	ErrorCode string   `json:"error_code"`
+	Reasons   []string `json:"reasons"` // the codes of all refusing rules; never null
+	Remedy    string   `json:"remedy"`
+	// Facts are in the form of policy.Facts.MarshalJSON.
+	Facts         json.RawMessage `json:"facts"`
+	PolicyVersion int64           `json:"policy_version"`
+	Address       Address         `json:"address"`
+}
+
+// NewRefusal describes a refusing decision for the record. policyVersion is
+// that of the policy among the facts; 0 when there is none.
+func NewRefusal(d policy.Decision, f *policy.Facts, policyVersion int64, a Address) (Refusal, error) {
+	facts, err := json.Marshal(f)
+	if err != nil {
+		return Refusal{}, fmt.Errorf("record the facts of a refusal: %w", err)
+	}
+	return Refusal{
+		ErrorCode: d.Code(), Reasons: codesOf(d), Remedy: d.Remedy(f).Text,
+		Facts: facts, PolicyVersion: policyVersion, Address: a,
+	}, nil
+}
+
+// RefusedError is what the caller hears of a decision that refused with 403:
+// the code and all visible reasons, the remedy, and the id under which an admin
+// finds the explanation. Paths of remedies are put behind publicURL.
+func RefusedError(d policy.Decision, f *policy.Facts, decisionID, publicURL string) *Error {
+	seen, remedy := d.Visible(), d.Remedy(f)
+	metadata := map[string]any{"reasons": codesOf(seen), "remedy": remedy.Text, "decision_id": decisionID}
+	if remedy.Path != "" {
+		metadata["remedy_url"] = publicURL + remedy.Path
+	}
+	return &Error{
+		Kind: Forbidden, Code: seen.Code(), Metadata: metadata,
+		Message: seen.Reasons()[0].Message + " What to do: " + remedy.Text + ".",
+	}
+}
+
+// DecisionID names a refusal. It is computed from what is recorded at most
+// once, a subject (a credential's prefix), an organization, the reasons and a
+// minute, so that several nodes agree on it; the key keeps it from being
+// guessed.
+func DecisionID(key []byte, subject, organization string, d policy.Decision, at time.Time) string {
+	mac := hmac.New(sha256.New, key)
+	fmt.Fprintf(mac, "%s %s %d %s", subject, organization, at.Unix()/60, strings.Join(d.Codes(), " "))
+	return "dec_" + hex.EncodeToString(mac.Sum(nil)[:14])
+}
+
+func codesOf(d policy.Decision) []string { return append([]string{}, d.Codes()...) }
