@@ -197,7 +197,7 @@ func readLimited(r io.Reader) ([]byte, error) {
 func (r request) decode(res *http.Response, body []byte, out any) error {
 	switch {
 	case res.StatusCode >= 400:
-		return parseError(res.StatusCode, res.Header.Get("X-Request-Id"), body)
+		return parseError(res.StatusCode, res.Header, body)
 	case res.StatusCode >= 300:
 		return fmt.Errorf("the server redirects (status %d) to %s, which is not followed: is this the right server URL?",
 			res.StatusCode, redirectHost(res))

@@ -168,6 +168,17 @@ func TestAnswersThatAreNotOurs(t *testing.T) {
 	}
 }
 
+func TestRetryAfter(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"30": 30 * time.Second, "": 0, "-1": 0, "soon": 0, "99999999999999999999": 0,
+	} {
+		e := parseError(429, http.Header{"Retry-After": {text}}, nil)
+		if e.RetryAfter != want {
+			t.Errorf("Retry-After %q: %v, want %v", text, e.RetryAfter, want)
+		}
+	}
+}
+
 func TestLargeAnswerIsRefused(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		blanks := []byte(strings.Repeat(" ", 1<<20))

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // ErrorBody is the body of every answer with a status of 400 and above.
@@ -46,6 +48,9 @@ type Error struct {
 	RemedyURL  string
 	DecisionID string
 	RequestID  string
+	// RetryAfter is how long to wait before the next attempt, to the second;
+	// 0 when the server did not say.
+	RetryAfter time.Duration
 }
 
 // Kinds of Error by status, for errors.Is.
@@ -80,8 +85,11 @@ func (e *Error) Is(target error) bool {
 
 // parseError makes an Error of an answer, whatever its body: a proxy between
 // us and the server answers in HTML.
-func parseError(status int, requestID string, body []byte) *Error {
-	e := &Error{Status: status, RequestID: requestID}
+func parseError(status int, header http.Header, body []byte) *Error {
+	e := &Error{Status: status, RequestID: header.Get("X-Request-Id")}
+	if seconds, err := strconv.ParseUint(header.Get("Retry-After"), 10, 31); err == nil {
+		e.RetryAfter = time.Duration(seconds) * time.Second
+	}
 	var b ErrorBody
 	if json.Unmarshal(body, &b) == nil {
 		e.Message = b.Message

@@ -37,6 +37,8 @@ func remedyOf(e *sallyport.Error) string {
 		return e.Remedy
 	case errors.Is(e, sallyport.ErrUnauthorized):
 		return "log in again with \"sallyport user login EMAIL\""
+	case e.RetryAfter > 0:
+		return fmt.Sprintf("wait %v before the next attempt", e.RetryAfter)
 	case errors.Is(e, sallyport.ErrTooManyRequests):
 		return "wait before the next attempt"
 	}
