@@ -72,6 +72,8 @@ type Project struct {
 	BillingGroupID string
 	Tags           map[string]string
 	TechEmails     []string
+	Certificate    string // of its certificate authority, PEM; the key is not kept
+	Cloud          string // the preferred cloud; only shown
 	Created        time.Time
 	Updated        time.Time
 }

@@ -30,6 +30,12 @@ func (r *Read) OrganizationsOf(ctx context.Context, userID string) ([]identity.O
 		FROM organizations o JOIN memberships m ON m.organization_id = o.id WHERE m.user_id = $1 AND NOT o.deleted ORDER BY o.created_at, o.id`, userID)
 }
 
+// CountOwnedOrganizations counts the organizations whose super admin a user is.
+func (r *Read) CountOwnedOrganizations(ctx context.Context, userID string) (int64, error) {
+	return one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM organizations o JOIN memberships m ON m.organization_id = o.id
+		WHERE m.user_id = $1 AND m.super_admin AND NOT o.deleted`, userID)
+}
+
 // AnyOrganization says whether an organization was ever created.
 func (r *Read) AnyOrganization(ctx context.Context) (bool, error) {
 	n, err := one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM (SELECT id FROM organizations LIMIT 1) AS first`)
