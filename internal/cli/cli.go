@@ -139,8 +139,20 @@ func Run(ctx context.Context, root *cobra.Command, env Env, args []string) int {
 		return 2
 	default:
 		fmt.Fprintln(env.Stderr, "error: "+explainError(err))
-		return 1
+		return exitCode(err)
 	}
+}
+
+// exitCode is 1, unless the error asks for another: the server's commands tell
+// a wrong configuration (2) and a database that is too new (3) apart.
+func exitCode(err error) int {
+	if e, ok := errors.AsType[interface {
+		error
+		ExitCode() int
+	}](err); ok {
+		return e.ExitCode()
+	}
+	return 1
 }
 
 // watch notes when any command begins to run: an error before that is one of
