@@ -68,7 +68,8 @@ type route struct {
 	own          bool   // ours, not of the compatible API: unknown body fields are refused
 	form         bool   // the body is a form, not JSON
 	fields       fields
-	query        []string // documented query parameters beside limit
+	query        []string // documented query parameters
+	media        string   // of the answer, when it is not JSON
 	handler      handler
 }
 

@@ -207,8 +207,16 @@ func (a *API) logLine(req *http.Request, e *exchange, id string, took time.Durat
 		"duration_us", took.Microseconds(), "request_id", id, "user_id", e.actor, "code", e.code)
 }
 
+// server is an answer that writes itself, because it is more than one JSON
+// value or none: a page, lines of JSON. It sets the status and Content-Type.
+type server interface{ serve(w http.ResponseWriter) }
+
 // write sends a successful answer.
 func (a *API) write(e *exchange, id string, r *route, answer any) {
+	if own, ok := answer.(server); ok {
+		own.serve(e)
+		return
+	}
 	if r.status == http.StatusNoContent {
 		e.WriteHeader(http.StatusNoContent)
 		return
@@ -224,7 +232,7 @@ func (a *API) write(e *exchange, id string, r *route, answer any) {
 	_, _ = e.Write(body)
 }
 
-// secureHeaders sets what every answer carries (reference/threats.md 3.8).
+// secureHeaders sets what every answer carries (docs/parameters.md 3.8).
 func secureHeaders(h http.Header) {
 	h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 	h.Set("X-Content-Type-Options", "nosniff")
