@@ -3,6 +3,7 @@ package access
 import (
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/sallyport/sallyport/internal/identity"
 )
@@ -15,7 +16,7 @@ const (
 )
 
 // Proxies derives the client's address behind trusted proxies
-// (reference/threats.md 3.9). The zero value trusts nobody.
+// (docs/parameters.md 3.9). The zero value trusts nobody.
 type Proxies struct {
 	Trusted []netip.Prefix
 	// Forwarded reads the header of RFC 7239 instead of X-Forwarded-For.
@@ -40,11 +41,8 @@ func (p Proxies) Client(socket netip.Addr, header []string) identity.Address {
 	if len(p.Trusted) == 0 || !p.trusts(socket) {
 		return a
 	}
-	a.Chain = strings.Join(header, ", ")
+	a.Chain = cutText(strings.Join(header, ", "), maxChainText)
 	entries, ok := split(header)
-	if len(a.Chain) > maxChainText {
-		a.Chain = a.Chain[:maxChainText]
-	}
 	if !ok {
 		a.Client = netip.Addr{}
 		return a
@@ -87,6 +85,7 @@ func (p Proxies) entry(text string) netip.Addr {
 	if p.Forwarded {
 		text = forwardedFor(text)
 	}
+	text = unquote(text)
 	if strings.HasPrefix(text, "[") {
 		host, port, ok := strings.Cut(text[1:], "]")
 		if !ok || port != "" && !isPort(strings.TrimPrefix(port, ":")) || port != "" && port[0] != ':' {
@@ -123,13 +122,40 @@ func isPort(s string) bool {
 	return n <= 65535
 }
 
-// forwardedFor takes the for parameter out of one element of RFC 7239.
+// forwardedFor takes the for parameter out of one element of RFC 7239, section
+// 4. An element that names it twice breaks the RFC and names nobody.
 func forwardedFor(element string) string {
+	found := ""
 	for pair := range strings.SplitSeq(element, ";") {
 		name, value, ok := strings.Cut(strings.Trim(pair, " \t"), "=")
-		if ok && strings.EqualFold(name, "for") {
-			return strings.Trim(value, `"`)
+		if !ok || !strings.EqualFold(name, "for") {
+			continue
 		}
+		if found != "" {
+			return ""
+		}
+		found = value
 	}
-	return ""
+	return found
+}
+
+// unquote takes one pair of quotes away; addresses need no escapes inside.
+func unquote(s string) string {
+	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
+		return s[1 : len(s)-1]
+	}
+	return s
+}
+
+// cutText is the beginning of what a client wrote, in at most limit bytes of
+// valid UTF-8: header values may hold any byte, databases and JSON may not.
+func cutText(s string, limit int) string {
+	s = strings.ToValidUTF8(s[:min(len(s), 2*limit)], "\uFFFD")
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
 }
