@@ -18,7 +18,8 @@ type Refusal struct {
 	ErrorCode string   `json:"error_code"`
 	Reasons   []string `json:"reasons"` // the codes of all refusing rules; never null
 	Remedy    string   `json:"remedy"`
-	// Facts are in the form of policy.Facts.MarshalJSON.
+	// Facts are in the form of policy.Facts.MarshalJSON, without the
+	// descriptions of the organization's ranges.
 	Facts         json.RawMessage `json:"facts"`
 	PolicyVersion int64           `json:"policy_version"`
 	Address       Address         `json:"address"`
@@ -27,7 +28,7 @@ type Refusal struct {
 // NewRefusal describes a refusing decision for the record. policyVersion is
 // that of the policy among the facts; 0 when there is none.
 func NewRefusal(d policy.Decision, f *policy.Facts, policyVersion int64, a Address) (Refusal, error) {
-	facts, err := json.Marshal(f)
+	facts, err := json.Marshal(undescribed(f))
 	if err != nil {
 		return Refusal{}, fmt.Errorf("record the facts of a refusal: %w", err)
 	}
@@ -35,6 +36,22 @@ func NewRefusal(d policy.Decision, f *policy.Facts, policyVersion int64, a Addre
 		ErrorCode: d.Code(), Reasons: codesOf(d), Remedy: d.Remedy(f).Text,
 		Facts: facts, PolicyVersion: policyVersion, Address: a,
 	}, nil
+}
+
+// undescribed are facts without the words beside ranges. These decide nothing,
+// and a long list of them would exceed what an event may hold: the store would
+// cut the facts, and nobody could explain the refusal.
+func undescribed(f *policy.Facts) *policy.Facts {
+	if f.Policy == nil || len(f.Policy.Ranges.List) == 0 {
+		return f
+	}
+	facts, p := *f, *f.Policy
+	facts.Policy = &p
+	p.Ranges.List = make([]policy.Range, len(f.Policy.Ranges.List))
+	for i, r := range f.Policy.Ranges.List {
+		p.Ranges.List[i] = policy.Range{Prefix: r.Prefix}
+	}
+	return &facts
 }
 
 // RefusedError is what the caller hears of a decision that refused with 403:
