@@ -1,3 +1,60 @@
 package httpapi
 
-func (a *API) permissionRoutes() []route { return nil }
+import (
+	"context"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/internal/access"
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/org"
+)
+
+// maxGrants is how many principals one request may name.
+const maxGrants = 1024
+
+func (a *API) permissionRoutes() []route {
+	const tag, path = "permissions", "/v1/organization/{organization_id}/permissions/{resource_type}/{resource_id}"
+	writes := access.Need{Scopes: []string{"accounts:write", "authentication:write"}, Permission: access.Admin}
+	grants := fields{"permissions": {required: true, max: maxGrants}}
+	return []route{
+		{
+			method: "GET", path: path, id: "PermissionsGet", tag: tag, summary: "List the explicit grants on a resource (for admins and holders of project:permissions:read there)",
+			resource: organization, need: access.Need{Scopes: []string{"accounts:read", "authentication:read"}, Permission: access.Member}, status: 200,
+			handler: read(a.permissions),
+		},
+		{
+			method: "PUT", path: path, id: "PermissionsSet", tag: tag, summary: "Replace all grants on a resource",
+			resource: organization, need: writes, status: 204, event: "permissions_changed", fields: grants, handler: put(a.setPermissions),
+		},
+		{
+			method: "PATCH", path: path, id: "PermissionsUpdate", tag: tag, summary: "Change the grants of the named principals on a resource",
+			resource: organization, need: writes, status: 204, event: "permissions_changed", fields: grants, handler: put(a.updatePermissions),
+		},
+	}
+}
+
+func resourceOf(c *Call) org.Resource {
+	return org.Resource{Type: c.Path("resource_type"), ID: c.Path("resource_id")}
+}
+
+func namedGrant(g sallyport.PermissionGrant) org.NamedGrant {
+	return org.NamedGrant{PrincipalType: g.PrincipalType, PrincipalID: g.PrincipalID, Permissions: g.Permissions}
+}
+
+func (a *API) permissions(ctx context.Context, c *Call) (out sallyport.PermissionList, err error) {
+	list, err := a.Org.Permissions(ctx, c.Principal, resourceOf(c))
+	out.Permissions = wireList(list, func(g identity.Grant) sallyport.Permission {
+		return sallyport.Permission{
+			PrincipalType: g.PrincipalType, PrincipalID: g.PrincipalID, Permissions: g.Permissions, CreateTime: g.Created, UpdateTime: g.Updated,
+		}
+	})
+	return out, err
+}
+
+func (a *API) setPermissions(ctx context.Context, c *Call, in sallyport.SetPermissions) error {
+	return a.Org.SetPermissions(ctx, c.Principal, resourceOf(c), wireList(in.Permissions, namedGrant))
+}
+
+func (a *API) updatePermissions(ctx context.Context, c *Call, in sallyport.UpdatePermissions) error {
+	return a.Org.UpdatePermissions(ctx, c.Principal, resourceOf(c), in.Operation, wireList(in.Permissions, namedGrant))
+}

@@ -87,6 +87,13 @@ func accountOf(ctx context.Context, r *store.Read, p *identity.Principal, id str
 	return Account{a, p.Organization.AccountID, p.SuperAdmin}, err
 }
 
+// CreateRoot is CreateOrganization by its root account, of the business tier.
+func (s *Service) CreateRoot(ctx context.Context, p *identity.Principal, name string) (Account, error) {
+	o, err := s.CreateOrganization(ctx, p, name, tierBusiness)
+	root := identity.Account{ID: o.AccountID, OrganizationID: o.ID, Name: o.Name, Created: o.Created, Updated: o.Updated}
+	return Account{root, root.ID, true}, err
+}
+
 // CreateUnit makes an organizational unit in the accessed organization, whose
 // id or root account is the parent: there is one level of units.
 func (s *Service) CreateUnit(ctx context.Context, p *identity.Principal, parentID, name string) (Account, error) {

@@ -54,7 +54,7 @@ func (s *Service) Member(ctx context.Context, p *identity.Principal, userID stri
 type MemberSearch struct {
 	Text    string // part of the e-mail address, the name or the id; empty: all
 	OrderBy string // user_email, user_id or real_name, and :asc or :desc; empty: user_email:asc
-	Limit   int    // 1 to 500; 0: 100
+	Limit   *int   // 1 to 500; nil: 100
 }
 
 // SearchMembers returns the members of the accessed organization whom a search
@@ -64,10 +64,8 @@ func (s *Service) SearchMembers(ctx context.Context, p *identity.Principal, sear
 	if err != nil {
 		return nil, err
 	}
-	if search.Limit == 0 {
-		search.Limit = defaultFound
-	}
-	if search.Limit < 1 || search.Limit > maxFound {
+	limit := defaultFound
+	if set(&limit, search.Limit); limit < 1 || limit > maxFound {
 		return nil, identity.Invalidf("bad_request", "the limit must be from 1 to %d", maxFound)
 	}
 	list, err := s.Members(ctx, p, true)
@@ -76,7 +74,7 @@ func (s *Service) SearchMembers(ctx context.Context, p *identity.Principal, sear
 	}
 	list = slices.DeleteFunc(list, func(m identity.Member) bool { return !search.finds(m.User) })
 	slices.SortStableFunc(list, order)
-	return list[:min(len(list), search.Limit)], nil
+	return list[:min(len(list), limit)], nil
 }
 
 func (s MemberSearch) finds(u identity.User) bool {

@@ -47,6 +47,19 @@ func (s *Service) Organization(ctx context.Context, p *identity.Principal) (o id
 	return o, err
 }
 
+// SoleOrganization is the organization of a caller who has one only: where
+// things go whose organization a request does not name.
+func (s *Service) SoleOrganization(ctx context.Context, p *identity.Principal) (string, error) {
+	list, err := s.Organizations(ctx, p)
+	if err != nil {
+		return "", err
+	}
+	if len(list) != 1 {
+		return "", identity.Invalidf("bad_request", "you belong to %d organizations: name the one that is meant, or an account of it, as the parent", len(list))
+	}
+	return list[0].ID, nil
+}
+
 // CreateOrganization makes an organization with the caller as its super admin.
 // Only people create organizations, at most 100 each, with a confirmed e-mail
 // address; a managed user does when they administer their own organization.

@@ -28,7 +28,7 @@ const (
 type NewProject struct {
 	Name           string // at most 63 letters, digits and dashes, a letter first
 	ParentID       string // organization or account id; empty: the organization
-	BasePort       int64  // 10000 to 30000; 0: one is chosen
+	BasePort       *int64 // 10000 to 30000; nil: one is chosen
 	Cloud          string
 	BillingGroupID string
 	Tags           map[string]string
@@ -78,7 +78,7 @@ func draftProject(ctx context.Context, r *store.Read, p *identity.Principal, in 
 		return identity.Project{}, err
 	}
 	project := identity.Project{
-		Name: in.Name, OrganizationID: o.ID, AccountID: parent.ID, BasePort: in.BasePort,
+		Name: in.Name, OrganizationID: o.ID, AccountID: parent.ID, BasePort: basePort(in.Name),
 		BillingGroupID: in.BillingGroupID, Tags: in.Tags, TechEmails: in.TechEmails, Cloud: in.Cloud,
 	}
 	if in.CopyFrom != "" {
@@ -86,9 +86,7 @@ func draftProject(ctx context.Context, r *store.Read, p *identity.Principal, in 
 			return project, err
 		}
 	}
-	if project.BasePort == 0 {
-		project.BasePort = basePort(project.Name)
-	}
+	set(&project.BasePort, in.BasePort)
 	return project, tidyProject(&project)
 }
 
