@@ -32,6 +32,10 @@ const (
 	SuperAdmin = "super_admin"
 )
 
+// IntrospectPermission is what a route needs whose caller asks about other
+// credentials.
+const IntrospectPermission = identity.IntrospectPermission
+
 // covered is rule 19: do scopes, roles and permissions cover the action?
 func (n Need) covered(p *identity.Principal) bool {
 	for _, s := range n.Scopes {
@@ -46,9 +50,9 @@ func (n Need) covered(p *identity.Principal) bool {
 		return p.Admin()
 	case SuperAdmin:
 		return p.SuperAdmin
-	case identity.IntrospectPermission:
+	case IntrospectPermission:
 		return p.Token.Kind == policy.ApplicationToken &&
-			(slices.Contains(p.Token.Scopes, identity.IntrospectPermission) || len(p.Token.Scopes) == 0 && p.May(identity.IntrospectPermission))
+			(slices.Contains(p.Token.Scopes, IntrospectPermission) || len(p.Token.Scopes) == 0 && p.May(IntrospectPermission))
 	}
 	return p.May(n.Permission)
 }

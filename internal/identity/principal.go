@@ -48,10 +48,17 @@ func (p *Principal) Admin() bool {
 	return p.SuperAdmin || p.Token.BreakGlass != "" && p.Organization != nil && p.Token.BreakGlass == p.Organization.ID || slices.Contains(p.Granted, AdminRole)
 }
 
+// aliases are the old names of permissions, by the new ones.
+var aliases = map[string]string{"organization:event_logs:read": "organization:audit_logs:read"}
+
 // May says whether the principal holds a permission on the accessed
-// organization; admins hold all of them.
+// organization, under its present or its old name; admins hold all of them.
 func (p *Principal) May(permission string) bool {
-	return p.Admin() || slices.Contains(p.Granted, permission)
+	if p.Admin() || slices.Contains(p.Granted, permission) {
+		return true
+	}
+	old, renamed := aliases[permission]
+	return renamed && slices.Contains(p.Granted, old)
 }
 
 // Fresh says whether this is a session whose owner logged in fully a short

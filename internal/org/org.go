@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/store"
@@ -24,6 +25,11 @@ type Service struct {
 	PublicURL string
 	Log       *slog.Logger
 	Rand      io.Reader // nil: the system's
+	// MaxTokenAge is the longest lifetime a new personal or application token
+	// may be given; zero: 366 days. AllowLongTokens raises it to the ten years
+	// of the compatible API.
+	MaxTokenAge     time.Duration
+	AllowLongTokens bool
 	// Flush writes pending last-use records, so that lists show them.
 	Flush func() error
 }

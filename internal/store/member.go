@@ -31,6 +31,12 @@ func (r *Read) Members(ctx context.Context, organizationID string) ([]identity.M
 	return collect(ctx, r.q, scanMember, memberQuery+` WHERE m.organization_id = $1 ORDER BY m.joined_at, m.user_id`, organizationID)
 }
 
+// ApplicationUsers returns the application users of an organization, oldest
+// first.
+func (r *Read) ApplicationUsers(ctx context.Context, organizationID string) ([]identity.Member, error) {
+	return collect(ctx, r.q, scanMember, memberQuery+` WHERE m.organization_id = $1 AND u.application ORDER BY m.joined_at, m.user_id`, organizationID)
+}
+
 // SuperAdmins counts the active super admins of an organization.
 func (r *Read) SuperAdmins(ctx context.Context, organizationID string) (int64, error) {
 	return one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM memberships m JOIN users u ON u.id = m.user_id
@@ -95,7 +101,8 @@ func (tx *Tx) SetGrant(ctx context.Context, g identity.Grant) error {
 		return err
 	}
 	_, err := tx.exec(ctx, `INSERT INTO grants (`+grantColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-		ON CONFLICT (resource_type, resource_id, principal_type, principal_id) DO UPDATE SET permissions = excluded.permissions, updated_at = excluded.updated_at`,
+		ON CONFLICT (resource_type, resource_id, principal_type, principal_id) DO UPDATE SET permissions = excluded.permissions, updated_at = excluded.updated_at
+		WHERE grants.permissions <> excluded.permissions`,
 		g.OrganizationID, g.ResourceType, g.ResourceID, g.PrincipalType, g.PrincipalID, toJSON(g.Permissions), micros(tx.Now), micros(tx.Now))
 	return err
 }

@@ -1,0 +1,232 @@
+package org
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/policy"
+)
+
+// acceptLockout is the field of a policy change by which admins say that they
+// mean to lock themselves out.
+const acceptLockout = "accept_lockout"
+
+// rangesPrefix begins the names of the policy's fields that are a resource of
+// their own on the wire, with guards of their own.
+const rangesPrefix = "api_client_ip_allowlist"
+
+// Policy returns the policy of the accessed organization, its ranges included.
+// One that cannot be read is the kind Conflict.
+func (s *Service) Policy(p *identity.Principal) (policy.Policy, error) {
+	if p.Policy == nil {
+		// Everybody else was refused at the door.
+		return policy.Policy{}, identity.Conflictf("policy_unreadable", "the stored policy cannot be read; change any field to replace it with the defaults and that change")
+	}
+	return *p.Policy, nil
+}
+
+// ChangePolicy applies a JSON object with some fields of a policy, and
+// optionally accept_lockout, to the policy of the accessed organization as it
+// is then: of two changes at once neither is lost. It returns the policy after
+// the change.
+//
+// A change under which the caller's own credential would be refused is the
+// kind Invalid, unless accept_lockout is true, which takes a session with a
+// login of the last minutes.
+func (s *Service) ChangePolicy(ctx context.Context, p *identity.Principal, document []byte) (policy.Policy, error) {
+	accept, rest, err := splitAccept(document)
+	if err != nil {
+		return policy.Policy{}, err
+	}
+	return s.editPolicy(ctx, p, policyEdit{
+		action: "policy_changed", description: "changed the authentication policy",
+		acceptLockout: accept,
+		lockoutCode:   "authentication_method_disable_current_not_allowed",
+		apply:         func(base policy.Policy) (policy.Policy, error) { return policy.ParseOver(base, rest) },
+	})
+}
+
+// splitAccept takes accept_lockout out of a document, and refuses fields of
+// other resources. What is left is for the policy package to judge.
+func splitAccept(document []byte) (accept bool, rest []byte, err error) {
+	fields := map[string]jsontext.Value{}
+	if len(document) == 0 {
+		return false, []byte("{}"), nil
+	}
+	// Names that appear twice are an error here.
+	if err := jsonv2.Unmarshal(document, &fields); err != nil || fields == nil {
+		return false, nil, identity.Invalidf("bad_request", "the change is not one JSON object with each field once")
+	}
+	for name := range fields {
+		if strings.HasPrefix(name, rangesPrefix) {
+			return false, nil, identity.Invalidf("bad_request", "%.64s is not a field of this resource: change address ranges with PUT …/config/api-client-ip-allowlist", name)
+		}
+	}
+	switch value := string(fields[acceptLockout]); value {
+	case "", "null", "false":
+	case "true":
+		accept = true
+	default:
+		return false, nil, identity.Invalidf("bad_request", "%s is not true or false", acceptLockout)
+	}
+	delete(fields, acceptLockout)
+	rest, err = jsonv2.Marshal(fields)
+	return accept, rest, err
+}
+
+// policyEdit is one change of a policy.
+type policyEdit struct {
+	action, description string // of its event
+	acceptLockout       bool
+	lockoutCode         string // of the error when it would lock the caller out
+	apply               func(base policy.Policy) (policy.Policy, error)
+}
+
+// editPolicy applies an edit under the organization's lock. An edit that
+// changes nothing leaves no trace.
+func (s *Service) editPolicy(ctx context.Context, p *identity.Principal, edit policyEdit) (after policy.Policy, err error) {
+	if edit.acceptLockout {
+		if err := p.DemandFreshSession(s.DB.Now()); err != nil {
+			return after, err
+		}
+	}
+	err = s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
+		o, err := tx.Organization(ctx, p.Organization.ID)
+		if err != nil {
+			return err
+		}
+		var before policy.Policy
+		if before, after, err = edit.plan(o); err != nil {
+			return err
+		}
+		lockout := lockedOut(p, &after)
+		if lockout != nil && !edit.acceptLockout {
+			return edit.refuse(lockout)
+		}
+		return storePolicy(ctx, tx, o, before, after, edit, lockout != nil)
+	})
+	return after, err
+}
+
+// plan is the policy before and after an edit.
+func (e policyEdit) plan(o identity.Organization) (before, after policy.Policy, err error) {
+	before = policy.Default()
+	// A policy that cannot be read lets only the operator's recover session
+	// in, which is there to mend it.
+	if stored := readPolicy(o.Policy); stored != nil {
+		before = *stored
+	}
+	if after, err = e.apply(before); err != nil {
+		return before, after, err
+	}
+	return before, after, policy.Validate(after)
+}
+
+// storePolicy writes a changed policy with its event.
+func storePolicy(ctx context.Context, tx *store.Tx, o identity.Organization, before, after policy.Policy, edit policyEdit, lockout bool) error {
+	text, err := json.Marshal(after)
+	if err != nil {
+		return err
+	}
+	if string(text) == o.Policy {
+		return nil
+	}
+	was, is, err := differences(before, after)
+	if err != nil {
+		return err
+	}
+	// Stored in another spelling, it is the same policy all the same.
+	if len(is) == 0 && readPolicy(o.Policy) != nil {
+		return nil
+	}
+	if err := tx.SetPolicy(ctx, o.ID, string(text)); err != nil {
+		return err
+	}
+	if cut := rangesPrefix + "_descriptions"; detailSize(was, is) > maxPolicyDetail {
+		delete(was, cut)
+		delete(is, cut)
+	}
+	description := edit.description + ": " + strings.Join(slices.Sorted(maps.Keys(is)), ", ")
+	if lockout {
+		description += "; the change locks out the admin who made it, who accepted that"
+	}
+	return tx.Record(ctx, organizationEvent(edit.action, o, description, was, is))
+}
+
+// differences are the fields of two policies that are not the same, by their
+// wire names.
+func differences(before, after policy.Policy) (was, is map[string]any, err error) {
+	b, err := policyFields(before)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := policyFields(after)
+	if err != nil {
+		return nil, nil, err
+	}
+	was, is = map[string]any{}, map[string]any{}
+	for _, fields := range []map[string]json.RawMessage{b, a} {
+		for name := range fields {
+			if !bytes.Equal(b[name], a[name]) {
+				was[name], is[name] = b[name], a[name]
+			}
+		}
+	}
+	return was, is, nil
+}
+
+// maxPolicyDetail keeps the ranges themselves in the event when the words
+// beside a hundred of them would not fit, in bytes; the store cuts at 16 KiB.
+const maxPolicyDetail = 12 << 10
+
+func detailSize(before, after map[string]any) int { return len(beforeAfter(before, after)) }
+
+func policyFields(p policy.Policy) (fields map[string]json.RawMessage, err error) {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	return fields, json.Unmarshal(text, &fields)
+}
+
+// lockout says why a policy would refuse the request that brings it.
+type lockout struct {
+	facts    policy.Facts
+	decision policy.Decision
+}
+
+// lockedOut judges the caller's own credential and address by another policy;
+// nil when they pass.
+func lockedOut(p *identity.Principal, next *policy.Policy) *lockout {
+	l := lockout{facts: p.Facts}
+	f := &l.facts
+	f.Action, f.Organization, f.Policy = policy.Access, p.Organization.ID, next
+	f.Principal.Member, f.Covered = true, true
+	if l.decision = policy.Decide(f); l.decision.Allowed() {
+		return nil
+	}
+	return &l
+}
+
+// refuse is the error of an edit that would lock the caller out.
+func (e policyEdit) refuse(l *lockout) error {
+	reasons := []string{}
+	for _, r := range l.decision.Reasons() {
+		reasons = append(reasons, r.Message)
+	}
+	remedy := l.decision.Remedy(&l.facts).Text
+	err := identity.Invalidf(e.lockoutCode,
+		"this change would lock you out: %s First %s; or repeat it with \"%s\": true from a session whose login is at most 10 minutes old",
+		strings.Join(reasons, " "), remedy, acceptLockout)
+	err.Metadata = map[string]any{"reasons": append([]string{}, l.decision.Codes()...), "remedy": remedy}
+	return err
+}
