@@ -1,3 +1,149 @@
 package httpapi
 
-func (a *API) introspectionRoutes() []route { return nil }
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/internal/access"
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/policy"
+)
+
+func (a *API) introspectionRoutes() []route {
+	return []route{{
+		method: "POST", path: "/oauth2/introspect", id: "TokenIntrospect", tag: "introspection", summary: "Ask what a token is worth (RFC 7662)",
+		resource: home, need: access.Need{Permission: access.IntrospectPermission},
+		status: http.StatusOK, own: true, form: true,
+		handler: formOf[sallyport.IntrospectionRequest](a.introspect),
+	}}
+}
+
+// formOf makes a handler of a function that takes the fields of a form; in is
+// for the document. No field may be there twice (RFC 6749 section 3.1); those
+// that are not known are ignored.
+func formOf[In, Out any](f func(context.Context, *Call, url.Values) (Out, error)) handler {
+	var in In
+	var out Out
+	return handler{in: in, out: out, run: func(ctx context.Context, c *Call, body []byte, _ *route) (any, error) {
+		form, err := url.ParseQuery(string(body))
+		if err != nil {
+			return nil, badRequest("the request body is not a form such as a=1&b=2")
+		}
+		for name, values := range form {
+			if len(values) > 1 {
+				return nil, badRequest("the form has the field %.64q twice", name)
+			}
+		}
+		return f(ctx, c, form)
+	}}
+}
+
+func (a *API) introspect(ctx context.Context, c *Call, form url.Values) (sallyport.Introspection, error) {
+	client, err := clientOf(form)
+	if err != nil {
+		return sallyport.Introspection{}, err
+	}
+	asker := c.Principal.Organization.ID
+	if cmp.Or(form.Get("organization_id"), asker) != asker {
+		// Of other organizations this caller learns nothing.
+		return sallyport.Introspection{}, nil
+	}
+	p, err := a.Access.Check(ctx, access.Request{
+		Bearer: form.Get("token"), Organization: asker, Asked: true,
+		Address: identity.Address{Client: client, Socket: c.Address.Client}, RequestID: c.RequestID,
+	})
+	if err != nil {
+		return inactive(err)
+	}
+	return activeOf(p), nil
+}
+
+// clientOf reads the address of the token's bearer; absent, it is unknown,
+// which no range contains.
+func clientOf(form url.Values) (netip.Addr, error) {
+	if form.Get("token") == "" {
+		return netip.Addr{}, badRequest("the field %q is missing from the form", "token")
+	}
+	text := form.Get("client_ip")
+	if text == "" {
+		return netip.Addr{}, nil
+	}
+	client, err := netip.ParseAddr(text)
+	if err != nil || client.Zone() != "" {
+		return netip.Addr{}, badRequest("client_ip is not an IP address; send it without a port, or leave it out")
+	}
+	return client.Unmap(), nil
+}
+
+// inactive is the answer for a token that is refused. Only one that is genuine
+// and a member's gets a reason.
+func inactive(err error) (sallyport.Introspection, error) {
+	var refused *identity.Error
+	if !errors.As(err, &refused) {
+		return sallyport.Introspection{}, err
+	}
+	switch refused.Kind {
+	case identity.Unauthenticated, identity.NotFound:
+		return sallyport.Introspection{}, nil
+	case identity.Forbidden:
+		id, _ := refused.Metadata["decision_id"].(string)
+		return sallyport.Introspection{ErrorCode: refused.Code, DecisionID: id}, nil
+	}
+	return sallyport.Introspection{}, err
+}
+
+func activeOf(p *identity.Principal) sallyport.Introspection {
+	managed := p.User.ManagingOrganizationID == p.Organization.ID
+	out := sallyport.Introspection{
+		Active: true, Sub: p.User.ID, Username: p.Actor().Name, TokenType: p.Token.Kind.String(), OrganizationID: p.Organization.ID,
+		Iat: p.Token.Created.Unix(), Scope: strings.Join(p.Token.Scopes, " "),
+		Groups: []string{}, Roles: rolesOf(p), AMR: methodsOf(p.Token.Authentication), Managed: &managed,
+	}
+	if expires := p.Facts.Credential.Expires; !expires.IsZero() {
+		out.Exp = expires.Unix()
+	}
+	return out
+}
+
+// rolesOf are the roles and permissions on the organization itself.
+func rolesOf(p *identity.Principal) []string {
+	roles := []string{}
+	if p.SuperAdmin {
+		roles = append(roles, access.SuperAdmin)
+	}
+	roles = append(roles, p.Granted...)
+	if p.Admin() && !p.SuperAdmin && !slices.Contains(roles, identity.AdminRole) {
+		roles = append(roles, identity.AdminRole) // the operator's recover session
+	}
+	return roles
+}
+
+// methodsOf names how somebody logged in by the values of RFC 8176, where it
+// has one; fed, for a login at a third party, is what others write.
+func methodsOf(a policy.Authentication) []string {
+	var list []string
+	switch a.Method {
+	case policy.MethodNone:
+		return nil
+	case policy.MethodPassword:
+		list = []string{"pwd"}
+	case policy.MethodPasskey:
+		return []string{"pop", "user", "mfa"}
+	default:
+		list = []string{"fed"}
+	}
+	if a.SecondFactor && a.Method == policy.MethodPassword {
+		return append(list, "otp")
+	}
+	if a.SecondFactor {
+		return append(list, "mfa")
+	}
+	return list
+}
