@@ -13,6 +13,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/internal/access"
+	"github.com/sallyport/sallyport/internal/identity"
 )
 
 // openapiRoutes describe all routes: for programs, and for people (docs.go).
@@ -244,8 +245,8 @@ func (r *route) forWhom() string {
 		return "For admins of the organization."
 	case access.SuperAdmin:
 		return "For super admins of the organization."
-	case access.IntrospectPermission:
-		return "For application tokens that hold " + access.IntrospectPermission + "."
+	case identity.IntrospectPermission:
+		return "For application tokens that hold " + identity.IntrospectPermission + "."
 	}
 	return "For admins of the organization and holders of " + r.need.Permission + "."
 }
