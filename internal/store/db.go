@@ -214,23 +214,38 @@ func (tx *Tx) logChanges(ctx context.Context) ([]string, error) {
 	return scopes, nil
 }
 
+// Position is a place in the change log; the zero Position is before its
+// first entry. Ids alone would not do on PostgreSQL: a transaction that began
+// later may take a lower id and commit last. The log is read in the order of
+// transactions, and only as far as none that is running can still add to it.
+type Position struct{ Transaction, ID int64 }
+
 // Change is one entry of the change log.
 type Change struct {
-	ID    int64
+	Position
 	Scope string
+}
+
+func scanChange(row scanner) (c Change, err error) {
+	return c, row.Scan(&c.Transaction, &c.ID, &c.Scope)
 }
 
 // Changes returns the entries after a position, oldest first, leaving out
 // those that a running transaction may still precede.
-func (r *Read) Changes(ctx context.Context, after int64) ([]Change, error) {
-	return collect(ctx, r.q, func(row scanner) (c Change, err error) {
-		return c, row.Scan(&c.ID, &c.Scope)
-	}, r.dialect.settled, after)
+func (r *Read) Changes(ctx context.Context, after Position) ([]Change, error) {
+	return collect(ctx, r.q, scanChange, `SELECT transaction_id, id, scope FROM changes
+		WHERE (transaction_id, id) > ($1, $2) AND `+r.dialect.settled+` ORDER BY transaction_id, id`, after.Transaction, after.ID)
 }
 
-// LastChange is the newest position in the change log.
-func (r *Read) LastChange(ctx context.Context) (int64, error) {
-	return one(ctx, r.q, scanInt, `SELECT COALESCE(MAX(id), 0) FROM changes`)
+// LastChange is the position from which a follower that starts with nothing
+// in memory goes on. It leaves out what Changes leaves out.
+func (r *Read) LastChange(ctx context.Context) (Position, error) {
+	c, err := one(ctx, r.q, scanChange, `SELECT transaction_id, id, scope FROM changes
+		WHERE `+r.dialect.settled+` ORDER BY transaction_id DESC, id DESC LIMIT 1`)
+	if errors.Is(err, errNoRow) {
+		return Position{}, nil
+	}
+	return c.Position, err
 }
 
 // exec runs a statement that writes.

@@ -26,12 +26,10 @@ type dialect struct {
 	snapshot *sql.TxOptions
 	// backup writes a consistent copy into a new file.
 	backup func(ctx context.Context, db *sql.DB, file string) error
-	// settled selects the changes after $1 that no running transaction can
+	// settled is the condition on changes that no running transaction can
 	// still precede.
 	settled string
 }
-
-const settledChanges = `SELECT id, scope FROM changes WHERE id > $1`
 
 var sqliteDialect = &dialect{
 	name: "sqlite",
@@ -48,7 +46,7 @@ CREATE TRIGGER events_keep_d BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, '
 		_, err := db.ExecContext(ctx, `VACUUM INTO $1`, file)
 		return err
 	},
-	settled: settledChanges + ` ORDER BY id`,
+	settled: `TRUE`,
 }
 
 var postgresDialect = &dialect{
@@ -67,9 +65,8 @@ CREATE TRIGGER events_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON events FOR EAC
 	backup: func(context.Context, *sql.DB, string) error {
 		return errors.New("this database is PostgreSQL: back it up with pg_dump, which takes a consistent copy while the server runs")
 	},
-	// Identity values are taken before commit: a lower one may appear later.
 	// Rows of transactions older than every running one cannot be overtaken.
-	settled: settledChanges + ` AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::bigint ORDER BY id`,
+	settled: `transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::bigint`,
 }
 
 // open connects to the engine that the URL names.
