@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
-	"fmt"
+	"io"
+	"net"
 	"net/url"
 	"strings"
 
@@ -73,7 +75,7 @@ CREATE TRIGGER events_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON events FOR EAC
 func open(databaseURL string) (d *dialect, write, read *sql.DB, err error) {
 	scheme, rest, ok := strings.Cut(databaseURL, ":")
 	switch {
-	case ok && scheme == "sqlite":
+	case ok && scheme == "sqlite" && rest != "":
 		write, read, err = openSQLite(rest)
 		return sqliteDialect, write, read, err
 	case ok && (scheme == "postgres" || scheme == "postgresql"):
@@ -144,7 +146,7 @@ func unavailable(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		switch pg.Code[:2] {
-		case "08", "53", "57", "58", "25": // connection, resources, shutdown, system, read-only
+		case "08", "25", "40", "53", "57", "58": // connection, read-only, conflict, resources, shutdown, system
 			return true
 		}
 		return false
@@ -157,10 +159,14 @@ func unavailable(err error) bool {
 		}
 		return false
 	}
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, sql.ErrConnDone) || isConnectError(err)
+	return errors.Is(err, context.DeadlineExceeded) || lost(err)
 }
 
-func isConnectError(err error) bool {
+// lost says whether a connection could not be made or broke.
+func lost(err error) bool {
 	var connect *pgconn.ConnectError
-	return errors.As(err, &connect) || strings.Contains(fmt.Sprint(err), "driver: bad connection") || pgconn.SafeToRetry(err)
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) || pgconn.SafeToRetry(err) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) ||
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
 }
