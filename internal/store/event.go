@@ -101,16 +101,21 @@ func clientText(a netip.Addr) string {
 	return a.String()
 }
 
-// cut shortens a text at a character's edge.
+// unstorable replaces the character that PostgreSQL keeps in no text.
+var unstorable = strings.NewReplacer("\x00", "\ufffd")
+
+// cut shortens a text at a character's edge, and replaces what PostgreSQL
+// would refuse: no caller's user agent may stop an event from being stored.
 func cut(s string) string {
+	s = unstorable.Replace(strings.ToValidUTF8(s, "\ufffd"))
 	if len(s) <= maxEventText {
 		return s
 	}
-	s = s[:maxEventText]
-	for !utf8.ValidString(s) && s != "" {
-		s = s[:len(s)-1]
+	edge := maxEventText
+	for !utf8.RuneStart(s[edge]) {
+		edge--
 	}
-	return s + "…"
+	return s[:edge] + "…"
 }
 
 // eventHash chains an event to the one before it. Each field is preceded by
@@ -146,6 +151,10 @@ func (r *Read) VerifyEvents(ctx context.Context) (checked int64, err error) {
 		}
 		if e.ChainSeq != last.ChainSeq+1 {
 			return checked, fmt.Errorf("audit log: chain %s: entry %d is missing before event %d", e.Chain, last.ChainSeq+1, e.ID)
+		}
+		// Lists go by id, which is given by the database and so not hashed.
+		if e.ID <= last.ID {
+			return checked, fmt.Errorf("audit log: event %d (entry %d of chain %s) was moved: it follows event %d", e.ID, e.ChainSeq, e.Chain, last.ID)
 		}
 		if eventHash(last.Hash, e) != e.Hash {
 			return checked, fmt.Errorf("audit log: event %d (entry %d of chain %s) is not what was written", e.ID, e.ChainSeq, e.Chain)
