@@ -100,11 +100,34 @@ func (j fromJSON) Scan(src any) error {
 	return json.Unmarshal([]byte(s.String), j.v)
 }
 
-// toJSON is the column form of a list or map.
-func toJSON(v any) string {
+// restriction scans the JSON of a list that is a restriction unless it is
+// empty. Whatever is no list is an error: damage must not lift a restriction.
+type restriction struct{ list *[]string }
+
+func (r restriction) Scan(src any) error {
+	var s sql.NullString
+	if err := s.Scan(src); err != nil {
+		return err
+	}
+	var list []string
+	if err := json.Unmarshal([]byte(s.String), &list); err != nil || list == nil {
+		return errors.New("store: a token's list is damaged: revoke the token")
+	}
+	*r.list = list
+	return nil
+}
+
+// toJSON is the column form of a list or map; nil is an empty one.
+func toJSON[T []string | map[string]string](v T) string {
 	text, err := json.Marshal(v)
 	if err != nil {
 		panic("store: only lists and maps of strings are kept as JSON: " + err.Error())
 	}
-	return string(text)
+	if v != nil {
+		return string(text)
+	}
+	if _, list := any(v).([]string); list {
+		return "[]"
+	}
+	return "{}"
 }

@@ -37,7 +37,7 @@ func (x hexHash) Scan(src any) error {
 func tokenFields(t *identity.Token) []any {
 	return []any{
 		&t.Prefix, hexHash{&t.Hash}, &t.Kind, &t.UserID, &t.Description, &t.Manual, moment{&t.Created}, moment{&t.Expires},
-		(*age)(&t.MaxAge), &t.ExtendWhenUsed, addresses{t}, fromJSON{&t.Scopes}, moment{&t.Revoked}, &t.Parent,
+		(*age)(&t.MaxAge), &t.ExtendWhenUsed, addresses{t}, restriction{&t.Scopes}, moment{&t.Revoked}, &t.Parent,
 		&t.Authentication.Method, &t.Authentication.Provider, &t.Authentication.ProviderOrganization, &t.Authentication.SecondFactor,
 		moment{&t.Authentication.At}, &t.BreakGlass, moment{&t.LastUsed}, &t.LastIP, &t.LastUserAgent,
 	}
@@ -58,7 +58,7 @@ func (a *age) Scan(src any) error {
 type addresses struct{ t *identity.Token }
 
 func (a addresses) Scan(src any) error {
-	if err := (fromJSON{&a.t.AddressTexts}).Scan(src); err != nil {
+	if err := (restriction{&a.t.AddressTexts}).Scan(src); err != nil {
 		return err
 	}
 	for _, text := range a.t.AddressTexts {
@@ -111,12 +111,6 @@ func (r *Read) OldestSession(ctx context.Context, userID string) (identity.Token
 
 // AddToken stores a new token.
 func (tx *Tx) AddToken(ctx context.Context, t identity.Token) error {
-	if t.AddressTexts == nil {
-		t.AddressTexts = []string{}
-	}
-	if t.Scopes == nil {
-		t.Scopes = []string{}
-	}
 	a := t.Authentication
 	_, err := tx.exec(ctx, `INSERT INTO tokens (prefix, hash, kind, user_id, description, manual, created_at, expires_at, max_age, extend_when_used,
 		addresses, scopes, revoked_at, parent, auth_method, auth_provider, auth_organization, auth_second_factor, auth_at,
