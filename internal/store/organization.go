@@ -73,12 +73,13 @@ func (tx *Tx) SetPolicy(ctx context.Context, organizationID, policyJSON string) 
 // memberships, grants, projects, units and its application users' credentials.
 // The row stays so that its audit events keep their meaning.
 func (tx *Tx) DeleteOrganization(ctx context.Context, id string) error {
-	members, err := collect(ctx, tx.q, scanText, `SELECT user_id FROM memberships WHERE organization_id = $1`, id)
+	concerned, err := collect(ctx, tx.q, scanText, `SELECT user_id FROM memberships WHERE organization_id = $1
+		UNION SELECT id FROM users WHERE organization_id = $1 OR managing_organization_id = $1`, id)
 	if err != nil {
 		return err
 	}
-	for _, m := range members {
-		tx.Touch(User(m))
+	for _, user := range concerned {
+		tx.Touch(User(user))
 	}
 	tx.Touch(Organization(id))
 	now := micros(tx.Now)

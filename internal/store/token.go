@@ -129,16 +129,19 @@ func (tx *Tx) SetTokenDescription(ctx context.Context, prefix, description strin
 }
 
 // RevokeToken ends a token and, to any depth, those that were made with it. It
-// returns the prefixes that it ended.
+// returns the prefixes that it ended. Tokens made with it may belong to others:
+// application users.
 func (tx *Tx) RevokeToken(ctx context.Context, userID, prefix string) ([]string, error) {
 	tx.Touch(User(userID))
 	ended := []string{}
 	for queue := []string{prefix}; len(queue) > 0; queue = queue[1:] {
-		n, err := tx.exec(ctx, `UPDATE tokens SET revoked_at = $2 WHERE prefix = $1 AND revoked_at = 0`, queue[0], micros(tx.Now))
-		if err != nil {
+		tx.wrote = true
+		owner, err := one(ctx, tx.q, scanText, `UPDATE tokens SET revoked_at = $2 WHERE prefix = $1 AND revoked_at = 0 RETURNING user_id`, queue[0], micros(tx.Now))
+		if err != nil && !errors.Is(err, errNoRow) {
 			return nil, err
 		}
-		if n > 0 {
+		if err == nil {
+			tx.Touch(User(owner))
 			ended = append(ended, queue[0])
 		}
 		children, err := collect(ctx, tx.q, scanText, `SELECT prefix FROM tokens WHERE parent = $1 AND revoked_at = 0`, queue[0])
@@ -173,11 +176,13 @@ func (tx *Tx) RevokeSessions(ctx context.Context, userID, except string) (int64,
 		userID, except, micros(tx.Now), int64(policy.Session))
 }
 
-// RecordUses writes last-use records (housekeeping, in batches).
+// RecordUses writes last-use records (housekeeping, in batches). They only move
+// forward, and so does an expiry that use extends; a token without one gets
+// none.
 func (tx *Tx) RecordUses(ctx context.Context, uses []identity.Use) error {
 	for _, u := range uses {
 		if _, err := tx.exec(ctx, `UPDATE tokens SET last_used_at = $2, last_ip = $3, last_user_agent = $4,
-			expires_at = CASE WHEN $5 > expires_at THEN $5 ELSE expires_at END WHERE prefix = $1 AND last_used_at < $2`,
+			expires_at = CASE WHEN expires_at > 0 AND $5 > expires_at THEN $5 ELSE expires_at END WHERE prefix = $1 AND last_used_at < $2`,
 			u.Prefix, micros(u.At), u.IP, cut(u.UserAgent), micros(u.Expires)); err != nil {
 			return err
 		}
