@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport/sallyport/internal/cli"
+	"github.com/sallyport/sallyport/internal/server"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -31,6 +32,7 @@ func run(args []string) int {
 		Version: env.Version,
 	}
 	root.AddCommand(slices.Concat(
+		server.Commands(server.Terminal{Stdin: env.Stdin, Stdout: env.Stdout, Stderr: env.Stderr, Getenv: env.Getenv}),
 		cli.Commands(env),
 	)...)
 	return cli.Run(ctx, root, env, args)

@@ -50,7 +50,7 @@ const (
 	home
 	// listed: the answer gathers things of several organizations; each is
 	// shown only where the caller's credential passes that organization's
-	// policy.
+	// policy, and where it passes none the first one's refusal is the answer.
 	listed
 )
 

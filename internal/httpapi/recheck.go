@@ -68,6 +68,22 @@ func reachable[T any](ctx context.Context, a *API, c *Call, list []T, organizati
 	return kept, nil
 }
 
+// reachSome refuses a caller whose credential no organization of theirs
+// accepts, as the first of them would: an empty list would hide why. Whoever
+// belongs to no organization passes.
+func (a *API) reachSome(ctx context.Context, c *Call) error {
+	organizations, err := a.Org.Organizations(ctx, c.Principal)
+	if err != nil || len(organizations) == 0 {
+		return err
+	}
+	accepting, err := reachable(ctx, a, c, organizations, func(o identity.Organization) string { return o.ID })
+	if err != nil || len(accepting) > 0 {
+		return err
+	}
+	_, err = a.recheck(ctx, c, organizations[0].ID, access.Need{})
+	return err
+}
+
 // nullable is null on the wire for a zero value.
 func nullable[T comparable](v T) *T {
 	var zero T

@@ -116,6 +116,9 @@ func (a *API) admit(ctx context.Context, r *route, c *Call) error {
 	c.Principal, err = a.Access.Check(ctx, access.Request{
 		Bearer: bearer, Organization: organizationID, Address: c.Address, UserAgent: c.UserAgent, RequestID: c.RequestID, Need: r.need,
 	})
+	if err == nil && r.resource == listed {
+		err = a.reachSome(ctx, c)
+	}
 	return r.asMissing(err)
 }
 

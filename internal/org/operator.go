@@ -26,13 +26,14 @@ type BootstrapRequest struct {
 	Email        string
 	Organization string // at most 83 characters
 	PasswordHash string // in PHC form; empty: a one-time code to set a password is made
+	NoSession    bool   // make no session: somebody logs in with the password
 }
 
 // Bootstrapped is the first organization. Token and ResetCode are nowhere else
 // in plain form.
 type Bootstrapped struct {
 	OrganizationID, AccountID, UserID, Email string
-	Token                                    string // a session of one hour
+	Token                                    string // a session of one hour; empty when none was wanted
 	ResetCode                                string // valid for a day; empty when a password was given
 }
 
@@ -65,11 +66,7 @@ func (s *Service) Bootstrap(ctx context.Context, in BootstrapRequest) (Bootstrap
 		if out.ResetCode, err = s.setFirstPassword(ctx, tx, userID, in.PasswordHash); err != nil {
 			return err
 		}
-		out.Token, err = s.addOperatorSession(ctx, tx, identity.Token{
-			UserID: userID, Description: "bootstrap",
-			Authentication: policy.Authentication{Method: policy.MethodPassword, At: tx.Now},
-		})
-		if err != nil {
+		if out.Token, err = s.firstSession(ctx, tx, userID, in.NoSession); err != nil {
 			return err
 		}
 		return tx.Record(ctx, organizationEvent("installation_bootstrapped", o,
@@ -101,6 +98,16 @@ func (s *Service) setFirstPassword(ctx context.Context, tx *store.Tx, userID, ph
 	}
 	code, hash := credential.NewCode(s.rand())
 	return code, tx.AddCode(ctx, hash, store.PurposePasswordReset, userID, tx.Now.Add(resetCodeAge))
+}
+
+func (s *Service) firstSession(ctx context.Context, tx *store.Tx, userID string, none bool) (string, error) {
+	if none {
+		return "", nil
+	}
+	return s.addOperatorSession(ctx, tx, identity.Token{
+		UserID: userID, Description: "bootstrap",
+		Authentication: policy.Authentication{Method: policy.MethodPassword, At: tx.Now},
+	})
 }
 
 func (s *Service) addOperatorSession(ctx context.Context, tx *store.Tx, t identity.Token) (string, error) {

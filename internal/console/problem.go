@@ -1,0 +1,22 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/sallyport/sallyport/internal/identity"
+)
+
+// problem is an error as a page shows it; what has no kind says nothing.
+func problem(err error) (status int, words string) {
+	var e *identity.Error
+	if !errors.As(err, &e) || e.Kind == identity.Internal {
+		return http.StatusInternalServerError, "Something went wrong on the server; try again."
+	}
+	status = http.StatusBadRequest
+	if e.Kind == identity.Unavailable {
+		status = http.StatusServiceUnavailable
+	}
+	return status, strings.ToUpper(e.Message[:1]) + e.Message[1:] + "."
+}

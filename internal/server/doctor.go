@@ -1,0 +1,155 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport/sallyport/internal/store"
+)
+
+// finding is one line of the doctor's report.
+type finding struct {
+	what string
+	err  error  // what is wrong and what to do
+	note string // what is right, or worth knowing
+}
+
+const (
+	maxClockSkew     = 5 * time.Second
+	certificateSoon  = 30 * 24 * time.Hour
+	wideIPv4Proxy    = 24
+	wideIPv6Proxy    = 64
+	doctorsPatience  = 30 * time.Second
+	ok, warn, failed = "ok", "warning", "problem"
+)
+
+func (t Terminal) doctorCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check configuration, keys, database, audit log, clock, certificate and proxies",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), doctorsPatience)
+			defer cancel()
+			problems := 0
+			for _, f := range t.examine(ctx, cmd) {
+				if f.err != nil {
+					problems++
+					fmt.Fprintf(t.Stdout, "%-8s %-13s %v\n", failed, f.what, f.err)
+					continue
+				}
+				status := ok
+				if text, isWarning := strings.CutPrefix(f.note, warn+": "); isWarning {
+					status, f.note = warn, text
+				}
+				fmt.Fprintf(t.Stdout, "%-8s %-13s %s\n", status, f.what, f.note)
+			}
+			if problems > 0 {
+				return fmt.Errorf("%d of the checks found a problem; each line says what to do", problems)
+			}
+			return nil
+		},
+	}
+	settingFlags(cmd)
+	return cmd
+}
+
+// examine runs the checks in the order in which one depends on another.
+func (t Terminal) examine(ctx context.Context, cmd *cobra.Command) []finding {
+	c, err := t.config(cmd)
+	if err != nil {
+		return []finding{{what: "configuration", err: err}}
+	}
+	list := []finding{{what: "configuration", note: "listens on " + c.Listen + ", public address " + c.PublicURL}}
+	list = append(list, examineCertificate(&c), examineProxies(&c))
+	o, err := openExisting(&c)
+	if err != nil {
+		return append(list, finding{what: "database", err: err})
+	}
+	defer o.db.Close()
+	list = append(list, finding{what: "secret key", note: "keys " + strings.Join(o.keys.IDs(), ", ") + " in " + c.SecretKeyFile})
+	if err := current(ctx, o.db); err != nil {
+		return append(list, finding{what: "database", err: err})
+	}
+	list = append(list, finding{what: "database", note: o.db.Engine() + ", schema up to date"})
+	return append(list, examineDurability(ctx, o.db), examineIntegrity(ctx, o.db), examineAudit(ctx, o.db), examineClock(ctx, o.db))
+}
+
+func examineCertificate(c *Config) finding {
+	f := finding{what: "certificate"}
+	if c.TLSCert == "" {
+		f.note = "none: plain HTTP on this machine"
+		if !loopback(c.Listen) {
+			f.note = "none: the trusted proxy ends TLS"
+		}
+		return f
+	}
+	pair, err := readPair(c.TLSCert, c.TLSKey)
+	if err != nil {
+		f.err = err
+		return f
+	}
+	left := time.Until(pair.Leaf.NotAfter)
+	f.note = "valid until " + pair.Leaf.NotAfter.Format(time.DateOnly)
+	switch {
+	case left < 0:
+		f.err = errors.New("expired on " + pair.Leaf.NotAfter.Format(time.DateOnly) + ": put a new one in its place, no restart needed")
+	case left < certificateSoon:
+		f.note = warn + ": expires on " + pair.Leaf.NotAfter.Format(time.DateOnly)
+	}
+	return f
+}
+
+func examineProxies(c *Config) finding {
+	f := finding{what: "proxies", note: "none trusted: the address of the connection decides"}
+	if len(c.TrustedProxies) == 0 {
+		return f
+	}
+	f.note = fmt.Sprintf("%d prefixes trusted", len(c.TrustedProxies))
+	for _, p := range c.TrustedProxies {
+		if p.Addr().Is4() && p.Bits() < wideIPv4Proxy || p.Addr().Is6() && p.Bits() < wideIPv6Proxy {
+			f.note = fmt.Sprintf("%s: %s is wide: every host in it can forge its address; name the proxies alone", warn, p)
+		}
+	}
+	return f
+}
+
+func examineDurability(ctx context.Context, db *store.DB) finding {
+	return finding{what: "durability", err: db.Durable(ctx), note: "an acknowledged change survives the death of the machine"}
+}
+
+func examineIntegrity(ctx context.Context, db *store.DB) finding {
+	return finding{what: "integrity", err: db.Check(ctx), note: "the database's own check passes"}
+}
+
+func examineAudit(ctx context.Context, db *store.DB) finding {
+	var n int64
+	err := db.View(ctx, func(r *store.Read) (err error) {
+		n, err = r.VerifyEvents(ctx)
+		return err
+	})
+	return finding{what: "audit log", err: err, note: fmt.Sprintf("%d events, each as it was written", n)}
+}
+
+// examineClock compares this machine's clock with the database's newest event:
+// with a clock behind it, codes and tokens would be judged wrongly.
+func examineClock(ctx context.Context, db *store.DB) finding {
+	f := finding{what: "clock", note: "not behind the audit log"}
+	var newest time.Time
+	f.err = db.View(ctx, func(r *store.Read) error {
+		events, err := r.Events(ctx, store.EventFilter{Limit: 1})
+		if err == nil && len(events) > 0 {
+			newest = events[0].At
+		}
+		return err
+	})
+	if behind := newest.Sub(db.Now()); behind > maxClockSkew {
+		f.err = fmt.Errorf("the clock is %s behind the newest audit event: set it right", behind.Round(time.Second))
+	}
+	return f
+}

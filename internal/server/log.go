@@ -1,0 +1,39 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+
+	"golang.org/x/term"
+)
+
+func logLevel(name string) (level slog.Level, err error) {
+	switch name {
+	case "debug", "info", "warn", "error":
+		return level, level.UnmarshalText([]byte(name))
+	}
+	return level, errors.New("write debug, info, warn or error")
+}
+
+// newLog writes structured lines; text on a terminal, else JSON. Both escape
+// control characters, so that nobody can forge a line.
+func newLog(c *Config, w io.Writer) *slog.Logger {
+	level, err := logLevel(c.LogLevel)
+	if err != nil {
+		level = slog.LevelInfo
+	}
+	format := c.LogFormat
+	if format == "" {
+		format = "json"
+		if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+			format = "text"
+		}
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if format == "text" {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}

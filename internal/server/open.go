@@ -1,0 +1,167 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sallyport/sallyport/internal/credential"
+	"github.com/sallyport/sallyport/internal/store"
+)
+
+// opened is a database with its keys.
+type opened struct {
+	db   *store.DB
+	keys *credential.Keyring
+}
+
+// open opens the database and the keys of a configuration, making both for
+// SQLite when they are not there.
+func open(c *Config) (*opened, error) {
+	keys, err := loadKeys(c)
+	if err != nil {
+		return nil, &ConfigError{"SALLYPORT_SECRET_KEY_FILE", err}
+	}
+	if file := c.sqliteFile(); file != "" {
+		if err := private(file, true); err != nil {
+			return nil, &ConfigError{"SALLYPORT_DATABASE_URL", err}
+		}
+	}
+	db, err := store.Open(c.DatabaseURL)
+	if err != nil {
+		return nil, &ConfigError{"SALLYPORT_DATABASE_URL", err}
+	}
+	return &opened{db, keys}, nil
+}
+
+// openExisting is open for commands that look at a database or copy it. They
+// make none: a mistyped folder would look like an empty server.
+func openExisting(c *Config) (*opened, error) {
+	if file := c.sqliteFile(); file != "" && !exists(file) {
+		return nil, &ConfigError{"SALLYPORT_DATABASE_URL", fmt.Errorf("there is no database %s: name the server's folder with --data-dir", file)}
+	}
+	return open(c)
+}
+
+func exists(file string) bool {
+	_, err := os.Lstat(file)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// loadKeys reads the master keys. With SQLite they are generated at the first
+// start; several PostgreSQL nodes must be given the same ones.
+func loadKeys(c *Config) (*credential.Keyring, error) {
+	if !exists(c.SecretKeyFile) {
+		if err := mayGenerateKey(c); err != nil {
+			return nil, err
+		}
+		if err := GenerateKey(c.SecretKeyFile); err != nil {
+			return nil, err
+		}
+	}
+	if err := private(c.SecretKeyFile, false); err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(c.SecretKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	return credential.LoadKeys(text)
+}
+
+// mayGenerateKey refuses a new key where an old one is in use: what that one
+// sealed would be lost without a word.
+func mayGenerateKey(c *Config) error {
+	file := c.sqliteFile()
+	if file == "" {
+		return fmt.Errorf("%s does not exist: PostgreSQL nodes share one key file; make it once with `sallyport generate-key FILE` and copy it to every node", c.SecretKeyFile)
+	}
+	if info, err := os.Stat(file); err == nil && info.Size() > 0 {
+		return fmt.Errorf("%s does not exist, but the database %s does: put the database's own key file back; only if it is lost for good, make a new one with `sallyport generate-key %s`, and people will have to set up their second factor again", c.SecretKeyFile, file, c.SecretKeyFile)
+	}
+	return nil
+}
+
+// GenerateKey writes a new key file; it never overwrites one. The file appears
+// under its name when it is complete.
+func GenerateKey(file string) error {
+	dir := filepath.Dir(file)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".key-*") // with mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(credential.GenerateKeys(rand.Reader))
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	// Unlike a rename, a link fails when the name is taken.
+	if err := os.Link(f.Name(), file); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("%s exists already, and what it sealed needs it; name another file", file)
+		}
+		return err
+	}
+	return syncFile(dir)
+}
+
+// syncFile makes sure that a file, or the names in a folder, survive a loss of
+// power.
+func syncFile(file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// lockFile makes sure that one server works on a SQLite file: its memory of
+// the facts is exact only while nobody else changes them.
+func lockFile(c *Config) (release func(), err error) {
+	if c.sqliteFile() == "" {
+		return func() {}, nil
+	}
+	f, err := os.OpenFile(c.sqliteFile()+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("another sallyport serves %s already; stop it first, or use PostgreSQL for several servers", c.sqliteFile())
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+// migrate brings the schema up to date and says so.
+func migrate(ctx context.Context, db *store.DB, log *slog.Logger) error {
+	done, err := db.Migrate(ctx)
+	for _, m := range done {
+		log.Info("schema migrated", "step", m.Name)
+	}
+	return schemaError(err)
+}
+
+// schemaError gives a database that is too new for this program its exit code.
+func schemaError(err error) error {
+	if errors.Is(err, store.ErrNewerSchema) {
+		return newerSchema{err}
+	}
+	return err
+}
+
+// newerSchema is an exit code of its own, so that a rolling upgrade can tell
+// it from other failures.
+type newerSchema struct{ error }
+
+func (newerSchema) ExitCode() int   { return 3 }
+func (e newerSchema) Unwrap() error { return e.error }

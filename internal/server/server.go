@@ -1,0 +1,214 @@
+// Package server builds the product out of its rooms: configuration, wiring,
+// background work, listening, and the commands that run on the server's own
+// machine.
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/access"
+	"github.com/sallyport/sallyport/internal/console"
+	"github.com/sallyport/sallyport/internal/credential"
+	"github.com/sallyport/sallyport/internal/httpapi"
+	"github.com/sallyport/sallyport/internal/login"
+	"github.com/sallyport/sallyport/internal/org"
+	"github.com/sallyport/sallyport/internal/store"
+)
+
+const (
+	// After a stop signal the server takes new requests for noticeTime, while
+	// /readyz says no, so that load balancers turn elsewhere first; then running
+	// requests may take drainTime. Together they end within 15 seconds.
+	noticeTime = time.Second
+	drainTime  = 13 * time.Second
+	cleanEvery = time.Hour
+	// startTime bounds the migration at start.
+	startTime = 5 * time.Minute
+)
+
+// Server is a wired server. Make one with New; its fields are the use cases,
+// for commands and tests.
+type Server struct {
+	Config Config
+	DB     *store.DB
+	Keys   *credential.Keyring
+	Hasher *credential.Hasher
+	Access *access.Checker
+	Login  *login.Service
+	Org    *org.Service
+	Log    *slog.Logger
+	// Notice is how long Serve takes new requests after it was asked to stop.
+	Notice time.Duration
+
+	handler  http.Handler
+	stopping atomic.Bool
+	work     sync.WaitGroup
+	cancel   context.CancelFunc
+	unlock   func()
+}
+
+// New opens the database, migrates it and wires the rooms. Close it after use.
+func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
+	o, err := open(&c)
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := lockFile(&c)
+	if err != nil {
+		return nil, errors.Join(&ConfigError{"SALLYPORT_DATABASE_URL", err}, o.db.Close())
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	if err := migrate(ctx, o.db, log); err != nil {
+		unlock()
+		return nil, errors.Join(err, o.db.Close())
+	}
+	if err := o.db.Durable(ctx); err != nil {
+		log.Warn("the database may lose acknowledged changes when its machine dies", "error", err)
+	}
+	s := wire(c, o, log)
+	s.unlock = unlock
+	return s, nil
+}
+
+// wire connects the rooms.
+func wire(c Config, o *opened, log *slog.Logger) *Server {
+	s := &Server{Config: c, DB: o.db, Keys: o.keys, Log: log, unlock: func() {}, cancel: func() {}}
+	s.Hasher = &credential.Hasher{Keys: o.keys}
+	s.Access = access.New(o.db, o.keys, c.PublicURL, log)
+	s.Login = &login.Service{
+		DB: o.db, Keys: o.keys, Hasher: s.Hasher, Brand: c.Brand, PublicURL: c.PublicURL, Log: log,
+		Rules: credential.Rules{MinLength: c.PasswordMinLength, Brand: c.Brand},
+	}
+	s.Org = &org.Service{
+		DB: o.db, Keys: o.keys, Brand: c.Brand, PublicURL: c.PublicURL, Log: log, AllowLongTokens: c.AllowLongTokens,
+		Flush: func() error { return s.Access.FlushUses(context.Background()) },
+	}
+	pages := &console.Pages{Login: s.Login, Brand: c.Brand, PublicURL: c.PublicURL, Ready: s.ready}
+	api := &httpapi.API{
+		Access: s.Access, Login: s.Login, Org: s.Org, Log: log, PublicURL: c.PublicURL, Brand: c.Brand,
+		Proxies:      access.Proxies{Trusted: c.TrustedProxies, Forwarded: c.ForwardedHeader},
+		Fallback:     pages.Handler(),
+		NewRequestID: newRequestID,
+	}
+	s.handler = api.Handler()
+	return s
+}
+
+func newRequestID() string {
+	var b [12]byte
+	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails
+	return "req_" + hex.EncodeToString(b[:])
+}
+
+// Handler answers all requests of the one port.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// ready is nil when the server can answer: the database is reachable, the
+// schema current, and nobody asked it to stop.
+func (s *Server) ready(ctx context.Context) error {
+	if s.stopping.Load() {
+		return errors.New("stopping")
+	}
+	return s.DB.Ready(ctx)
+}
+
+// Start begins the background work; Close ends it.
+func (s *Server) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	s.work.Go(func() { s.Access.Run(ctx) })
+	s.work.Go(func() { s.clean(ctx) })
+}
+
+// clean removes what no longer matters, now and then.
+func (s *Server) clean(ctx context.Context) {
+	tick := time.NewTicker(cleanEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		var rows int64
+		err := s.DB.Maintain(ctx, func(tx *store.Tx) (err error) {
+			rows, err = tx.CleanUp(ctx)
+			return err
+		})
+		if err != nil {
+			s.Log.Warn("clean-up failed; it is tried again in an hour", "error", err)
+		} else if rows > 0 {
+			s.Log.Info("cleaned up", "rows", rows)
+		}
+	}
+}
+
+// Close ends the background work and the database.
+func (s *Server) Close() error {
+	s.cancel()
+	s.work.Wait()
+	defer s.unlock()
+	return s.DB.Close()
+}
+
+// Serve answers on a listener until ctx ends, then lets running requests
+// finish.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	h := &http.Server{
+		Handler: http.HandlerFunc(s.serveHTTP),
+		// Slow senders and readers are cut off; idle connections stay longer
+		// than the 50 s after which clients of the compatible API drop them.
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       90 * time.Second,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
+	}
+	if s.Config.TLSCert != "" {
+		certs, err := loadCertificates(s.Config.TLSCert, s.Config.TLSKey, s.Log)
+		if err != nil {
+			return &ConfigError{"SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY", err}
+		}
+		h.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certs.get, NextProtos: []string{"h2", "http/1.1"}}
+		l = tls.NewListener(l, h.TLSConfig)
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- h.Serve(l) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	s.stopping.Store(true)
+	s.Log.Info("stopping; running requests may finish")
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-time.After(s.Notice):
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	return h.Shutdown(drain)
+}
+
+// serveHTTP asks clients to leave once the server is stopping: a connection
+// that waits for its next request could be closed just as one is sent.
+func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.stopping.Load() {
+		w.Header().Set("Connection", "close")
+	}
+	s.handler.ServeHTTP(w, r)
+}

@@ -1,0 +1,144 @@
+package servertest
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"sort"
+	"strings"
+	"sync"
+	"testing"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the database's drivers
+	_ "modernc.org/sqlite"
+)
+
+// passing are the tables and columns that change without anybody's wish: the
+// log of what happened, counters, and who used what when.
+var passing = map[string]bool{
+	"events": true, "changes": true, "guess_counters": true, "sqlite_sequence": true,
+	"tokens.last_used_at": true, "tokens.last_ip": true, "tokens.last_user_agent": true, "users.last_active_at": true,
+}
+
+// Dump is everything the database holds, apart from events, counters and
+// last-use records: two dumps are equal when nothing was changed between them.
+func (s *Server) Dump(tb testing.TB) string {
+	tb.Helper()
+	db := s.database(tb)
+	ctx := tb.Context()
+	tables, err := column(ctx, db, s.tablesQuery())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var b strings.Builder
+	for _, table := range tables {
+		if passing[table] {
+			continue
+		}
+		rows, err := dumpTable(ctx, db, table)
+		if err != nil {
+			tb.Fatalf("dump %s: %v", table, err)
+		}
+		fmt.Fprintf(&b, "%s\n%s\n", table, strings.Join(rows, "\n"))
+	}
+	return b.String()
+}
+
+func (s *Server) tablesQuery() string {
+	if s.DB.Engine() == "sqlite" {
+		return `SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name`
+	}
+	return `SELECT table_name::text FROM information_schema.tables WHERE table_schema = current_schema() ORDER BY 1`
+}
+
+// connection is opened by the first test that looks into the database.
+type connection struct {
+	once sync.Once
+	db   *sql.DB
+	err  error
+}
+
+// database is a connection of the test's own, beside the server's.
+func (s *Server) database(tb testing.TB) *sql.DB {
+	tb.Helper()
+	driver, name := "pgx", s.Config.DatabaseURL
+	if file, ok := strings.CutPrefix(name, "sqlite:"); ok {
+		driver, name = "sqlite", "file:"+file+"?mode=ro"
+	}
+	s.own.once.Do(func() {
+		s.own.db, s.own.err = sql.Open(driver, name)
+		if s.own.err == nil {
+			s.tb.Cleanup(func() { _ = s.own.db.Close() })
+		}
+	})
+	if s.own.err != nil {
+		tb.Fatal(s.own.err)
+	}
+	return s.own.db
+}
+
+// Value is the answer of a query for one value.
+func (s *Server) Value(tb testing.TB, query string, args ...any) string {
+	tb.Helper()
+	var v any
+	if err := s.database(tb).QueryRowContext(tb.Context(), query, args...).Scan(&v); err != nil {
+		tb.Fatalf("%s: %v", query, err)
+	}
+	return text(v)
+}
+
+func column(ctx context.Context, db *sql.DB, query string) ([]string, error) {
+	rows, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []string
+	for rows.Next() {
+		var v string
+		if err := rows.Scan(&v); err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, rows.Err()
+}
+
+// dumpTable writes each row as one line, in an order of the lines' own.
+func dumpTable(ctx context.Context, db *sql.DB, table string) ([]string, error) {
+	rows, err := db.QueryContext(ctx, `SELECT * FROM "`+table+`"`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	names, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	for rows.Next() {
+		values := make([]any, len(names))
+		for i := range values {
+			values[i] = new(any)
+		}
+		if err := rows.Scan(values...); err != nil {
+			return nil, err
+		}
+		var line strings.Builder
+		for i, name := range names {
+			if !passing[table+"."+name] {
+				fmt.Fprintf(&line, " %s=%s", name, text(*values[i].(*any)))
+			}
+		}
+		lines = append(lines, line.String())
+	}
+	sort.Strings(lines)
+	return lines, rows.Err()
+}
+
+func text(v any) string {
+	if b, ok := v.([]byte); ok {
+		return string(b)
+	}
+	return fmt.Sprint(v)
+}
