@@ -32,7 +32,7 @@ var statuses = map[identity.Kind]int{
 	headerTooLarge:           http.StatusRequestHeaderFieldsTooLarge,
 }
 
-// errorBody is the compatible API's error (reference/aiven-api.md 1.6).
+// errorBody is the compatible API's error (docs/compatibility.md).
 type errorBody struct {
 	Message string      `json:"message"`
 	Errors  []errorItem `json:"errors"`
@@ -89,12 +89,9 @@ func asKnown(err error) *identity.Error {
 	}
 	var invalid *policy.Invalid
 	if errors.As(err, &invalid) {
-		e := identity.Invalidf(invalid.Code, "%s", invalid.Message)
+		e := identity.Invalidf(invalid.Code, "%s", invalid.Error())
 		if invalid.Field != "" {
 			e.Metadata = map[string]any{"field": invalid.Field}
-		}
-		if invalid.Suggestion != "" {
-			e.Message += "; write " + invalid.Suggestion
 		}
 		return e
 	}

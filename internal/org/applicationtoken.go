@@ -102,7 +102,11 @@ func mayMakeTokenFor(ctx context.Context, tx *store.Tx, p *identity.Principal, m
 // prefix or whole.
 func (s *Service) RevokeApplicationToken(ctx context.Context, p *identity.Principal, userID, name string) error {
 	return s.DB.Update(ctx, p.Actor(), applicationUserScope(p, userID), func(tx *store.Tx) error {
-		if _, err := applicationUser(ctx, &tx.Read, p.Organization.ID, userID); err != nil {
+		m, err := applicationUser(ctx, &tx.Read, p.Organization.ID, userID)
+		if err != nil {
+			return err
+		}
+		if err := mayEndTokens(ctx, &tx.Read, p, m); err != nil {
 			return err
 		}
 		return revokeToken(ctx, tx, userID, name, identity.Event{OrganizationID: p.Organization.ID, AccountID: p.Organization.AccountID})

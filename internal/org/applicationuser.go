@@ -144,6 +144,9 @@ func (s *Service) DeleteApplicationUser(ctx context.Context, p *identity.Princip
 		if err != nil {
 			return err
 		}
+		if err := mayEndTokens(ctx, &tx.Read, p, m); err != nil {
+			return err
+		}
 		if err := tx.RemoveMember(ctx, p.Organization.ID, userID); err != nil {
 			return err
 		}

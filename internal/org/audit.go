@@ -131,15 +131,11 @@ func (s *Service) ProjectEvents(ctx context.Context, p *identity.Principal, proj
 		return nil, err
 	}
 	err = s.DB.View(ctx, func(r *store.Read) error {
-		found, err := projectIn(ctx, r, p.Organization.ID, project)
+		open, err := openProject(ctx, r, p, project)
 		if err != nil {
 			return err
 		}
-		held, err := callerStanding(ctx, r, p, p.Organization.ID)
-		if err != nil {
-			return err
-		}
-		if !held.holds(placeOf(found), projectEventReaders...) {
+		if !open.Holds(projectEventReaders...) {
 			return store.NoProject()
 		}
 		list, err = r.Events(ctx, store.EventFilter{OrganizationID: p.Organization.ID, Project: project, Limit: size})

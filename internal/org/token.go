@@ -56,10 +56,8 @@ func (s *Service) Tokens(ctx context.Context, p *identity.Principal) ([]identity
 }
 
 func (s *Service) tokensOf(ctx context.Context, userID string) (list []identity.Token, err error) {
-	if s.Flush != nil {
-		if err := s.Flush(); err != nil {
-			return nil, err
-		}
+	if err := s.flush(); err != nil {
+		return nil, err
 	}
 	err = s.DB.View(ctx, func(r *store.Read) error {
 		list, err = r.Tokens(ctx, userID)
@@ -300,7 +298,7 @@ func revokeToken(ctx context.Context, tx *store.Tx, userID, name string, e ident
 	if len(ended) > 1 {
 		e.Description = fmt.Sprintf("revoked token %s and %d made with it", t.Prefix, len(ended)-1)
 	}
-	e.Detail = beforeAfter(map[string]any{"token_prefixes": ended}, nil)
+	e.Detail = beforeAfter(map[string]any{"tokens": ended, "user_id": userID}, nil)
 	return tx.Record(ctx, e)
 }
 
@@ -441,11 +439,11 @@ func checkScopes(scopes []string) error {
 }
 
 func tokenTarget(t identity.Token) identity.Target {
-	return identity.Target{Kind: t.Kind.String(), ID: t.Prefix, Name: t.Description}
+	return identity.Target{Kind: "token", ID: t.Prefix, Name: t.Description}
 }
 
 func createdTokenDetail(t identity.Token) json.RawMessage {
-	after := map[string]any{"description": t.Description, "expiry_time": t.Expires, "extend_when_used": t.ExtendWhenUsed}
+	after := map[string]any{"kind": t.Kind.String(), "user_id": t.UserID, "description": t.Description, "expiry_time": t.Expires, "extend_when_used": t.ExtendWhenUsed}
 	if t.MaxAge > 0 {
 		after["max_age_seconds"] = int64(t.MaxAge / time.Second)
 	}
