@@ -40,7 +40,7 @@ type Checker struct {
 // to forget; there is one checker per open database.
 func New(db *store.DB, keys *credential.Keyring, publicURL string, log *slog.Logger) *Checker {
 	c := &Checker{db: db, keys: keys, publicURL: publicURL, log: log, now: func() time.Time { return db.Now().UTC().Truncate(time.Microsecond) }}
-	c.facts.db = db
+	c.facts.db, c.facts.uses = db, &c.uses
 	if db.Engine() == "sqlite" {
 		c.facts.cache = newCache()
 		db.Changed = c.facts.cache.forget

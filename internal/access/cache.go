@@ -33,6 +33,13 @@ type cache struct {
 type shard struct {
 	mu      sync.RWMutex
 	entries map[cacheKey]entry
+	// uses are shared by the entries of one token, which all are in one shard.
+	uses map[[12]byte]*sharedUse
+}
+
+type sharedUse struct {
+	lastUse
+	entries int
 }
 
 type entry struct {
@@ -49,7 +56,8 @@ type marks struct {
 func newCache() *cache {
 	c := &cache{seed: maphash.MakeSeed()}
 	for i := range c.shards {
-		c.shards[i].entries = make(map[cacheKey]entry)
+		c.shards[i].entries = map[cacheKey]entry{}
+		c.shards[i].uses = map[[12]byte]*sharedUse{}
 	}
 	return c
 }
@@ -90,6 +98,8 @@ func (c *cache) get(k cacheKey) *known {
 	return e.known
 }
 
+// put keeps what was read under marks, unless they have moved. v must not have
+// been shown to anybody yet.
 func (c *cache) put(k cacheKey, v *known, m marks) {
 	if !c.good(m) {
 		return
@@ -97,11 +107,36 @@ func (c *cache) put(k cacheKey, v *known, m marks) {
 	s := c.shard(&k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.entries) >= shardEntries {
-		for victim := range s.entries { // any: the order of a map is random
-			delete(s.entries, victim)
-			break
-		}
+	if _, replaced := s.entries[k]; !replaced {
+		s.makeRoom()
+		s.hold(k.prefix)
 	}
+	use := &s.uses[k.prefix].lastUse
+	use.raise(v.used.at.Load())
+	v.used = use
 	s.entries[k] = entry{v, m}
+}
+
+func (s *shard) makeRoom() {
+	if len(s.entries) < shardEntries {
+		return
+	}
+	for victim := range s.entries { // any: the order of a map is random
+		delete(s.entries, victim)
+		s.release(victim.prefix)
+		return
+	}
+}
+
+func (s *shard) hold(prefix [12]byte) {
+	if s.uses[prefix] == nil {
+		s.uses[prefix] = &sharedUse{}
+	}
+	s.uses[prefix].entries++
+}
+
+func (s *shard) release(prefix [12]byte) {
+	if s.uses[prefix].entries--; s.uses[prefix].entries == 0 {
+		delete(s.uses, prefix)
+	}
 }

@@ -3,7 +3,6 @@ package access
 import (
 	"context"
 	"net/netip"
-	"sync/atomic"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/credential"
@@ -13,20 +12,23 @@ import (
 )
 
 // known is what the database holds about a credential used on one
-// organization. It does not change, apart from the time of last use.
+// organization. It does not change; the time of last use, which does, is behind
+// a pointer.
 type known struct {
 	store.Facts
-	policy   *policy.Policy
-	facts    policy.Facts // without time, address and coverage
-	lastUsed atomic.Int64 // microseconds; includes uses not yet written
-	queued   atomic.Int64 // when a use was last handed on for writing
+	policy *policy.Policy
+	facts  policy.Facts // without time, address and coverage
+	used   *lastUse
 }
 
-func newKnown(f store.Facts, organization string) *known {
-	k := &known{Facts: f}
-	k.lastUsed.Store(f.Token.LastUsed.UnixMicro())
-	if f.Token.LastUsed.IsZero() {
-		k.lastUsed.Store(0)
+// newKnown prepares what was read; unwritten is a use of the token that may not
+// be among it.
+func newKnown(f store.Facts, organization string, unwritten time.Time) *known {
+	k := &known{Facts: f, used: &lastUse{}}
+	for _, at := range []time.Time{f.Token.LastUsed, unwritten} {
+		if !at.IsZero() {
+			k.used.raise(at.UnixMicro())
+		}
 	}
 	if f.Organization.ID != "" {
 		// A policy that cannot be read stays nil, which refuses (rule 0).
@@ -48,7 +50,7 @@ func (k *known) at(now time.Time, client netip.Addr) policy.Facts {
 	f := k.facts
 	f.Now, f.Client = now, client
 	f.Credential.Expires = k.expires()
-	if used := k.lastUsed.Load(); used > 0 {
+	if used := k.used.at.Load(); used > 0 {
 		f.Credential.LastUsed = time.UnixMicro(used).UTC()
 	}
 	return f
@@ -58,7 +60,7 @@ func (k *known) at(now time.Time, client netip.Addr) policy.Facts {
 // token that is extended when used.
 func (k *known) expires() time.Time {
 	t := &k.Token
-	used := k.lastUsed.Load()
+	used := k.used.at.Load()
 	if !t.ExtendWhenUsed || t.MaxAge == 0 || used == 0 || t.Expires.IsZero() {
 		return t.Expires
 	}
@@ -83,6 +85,7 @@ func (k *known) principal(r Request) *identity.Principal {
 type facts struct {
 	db    *store.DB
 	cache *cache // nil: every request asks the database
+	uses  *uses
 }
 
 func (f *facts) load(ctx context.Context, parsed credential.Parsed, organization string) (*known, error) {
@@ -117,9 +120,12 @@ func (f *facts) load(ctx context.Context, parsed credential.Parsed, organization
 }
 
 func (f *facts) read(ctx context.Context, parsed credential.Parsed, organization string) (*known, error) {
+	prefix := string(parsed.Prefix[:])
+	// Asked before the read: a use written in between is in one of the two.
+	unwritten := f.uses.latest(prefix)
 	var found store.Facts
 	err := f.db.Once(func(r *store.Read) (err error) {
-		found, err = r.Facts(ctx, string(parsed.Prefix[:]), organization)
+		found, err = r.Facts(ctx, prefix, organization)
 		return err
 	})
 	if err != nil {
@@ -128,5 +134,5 @@ func (f *facts) read(ctx context.Context, parsed credential.Parsed, organization
 	if !parsed.Matches(found.Token.Hash) {
 		return nil, identity.BadCredential()
 	}
-	return newKnown(found, organization), nil
+	return newKnown(found, organization, unwritten), nil
 }

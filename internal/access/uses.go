@@ -2,7 +2,11 @@ package access
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
@@ -17,56 +21,116 @@ const (
 	// usesAtOnce bounds the uses written by one transaction, so that audited
 	// changes never wait long behind it.
 	usesAtOnce = 256
-	// maxUserAgent cuts what a client says of itself.
+	// maxUserAgent cuts what a client says of itself, in bytes.
 	maxUserAgent = 256
 )
 
+// lastUse is when a token was last used, written or not yet: one value for all
+// the organizations it is used on. What is in memory and what is read again
+// must agree, or a token that is busy here would count as idle there.
+type lastUse struct {
+	at     atomic.Int64 // microseconds; 0: never
+	queued atomic.Int64 // when a use was last handed on for writing
+}
+
+// raise moves the time forward, never back.
+func (l *lastUse) raise(at int64) {
+	for old := l.at.Load(); at > old; old = l.at.Load() {
+		if l.at.CompareAndSwap(old, at) {
+			return
+		}
+	}
+}
+
+// due says whether a use at this time is to be written. Of several at once only
+// one is.
+func (l *lastUse) due(at int64) bool {
+	queued := l.queued.Load()
+	return at-queued >= useEvery.Microseconds() && l.queued.CompareAndSwap(queued, at)
+}
+
 // uses gathers last uses until they are written.
 type uses struct {
+	flush sync.Mutex // one flush at a time
+
 	mu      sync.Mutex
 	pending map[string]identity.Use
-	writing sync.Mutex
+	writing map[string]identity.Use // taken by a flush that has not committed
+}
+
+// add replaces what is pending for the same token.
+func (s *uses) add(u identity.Use) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pending[u.Prefix] = u
+}
+
+// latest is the newest use of a token that the database may not show yet; the
+// zero time when there is none.
+func (s *uses) latest(prefix string) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if u, ok := s.pending[prefix]; ok {
+		return u.At
+	}
+	return s.writing[prefix].At
+}
+
+// take moves what is pending into the hands of a flush, in the order of
+// prefixes, so that two nodes lock rows in the same order.
+func (s *uses) take() []identity.Use {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writing, s.pending = s.pending, map[string]identity.Use{}
+	return slices.SortedFunc(maps.Values(s.writing), func(a, b identity.Use) int { return strings.Compare(a.Prefix, b.Prefix) })
+}
+
+// give ends a flush. What it could not write is pending again, unless a later
+// use is.
+func (s *uses) give(unwritten []identity.Use) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, u := range unwritten {
+		if _, later := s.pending[u.Prefix]; !later {
+			s.pending[u.Prefix] = u
+		}
+	}
+	s.writing = nil
 }
 
 // use notes an accepted use. It writes nothing.
 func (c *Checker) use(k *known, r Request, now time.Time) {
 	at := now.UnixMicro()
-	k.lastUsed.Store(max(at, k.lastUsed.Load()))
-	if at-k.queued.Load() < useEvery.Microseconds() {
+	k.used.raise(at)
+	if !k.used.due(at) {
 		return
 	}
-	k.queued.Store(at)
-	u := identity.Use{Prefix: k.Token.Prefix, UserID: k.User.ID, At: now, UserAgent: r.UserAgent[:min(len(r.UserAgent), maxUserAgent)]}
+	u := identity.Use{Prefix: k.Token.Prefix, UserID: k.User.ID, At: now, UserAgent: cutText(r.UserAgent, maxUserAgent)}
 	if r.Address.Client.IsValid() {
 		u.IP = r.Address.Client.String()
 	}
 	if k.Token.ExtendWhenUsed {
 		u.Expires = k.expires()
 	}
-	c.uses.mu.Lock()
-	c.uses.pending[u.Prefix] = u
-	c.uses.mu.Unlock()
+	c.uses.add(u)
 }
 
 // FlushUses writes the pending last-use records. Lists that show them call it
-// first, so that what a caller just did is there.
+// first, so that what a caller just did is there. What cannot be written stays
+// pending.
 func (c *Checker) FlushUses(ctx context.Context) error {
-	c.uses.writing.Lock()
-	defer c.uses.writing.Unlock()
-	c.uses.mu.Lock()
-	batch := make([]identity.Use, 0, len(c.uses.pending))
-	for _, u := range c.uses.pending {
-		batch = append(batch, u)
-	}
-	clear(c.uses.pending)
-	c.uses.mu.Unlock()
+	c.uses.flush.Lock()
+	defer c.uses.flush.Unlock()
+	batch := c.uses.take()
 	for len(batch) > 0 {
 		part := batch[:min(len(batch), usesAtOnce)]
 		if err := c.db.Maintain(ctx, func(tx *store.Tx) error { return tx.RecordUses(ctx, part) }); err != nil {
+			c.uses.give(batch)
 			return err
 		}
 		batch = batch[len(part):]
 	}
+	c.uses.give(nil)
 	return nil
 }
 

@@ -1,0 +1,404 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/credential"
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/policy"
+)
+
+// scene is a member with a session.
+type scene struct{ organization, user, bearer string }
+
+// Immediate means immediate (docs/spec/policy.md 5): whatever a change refuses
+// is refused by the very next check, and what it mends is accepted.
+func TestTheNextCheckSeesAChange(t *testing.T) {
+	tx := func(w *world, scope store.Scope, change func(ctx context.Context, tx *store.Tx) error) {
+		w.update(scope, change)
+	}
+	admin := needing(Need{Permission: Admin})
+	cases := []struct {
+		name   string
+		before string // code; empty: accepted
+		after  string
+		ask    func(*Request)
+		set    func(w *world, s scene)
+		change func(w *world, s scene)
+	}{
+		{name: "token revoked", after: policy.CodeAuthentication, change: func(w *world, s scene) {
+			tx(w, store.User(s.user), func(ctx context.Context, tx *store.Tx) error {
+				_, err := tx.RevokeToken(ctx, s.user, prefixOf(s.bearer))
+				return err
+			})
+		}},
+		{name: "sessions ended", after: policy.CodeAuthentication, change: func(w *world, s scene) {
+			tx(w, store.User(s.user), func(ctx context.Context, tx *store.Tx) error {
+				_, err := tx.RevokeSessions(ctx, s.user, "")
+				return err
+			})
+		}},
+		{name: "password tokens ended", after: policy.CodeAuthentication, change: func(w *world, s scene) {
+			tx(w, store.User(s.user), func(ctx context.Context, tx *store.Tx) error {
+				_, err := tx.RevokePasswordTokens(ctx, s.user, "", policy.Session)
+				return err
+			})
+		}},
+		{name: "tokens voided", after: policy.CodeAuthentication, change: func(w *world, s scene) {
+			tx(w, store.User(s.user), func(ctx context.Context, tx *store.Tx) error { return tx.VoidTokens(ctx, s.user) })
+		}},
+		{name: "user deactivated", after: policy.CodeAuthentication, change: func(w *world, s scene) {
+			// Locked by the organization whose admin does it.
+			tx(w, store.Organization(s.organization), func(ctx context.Context, tx *store.Tx) error {
+				return tx.SetUserState(ctx, s.user, identity.StateDeactivated)
+			})
+		}},
+		{name: "user deleted", after: policy.CodeAuthentication, change: func(w *world, s scene) {
+			tx(w, store.User(s.user), func(ctx context.Context, tx *store.Tx) error {
+				return tx.SetUserState(ctx, s.user, identity.StateDeleted)
+			})
+		}},
+		{name: "member removed", after: policy.CodeNotFound, change: func(w *world, s scene) {
+			tx(w, store.Organization(s.organization), func(ctx context.Context, tx *store.Tx) error {
+				return tx.RemoveMember(ctx, s.organization, s.user)
+			})
+		}},
+		{
+			name: "member added", before: policy.CodeNotFound,
+			set: func(w *world, s scene) {
+				tx(w, store.Organization(s.organization), func(ctx context.Context, tx *store.Tx) error {
+					return tx.RemoveMember(ctx, s.organization, s.user)
+				})
+			},
+			change: func(w *world, s scene) {
+				tx(w, store.Organization(s.organization), func(ctx context.Context, tx *store.Tx) error {
+					return tx.AddMember(ctx, s.organization, s.user, false)
+				})
+			},
+		},
+		{name: "grant removed", after: policy.CodeForbidden, ask: admin, set: grant(identity.AdminRole), change: grant()},
+		{name: "grant added", before: policy.CodeForbidden, ask: admin, change: grant(identity.AdminRole)},
+		{name: "super admin taken", after: policy.CodeForbidden, ask: admin, set: super(true), change: super(false)},
+		{name: "policy changed", after: policy.CodeSecondFactor, change: func(w *world, s scene) {
+			w.setPolicy(s.organization, func(p *policy.Policy) { p.TwoFactorRequired = true })
+		}},
+		{
+			name: "policy mended", before: policy.CodeSecondFactor,
+			set: func(w *world, s scene) {
+				w.setPolicy(s.organization, func(p *policy.Policy) { p.TwoFactorRequired = true })
+			},
+			change: func(w *world, s scene) { w.setPolicy(s.organization) },
+		},
+		{name: "ranges changed", after: policy.CodeAddress, change: func(w *world, s scene) {
+			w.setPolicy(s.organization, func(p *policy.Policy) { p.Ranges = rangesOf("203.0.113.0/24") })
+		}},
+		{name: "organization deleted", after: policy.CodeNotFound, change: func(w *world, s scene) {
+			tx(w, store.Organization(s.organization), func(ctx context.Context, tx *store.Tx) error { return tx.DeleteOrganization(ctx, s.organization) })
+		}},
+	}
+	each(t, func(t *testing.T, w *world) {
+		for _, c := range cases {
+			t.Run(c.name, func(t *testing.T) {
+				w.tb = t
+				s := scene{organization: w.organization()}
+				s.user = w.user(s.organization)
+				s.bearer = w.token(policy.Session, s.user)
+				if c.set != nil {
+					c.set(w, s)
+				}
+				if c.ask == nil {
+					c.ask = func(*Request) {}
+				}
+				outcome := func(code string) {
+					t.Helper()
+					// Twice: the second answer comes from memory.
+					for range 2 {
+						if code == "" {
+							w.accepted(s.bearer, s.organization, c.ask)
+						} else {
+							w.refused(s.bearer, s.organization, code, c.ask)
+						}
+					}
+				}
+				outcome(c.before)
+				c.change(w, s)
+				outcome(c.after)
+			})
+		}
+	})
+}
+
+func grant(permissions ...string) func(*world, scene) {
+	return func(w *world, s scene) {
+		w.update(store.Organization(s.organization), func(ctx context.Context, tx *store.Tx) error {
+			return tx.SetGrant(ctx, identity.Grant{
+				OrganizationID: s.organization, ResourceType: "organization", ResourceID: s.organization,
+				PrincipalType: "user", PrincipalID: s.user, Permissions: permissions,
+			})
+		})
+	}
+}
+
+func super(is bool) func(*world, scene) {
+	return func(w *world, s scene) {
+		w.update(store.Organization(s.organization), func(ctx context.Context, tx *store.Tx) error {
+			return tx.SetSuperAdmin(ctx, s.organization, s.user, is)
+		})
+	}
+}
+
+// A second factor is a fact of the remedy: what the caller reads changes.
+func TestTheNextCheckSeesASecondFactor(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		o := w.organization(func(p *policy.Policy) { p.TwoFactorRequired = true })
+		u := w.user(o)
+		bearer := w.token(policy.Session, u)
+		remedy := func() any { return w.refused(bearer, o, policy.CodeSecondFactor).Metadata["remedy"] }
+		if got := remedy(); got != "set up a second factor, then log in again" {
+			t.Errorf("remedy %q", got)
+		}
+		w.update(store.User(u), func(ctx context.Context, tx *store.Tx) error {
+			if err := tx.OfferTOTP(ctx, u, "sealed", tx.Now.Add(time.Hour)); err != nil {
+				return err
+			}
+			_, err := tx.SetTOTP(ctx, u, "sealed", 1)
+			return err
+		})
+		if got := remedy(); got != "log in again with your second factor" {
+			t.Errorf("remedy %q", got)
+		}
+		w.update(store.User(u), func(ctx context.Context, tx *store.Tx) error { return tx.RemoveTOTP(ctx, u) })
+		if got := remedy(); got != "set up a second factor, then log in again" {
+			t.Errorf("remedy %q", got)
+		}
+	})
+}
+
+// An organization that did not exist a moment ago, and a token that did not.
+func TestTheNextCheckSeesWhatIsNew(t *testing.T) {
+	w := onSQLite(t)
+	u := w.user()
+	bearer := w.token(policy.Session, u)
+	w.refused(bearer, "org-new", policy.CodeNotFound)
+	w.update(store.Organization("org-new").And(store.User(u)), func(ctx context.Context, tx *store.Tx) error {
+		if err := tx.AddOrganization(ctx, identity.Organization{ID: "org-new", AccountID: "a-new", Policy: policyText(t), PolicyVersion: 1}); err != nil {
+			return err
+		}
+		return tx.AddMember(ctx, "org-new", u, true)
+	})
+	w.accepted(bearer, "org-new")
+}
+
+// On SQLite an unchanged credential is not read again.
+func TestFactsStayInMemory(t *testing.T) {
+	w := onSQLite(t)
+	o := w.organization()
+	bearer := w.token(policy.Session, w.user(o))
+	w.accepted(bearer, o)
+	w.must(w.db.Close())
+	w.accepted(bearer, o)
+	w.refused(resealed(bearer), o, policy.CodeAuthentication)
+	if _, err := w.ask(bearer, ""); err == nil {
+		t.Error("facts that were never read were accepted")
+	}
+}
+
+// A change that is not known to have failed counts as made.
+func TestChangesOfOthersLeaveFactsInMemory(t *testing.T) {
+	w := onSQLite(t)
+	o, other := w.organization(), w.organization()
+	bearer := w.token(policy.Session, w.user(o))
+	w.accepted(bearer, o)
+	before := w.facts.cache.get(w.key(bearer, o))
+	w.setPolicy(other, func(p *policy.Policy) { p.TwoFactorRequired = true })
+	// Two of 4,096 marks are the same now and then; that only reads again.
+	if after := w.facts.cache.get(w.key(bearer, o)); after != nil && after != before {
+		t.Error("read again without being asked")
+	}
+}
+
+// Many check while one changes: what starts after the answer to a change was
+// given is judged by it. Moments are counted, not measured.
+func TestNothingStartedAfterAChangeIsAccepted(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		rounds := 40
+		if w.db.Engine() == "postgres" {
+			rounds = 10
+		}
+		for round := range rounds {
+			w.tb = t
+			o := w.organization()
+			u := w.user(o)
+			bearer := w.token(policy.Session, u)
+			var sequence, done atomic.Int64
+			var stop atomic.Bool
+			var running sync.WaitGroup
+			began := make(chan struct{}, 4)
+			for range 4 {
+				running.Go(func() {
+					for first := true; !stop.Load(); first = false {
+						started := sequence.Add(1)
+						_, err := w.ask(bearer, o)
+						if first {
+							began <- struct{}{}
+						}
+						changed := done.Load()
+						if err == nil && changed != 0 && started > changed {
+							t.Errorf("round %d: accepted at %d, refused since %d", round, started, changed)
+							return
+						}
+						if err != nil && !expected(err) {
+							t.Errorf("round %d: %v", round, err)
+							return
+						}
+					}
+				})
+			}
+			for range 4 {
+				<-began
+			}
+			switch round % 3 {
+			case 0:
+				w.update(store.User(u), func(ctx context.Context, tx *store.Tx) error {
+					_, err := tx.RevokeToken(ctx, u, prefixOf(bearer))
+					return err
+				})
+			case 1:
+				w.setPolicy(o, func(p *policy.Policy) { p.TwoFactorRequired = true })
+			case 2:
+				w.update(store.Organization(o), func(ctx context.Context, tx *store.Tx) error { return tx.RemoveMember(ctx, o, u) })
+			}
+			done.Store(sequence.Add(1))
+			for range 200 {
+				if _, err := w.ask(bearer, o); err == nil {
+					t.Errorf("round %d: accepted after the change", round)
+					break
+				}
+			}
+			stop.Store(true)
+			running.Wait()
+		}
+	})
+}
+
+// expected are the refusals of the three changes.
+func expected(err error) bool {
+	for _, code := range []string{policy.CodeAuthentication, policy.CodeSecondFactor, policy.CodeNotFound} {
+		if errors.Is(err, &identity.Error{Code: code}) {
+			return true
+		}
+	}
+	return false
+}
+
+func keyOf(i int) cacheKey {
+	var k cacheKey
+	copy(k.prefix[:], fmt.Sprintf("spp_%08d", i))
+	return k
+}
+
+func blank() *known { return &known{used: &lastUse{}} }
+
+func TestCacheIsBounded(t *testing.T) {
+	c := newCache()
+	const most = cacheShards * shardEntries
+	for i := range 10 * most {
+		k := keyOf(i / 2) // two organizations a token
+		k.organization = fmt.Sprint(i % 2)
+		c.put(k, blank(), c.marks("u", "o"))
+	}
+	entries, uses := 0, 0
+	for i := range c.shards {
+		s := &c.shards[i]
+		entries += len(s.entries)
+		uses += len(s.uses)
+		counted := map[[12]byte]int{}
+		for k := range s.entries {
+			counted[k.prefix]++
+		}
+		for prefix, n := range counted {
+			if s.uses[prefix] == nil || s.uses[prefix].entries != n {
+				t.Fatalf("%d entries of %s, counted as %+v", n, prefix, s.uses[prefix])
+			}
+		}
+	}
+	if entries > most || uses > entries {
+		t.Errorf("%d entries and %d times of use, at most %d", entries, uses, most)
+	}
+	if entries < most/2 {
+		t.Errorf("%d entries of %d: the shards are not used evenly", entries, most)
+	}
+}
+
+func TestPutAfterAChangeIsDropped(t *testing.T) {
+	for _, scope := range []string{"user:u1", "organization:o1"} {
+		c := newCache()
+		marks := c.marks("u1", "o1")
+		c.forget([]string{scope})
+		c.put(keyOf(1), blank(), marks)
+		if c.get(keyOf(1)) != nil {
+			t.Errorf("what was read before a change of %s is kept after it", scope)
+		}
+		c.put(keyOf(1), blank(), c.marks("u1", "o1"))
+		if c.get(keyOf(1)) == nil {
+			t.Error("what was read after the change is not kept")
+		}
+		c.forget([]string{scope})
+		if c.get(keyOf(1)) != nil {
+			t.Errorf("kept after a change of %s", scope)
+		}
+	}
+}
+
+// Scopes may share a mark by their hash; that forgets too much, never too
+// little.
+func TestEveryScopeMovesItsMark(t *testing.T) {
+	c := newCache()
+	for i := range 3 * markStripes {
+		u, o := fmt.Sprint("u", i), fmt.Sprint("o", i)
+		for _, scope := range []string{"user:" + u, "organization:" + o} {
+			m := c.marks(u, o)
+			c.forget([]string{"unrelated", scope})
+			if c.good(m) {
+				t.Fatalf("a change of %s moved no mark", scope)
+			}
+		}
+	}
+}
+
+// The organization is part of the key: what holds at one door says nothing
+// about another.
+func TestEntriesAreKeptPerOrganization(t *testing.T) {
+	w := onSQLite(t)
+	open := w.organization()
+	closed := w.organization(func(p *policy.Policy) { p.TwoFactorRequired = true })
+	bearer := w.token(policy.Session, w.user(open, closed))
+	for range 3 {
+		w.accepted(bearer, open)
+		w.refused(bearer, closed, policy.CodeSecondFactor)
+		w.accepted(bearer, "")
+	}
+}
+
+// A prefix is only a name: the hash is compared also when the facts come from
+// memory, and a wrong one reads and stores nothing.
+func TestWrongSecretsAreNotKept(t *testing.T) {
+	w := onSQLite(t)
+	bearer := w.token(policy.Session, w.user())
+	w.refused(resealed(bearer), "", policy.CodeAuthentication)
+	if w.facts.cache.get(w.key(bearer, "")) != nil {
+		t.Error("facts were kept for a wrong secret")
+	}
+	w.accepted(bearer, "")
+	w.refused(resealed(bearer), "", policy.CodeAuthentication)
+	if p, ok := credential.Parse(resealed(bearer)); !ok || p.String() != prefixOf(bearer) {
+		t.Fatal("the test's token has another prefix or a wrong checksum")
+	}
+}
