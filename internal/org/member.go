@@ -2,11 +2,9 @@ package org
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
 )
@@ -131,10 +129,6 @@ func concerns(t identity.Token, organizationID string) bool {
 // it. An application user's takes organization:app_users:write; only admins
 // act on admins, and only super admins on super admins.
 func (s *Service) RevokeMemberToken(ctx context.Context, p *identity.Principal, userID, token string) error {
-	prefix, ok := credential.Prefix(token)
-	if !ok {
-		return store.NoToken()
-	}
 	organizationID := p.Organization.ID
 	scope := store.Organization(organizationID).And(store.User(userID))
 	return s.DB.Update(ctx, p.Actor(), scope, func(tx *store.Tx) error {
@@ -145,33 +139,15 @@ func (s *Service) RevokeMemberToken(ctx context.Context, p *identity.Principal, 
 		if err := mayEndTokens(ctx, &tx.Read, p, m); err != nil {
 			return err
 		}
-		t, err := tx.Token(ctx, userID, prefix)
-		if err == nil && (!concerns(t, organizationID) || !named(t, token)) {
-			err = store.NoToken()
-		}
+		t, err := findToken(ctx, tx, userID, token)
 		if err != nil {
 			return err
 		}
-		ended, err := tx.RevokeToken(ctx, userID, prefix)
-		if err != nil {
-			return err
+		if !concerns(t, organizationID) {
+			return store.NoToken()
 		}
-		return tx.Record(ctx, identity.Event{
-			Action: "token_revoked", OrganizationID: organizationID, AccountID: p.Organization.AccountID,
-			Target:      identity.Target{Kind: "token", ID: prefix, Name: t.Description},
-			Description: fmt.Sprintf("revoked the token %s of %s", prefix, m.User.Email),
-			Detail:      beforeAfter(map[string]any{"tokens": ended, "user_id": userID}, nil),
-		})
+		return revokeToken(ctx, tx, userID, token, identity.Event{OrganizationID: organizationID, AccountID: p.Organization.AccountID})
 	})
-}
-
-// named says whether a text names a token: its prefix, or all of it.
-func named(t identity.Token, text string) bool {
-	if text == t.Prefix {
-		return true
-	}
-	parsed, ok := credential.Parse(text)
-	return ok && parsed.Matches(t.Hash)
 }
 
 // mayEndTokens says whether the caller may end tokens of a member.
