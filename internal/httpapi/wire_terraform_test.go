@@ -1,0 +1,368 @@
+package httpapi_test
+
+import (
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sallyport/sallyport/internal/server/servertest"
+)
+
+// The Terraform provider, resource by resource: create, read, plan without a
+// difference, update, import, destroy. It reads after each create and update
+// and repeats the read for twenty minutes while the answer is 403 or 404, so a
+// first read that is not 200 is a failure here.
+
+// resource is the calls of one resource.
+type resource struct {
+	create func(t *testing.T)
+	// read gives the attributes that are kept in the state.
+	read    func(t *testing.T) map[string]any
+	update  func(t *testing.T)      // nil: every change replaces
+	changed map[string]any          // what the read after the update shows
+	imports func(t *testing.T)      // a read by the id of the import alone; nil: as read
+	destroy func(t *testing.T) int  // the status
+	gone    func(t *testing.T) bool // does the read say not found now?
+}
+
+// lives takes a resource through its life.
+func (r resource) lives(t *testing.T) {
+	t.Helper()
+	r.create(t)
+	state := r.read(t)
+	if diff := cmp.Diff(state, r.read(t)); diff != "" {
+		t.Fatalf("a plan without changes has a difference (-state +read):\n%s", diff)
+	}
+	if r.update != nil {
+		r.update(t)
+		want := maps.Clone(state)
+		maps.Copy(want, r.changed)
+		got := r.read(t)
+		delete(want, "update_time")
+		delete(got, "update_time")
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("after the update (-want +read):\n%s", diff)
+		}
+	}
+	if r.imports != nil {
+		r.imports(t)
+	}
+	if status := r.destroy(t); status != http.StatusOK && status != http.StatusNoContent {
+		t.Fatalf("destroy: status %d", status)
+	}
+	if !r.gone(t) {
+		t.Fatal("it is there after destroy")
+	}
+	// A repeated delete, after an answer that was lost, is ignored when 404.
+	if status := r.destroy(t); status != http.StatusNotFound && status != http.StatusForbidden {
+		t.Fatalf("destroy again: status %d", status)
+	}
+}
+
+func TestTerraform(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
+		token := personalToken(t, s)
+		for name, test := range map[string]func(*testing.T, *servertest.Server, string){
+			"aiven_organization":                        testTerraformOrganization,
+			"aiven_organizational_unit":                 testTerraformUnit,
+			"aiven_organization_application_user":       testTerraformApplicationUser,
+			"aiven_organization_application_user_token": testTerraformApplicationToken,
+			"aiven_organization_permission":             testTerraformPermission,
+			"aiven_organization_project":                testTerraformOrganizationProject,
+			"aiven_project":                             testTerraformProject,
+		} {
+			t.Run(name, func(t *testing.T) { test(t, s, token) })
+		}
+	})
+}
+
+func testTerraformOrganization(t *testing.T, s *servertest.Server, token string) {
+	client := provider(s, token)
+	// A token must not delete an organization (threats row TOK-10), so destroy
+	// takes a session.
+	admin := provider(s, login(t, s))
+	var organization, account string
+	resource{
+		create: func(t *testing.T) {
+			created := object(t, client.ok(t, "POST", "/v1/account", body{"account_name": "From Terraform"}), "account")
+			organization, account = text(t, created, "organization_id"), text(t, created, "account_id")
+		},
+		read: func(t *testing.T) map[string]any {
+			o := client.ok(t, "GET", client.path("organization", organization), nil)
+			a := object(t, client.ok(t, "GET", client.path("account", text(t, o, "account_id")), nil), "account")
+			matches(t, o, organizationShape)
+			return map[string]any{
+				"id": organization, "name": a["account_name"], "tenant_id": a["tenant_id"],
+				"create_time": a["create_time"], "update_time": a["update_time"],
+			}
+		},
+		update: func(t *testing.T) {
+			client.ok(t, "GET", client.path("organization", organization), nil)
+			client.ok(t, "PUT", client.path("account", account), body{"account_name": "From Terraform 2"})
+		},
+		changed: map[string]any{"name": "From Terraform 2"},
+		imports: func(t *testing.T) {
+			// The id of an import is that of the organization or of the account.
+			a := object(t, client.ok(t, "GET", client.path("account", account), nil), "account")
+			if a["organization_id"] != organization {
+				t.Errorf("the account leads to %v, want %s", a["organization_id"], organization)
+			}
+			// The data source by name takes the first account of that name.
+			find(t, list(t, client.ok(t, "GET", "/v1/account", nil), "accounts"), "account_name", "From Terraform 2")
+			client.refused(t, "DELETE", client.path("organization", organization)+"?recursive=true", nil, http.StatusForbidden, "session_required")
+		},
+		destroy: func(t *testing.T) int {
+			return admin.send(t, "DELETE", client.path("organization", organization)+"?recursive=true", nil).Status
+		},
+		gone: func(t *testing.T) bool {
+			return client.send(t, "GET", client.path("organization", organization), nil).Status == http.StatusNotFound &&
+				client.send(t, "GET", client.path("account", account), nil).Status == http.StatusNotFound
+		},
+	}.lives(t)
+}
+
+func testTerraformUnit(t *testing.T, s *servertest.Server, token string) {
+	client := provider(s, token)
+	var unit string
+	read := func(t *testing.T) map[string]any {
+		a := object(t, client.ok(t, "GET", client.path("account", unit), nil), "account")
+		matches(t, a, accountShape)
+		return map[string]any{
+			"id": a["account_id"], "name": a["account_name"], "parent_id": a["parent_account_id"], "tenant_id": a["tenant_id"],
+			"create_time": a["create_time"], "update_time": a["update_time"],
+		}
+	}
+	resource{
+		create: func(t *testing.T) {
+			root := text(t, client.ok(t, "GET", client.path("organization", s.OrganizationID), nil), "account_id")
+			unit = text(t, object(t, client.ok(t, "POST", "/v1/account", body{"account_name": "unit", "parent_account_id": root}), "account"), "account_id")
+			if strings.HasPrefix(unit, "org") {
+				t.Fatalf("the provider takes the unit %s for an organization", unit)
+			}
+		},
+		read: read,
+		update: func(t *testing.T) {
+			client.ok(t, "GET", client.path("organization", s.OrganizationID), nil)
+			client.ok(t, "PUT", client.path("account", unit), body{"account_name": "unit 2"})
+		},
+		changed: map[string]any{"name": "unit 2"},
+		imports: func(t *testing.T) {
+			// The data source wants exactly one account of the name.
+			find(t, list(t, client.ok(t, "GET", "/v1/account", nil), "accounts"), "account_name", "unit 2")
+		},
+		destroy: func(t *testing.T) int { return client.send(t, "DELETE", client.path("account", unit), nil).Status },
+		gone: func(t *testing.T) bool {
+			return client.send(t, "GET", client.path("account", unit), nil).Status == http.StatusNotFound
+		},
+	}.lives(t)
+}
+
+func testTerraformApplicationUser(t *testing.T, s *servertest.Server, token string) {
+	client := provider(s, token)
+	users := client.path("organization", s.OrganizationID, "application-users")
+	var user string
+	read := func(t *testing.T) map[string]any {
+		u := client.ok(t, "GET", users+"/"+user, nil)
+		matches(t, u, applicationUserShape)
+		return u
+	}
+	resource{
+		create: func(t *testing.T) {
+			user = text(t, client.ok(t, "POST", users, body{"name": "tf", "is_super_admin": false}), "user_id")
+		},
+		read: read,
+		update: func(t *testing.T) {
+			client.ok(t, "PATCH", users+"/"+user, body{"name": "tf 2", "is_super_admin": false})
+		},
+		changed: map[string]any{"name": "tf 2"},
+		imports: func(t *testing.T) {
+			// The data source of users finds it among all members.
+			members := list(t, client.ok(t, "GET", client.path("organization", s.OrganizationID, "user"), nil), "users")
+			find(t, members, "user_id", user)
+		},
+		destroy: func(t *testing.T) int { return client.send(t, "DELETE", users+"/"+user, nil).Status },
+		gone: func(t *testing.T) bool {
+			return client.send(t, "GET", users+"/"+user, nil).Status == http.StatusNotFound
+		},
+	}.lives(t)
+}
+
+func testTerraformApplicationToken(t *testing.T, s *servertest.Server, token string) {
+	client := provider(s, token)
+	users := client.path("organization", s.OrganizationID, "application-users")
+	user := text(t, client.ok(t, "POST", users, body{"name": "tokens", "is_super_admin": false}), "user_id")
+	// The two bodies that were measured.
+	bodies := map[string]body{
+		"everything": {
+			"description": "d", "extend_when_used": false, "ip_allowlist": []string{"10.0.0.0/8"}, "max_age_seconds": 3600, "scopes": []string{"user:read"},
+		},
+		"nothing": {"description": "", "extend_when_used": false},
+	}
+	for name, in := range bodies {
+		t.Run(name, func(t *testing.T) {
+			tokens := users + "/" + user + "/access-tokens"
+			var tokenPrefix, full string
+			rows := func(t *testing.T) []map[string]any {
+				return list(t, client.ok(t, "GET", tokens, nil), "tokens")
+			}
+			resource{
+				create: func(t *testing.T) {
+					created := client.ok(t, "POST", tokens, in)
+					tokenPrefix, full = text(t, created, "token_prefix"), text(t, created, "full_token")
+					if len(full) < 100 {
+						t.Errorf("the token has %d characters, the provider wants 100", len(full))
+					}
+				},
+				read: func(t *testing.T) map[string]any {
+					row := find(t, rows(t), "token_prefix", tokenPrefix)
+					matches(t, row, tokenShape)
+					if _, present := row["full_token"]; present {
+						t.Error("the list has the full token")
+					}
+					return row
+				},
+				imports: func(t *testing.T) {
+					row := find(t, rows(t), "token_prefix", tokenPrefix)
+					for _, key := range []string{"ip_allowlist", "scopes", "max_age_seconds"} {
+						want, sent := in[key]
+						switch got := row[key].(type) {
+						case []any:
+							if !sent && len(got) > 0 {
+								t.Errorf("%s was not set and is %v", key, got)
+							}
+						default:
+							if !sent && got != nil {
+								t.Errorf("%s was not set and is %v", key, got)
+							}
+						}
+						if sent {
+							echoes(t, row, body{key: want})
+						}
+					}
+				},
+				destroy: func(t *testing.T) int {
+					return client.send(t, "DELETE", tokens+"/"+client.escape(tokenPrefix), nil).Status
+				},
+				gone: func(t *testing.T) bool {
+					for _, row := range rows(t) {
+						if row["token_prefix"] == tokenPrefix {
+							return false
+						}
+					}
+					return true
+				},
+			}.lives(t)
+		})
+	}
+	client.done(t, "DELETE", users+"/"+user, nil)
+}
+
+func testTerraformPermission(t *testing.T, s *servertest.Server, token string) {
+	client := provider(s, token)
+	user := text(t, client.ok(t, "POST", client.path("organization", s.OrganizationID, "application-users"), body{"name": "granted", "is_super_admin": false}), "user_id")
+	unit := text(t, object(t, client.ok(t, "POST", "/v1/account", body{"account_name": "granted", "parent_account_id": s.AccountID}), "account"), "account_id")
+	client.ok(t, "POST", client.path("organization", s.OrganizationID, "projects"), body{"project_id": "granted", "billing_group_id": "x", "tags": body{}})
+	for kind, id := range map[string]string{"organization": s.OrganizationID, "organization_unit": unit, "project": "granted"} {
+		t.Run(kind, func(t *testing.T) {
+			path := client.path("organization", s.OrganizationID, "permissions", kind, id)
+			grants := func(permissions ...string) body {
+				return body{"permissions": []body{{"principal_type": "user", "principal_id": user, "permissions": permissions}}}
+			}
+			rows := func(t *testing.T) []map[string]any {
+				return list(t, client.ok(t, "GET", path, nil), "permissions")
+			}
+			first, second := "role:project:admin", "role:project:read"
+			if kind == "organization" {
+				first, second = "role:organization:admin", "organization:users:write"
+			}
+			if before := rows(t); len(before) > 0 {
+				t.Fatalf("the provider refuses to create beside %v", before)
+			}
+			client.done(t, "PUT", path, grants(first, second))
+			state := rows(t)
+			matches(t, find(t, state, "principal_id", user), permissionShape)
+			if diff := cmp.Diff(state, rows(t)); diff != "" {
+				t.Errorf("a plan without changes has a difference (-state +read):\n%s", diff)
+			}
+			client.done(t, "PUT", path, grants(second))
+			if diff := cmp.Diff([]any{second}, find(t, rows(t), "principal_id", user)["permissions"]); diff != "" {
+				t.Errorf("after the update (-want +read):\n%s", diff)
+			}
+			client.done(t, "PUT", path, body{"permissions": []body{}})
+			if after := rows(t); len(after) > 0 {
+				t.Errorf("after destroy: %v", after)
+			}
+		})
+	}
+}
+
+func testTerraformOrganizationProject(t *testing.T, s *servertest.Server, token string) {
+	client := provider(s, token)
+	one := client.path("organization", s.OrganizationID, "project", "tf-org-project")
+	resource{
+		create: func(t *testing.T) {
+			client.ok(t, "GET", client.path("organization", s.OrganizationID), nil)
+			client.ok(t, "POST", client.path("organization", s.OrganizationID, "projects"), body{
+				"project_id": "tf-org-project", "parent_id": s.AccountID, "billing_group_id": "11111111-2222-3333-4444-555555555555", "tags": map[string]string{"env": "prod"},
+			})
+		},
+		read: func(t *testing.T) map[string]any {
+			p := client.ok(t, "GET", one, nil)
+			matches(t, p, organizationProjectShape)
+			ca := client.ok(t, "GET", client.path("project", "tf-org-project", "kms", "ca"), nil)
+			return map[string]any{
+				"project_id": p["project_id"], "parent_id": p["parent_id"], "tags": p["tags"], "base_port": p["base_port"],
+				"billing_group_id": p["billing_group_id"], "tech_emails": p["tech_emails"], "ca_cert": ca["certificate"],
+			}
+		},
+		update: func(t *testing.T) {
+			client.ok(t, "PATCH", one, body{"tags": map[string]string{"env": "test"}, "tech_emails": []body{{"email": "ops@a.example"}}, "project_name": "tf-org-project"})
+		},
+		changed: map[string]any{"tags": map[string]any{"env": "test"}, "tech_emails": []any{map[string]any{"email": "ops@a.example"}}},
+		destroy: func(t *testing.T) int { return client.send(t, "DELETE", one, nil).Status },
+		gone:    func(t *testing.T) bool { return client.send(t, "GET", one, nil).Status == http.StatusNotFound },
+	}.lives(t)
+}
+
+func testTerraformProject(t *testing.T, s *servertest.Server, token string) {
+	client := oldProvider(s, token)
+	one := client.path("project", "tf-project")
+	resource{
+		create: func(t *testing.T) {
+			root := text(t, client.ok(t, "GET", client.path("organization", s.OrganizationID), nil), "account_id")
+			client.ok(t, "POST", "/v1/project", body{
+				"project": "tf-project", "account_id": root, "tags": map[string]string{"env": "prod"}, "cloud": nil, "tech_emails": []body{{"email": "ops@a.example"}},
+			})
+		},
+		read: func(t *testing.T) map[string]any {
+			p := object(t, client.ok(t, "GET", one, nil), "project")
+			matches(t, p, projectShape)
+			client.ok(t, "GET", client.path("account", text(t, p, "account_id")), nil)
+			ca := client.ok(t, "GET", client.path("project", "tf-project", "kms", "ca"), nil)
+			return map[string]any{
+				"project": p["project_name"], "account_id": p["account_id"], "tags": p["tags"], "technical_emails": p["tech_emails"],
+				"default_cloud": p["default_cloud"], "estimated_balance": p["estimated_balance"], "payment_method": p["payment_method"],
+				"available_credits": p["available_credits"], "ca_cert": ca["certificate"],
+			}
+		},
+		update: func(t *testing.T) {
+			client.ok(t, "PUT", one, body{
+				"project_name": "tf-project", "account_id": "", "cloud": "google-europe-north1", "tags": map[string]string{"env": "prod"},
+				"tech_emails": []body{{"email": "ops@a.example"}}, "billing_group_id": nil,
+			})
+		},
+		changed: map[string]any{"default_cloud": "google-europe-north1"},
+		imports: func(t *testing.T) {
+			// The data source looks in the list first.
+			find(t, list(t, client.ok(t, "GET", "/v1/project", nil), "projects"), "project_name", "tf-project")
+		},
+		destroy: func(t *testing.T) int { return client.send(t, "DELETE", one, nil).Status },
+		gone: func(t *testing.T) bool {
+			a := client.send(t, "GET", one, nil)
+			return a.Status == http.StatusForbidden && strings.Contains(a.String("message"), "Not a project member")
+		},
+	}.lives(t)
+}
