@@ -61,8 +61,7 @@ func (a *API) serve(root *router, w http.ResponseWriter, req *http.Request) {
 	}()
 	routes, params := root.match(req.URL.EscapedPath())
 	if routes == nil {
-		e.pattern = "(page)"
-		a.Fallback.ServeHTTP(e, req)
+		a.serveOther(e, id, req)
 		return
 	}
 	method := req.Method
@@ -86,6 +85,19 @@ func (a *API) serve(root *router, w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	a.write(e, id, r, answer)
+}
+
+// serveOther answers what the table does not name: below the roots of the API
+// an error that its clients can read, and never a redirect; elsewhere a page.
+func (a *API) serveOther(e *exchange, id string, req *http.Request) {
+	root, _, _ := strings.Cut(strings.TrimLeft(req.URL.EscapedPath(), "/"), "/")
+	if root == "v1" || root == "oauth2" {
+		e.pattern = "(none)"
+		a.fail(e, id, identity.NotFoundf("not_found", "there is no such call; see %s/docs for those there are", a.PublicURL))
+		return
+	}
+	e.pattern = "(page)"
+	a.Fallback.ServeHTTP(e, req)
 }
 
 // answer runs the steps of a route: address, access, body, handler.
