@@ -25,13 +25,17 @@ const acceptLockout = "accept_lockout"
 const rangesPrefix = "api_client_ip_allowlist"
 
 // Policy returns the policy of the accessed organization, its ranges included.
-// One that cannot be read is the kind Conflict.
 func (s *Service) Policy(p *identity.Principal) (policy.Policy, error) {
 	if p.Policy == nil {
-		// Everybody else was refused at the door.
-		return policy.Policy{}, identity.Conflictf("policy_unreadable", "the stored policy cannot be read; change any field to replace it with the defaults and that change")
+		return policy.Policy{}, unreadable()
 	}
 	return *p.Policy, nil
+}
+
+// unreadable is the answer to an organization whose stored policy cannot be
+// read. At its door everybody is refused already (rule 0).
+func unreadable() error {
+	return identity.Forbiddenf(policy.CodePolicyUnreadable, "the stored policy cannot be read; tell the operator of the server")
 }
 
 // ChangePolicy applies a JSON object with some fields of a policy, and
@@ -119,34 +123,25 @@ func (s *Service) editPolicy(ctx context.Context, p *identity.Principal, edit po
 
 // plan is the policy before and after an edit.
 func (e policyEdit) plan(o identity.Organization) (before, after policy.Policy, err error) {
-	before = policy.Default()
-	// A policy that cannot be read lets only the operator's recover session
-	// in, which is there to mend it.
-	if stored := readPolicy(o.Policy); stored != nil {
-		before = *stored
+	stored := readPolicy(o.Policy)
+	if stored == nil {
+		return before, after, unreadable()
 	}
-	if after, err = e.apply(before); err != nil {
-		return before, after, err
+	if after, err = e.apply(*stored); err != nil {
+		return *stored, after, err
 	}
-	return before, after, policy.Validate(after)
+	return *stored, after, policy.Validate(after)
 }
 
 // storePolicy writes a changed policy with its event.
 func storePolicy(ctx context.Context, tx *store.Tx, o identity.Organization, before, after policy.Policy, edit policyEdit, lockout bool) error {
+	was, is, err := differences(before, after)
+	if err != nil || len(is) == 0 {
+		return err
+	}
 	text, err := json.Marshal(after)
 	if err != nil {
 		return err
-	}
-	if string(text) == o.Policy {
-		return nil
-	}
-	was, is, err := differences(before, after)
-	if err != nil {
-		return err
-	}
-	// Stored in another spelling, it is the same policy all the same.
-	if len(is) == 0 && readPolicy(o.Policy) != nil {
-		return nil
 	}
 	if err := tx.SetPolicy(ctx, o.ID, string(text)); err != nil {
 		return err
