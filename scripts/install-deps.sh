@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what `make test` needs beside Go, git, make and gcc: the PostgreSQL
-# server programs. Does nothing when they are there. The tests start private
-# servers of their own; the system's server is neither needed nor started.
+# server programs, and strace, with which tests kill a server at a chosen system
+# call. Does nothing when they are there. The tests start private servers of
+# their own; the system's server is neither needed nor started.
 set -euo pipefail
 
 has_postgres() {
@@ -11,13 +12,17 @@ has_postgres() {
 	compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
 }
 
-if has_postgres; then
+has_all() {
+	has_postgres && command -v strace >/dev/null
+}
+
+if has_all; then
 	exit 0
 fi
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-	echo "make test needs the PostgreSQL server programs (version 15 or newer)." >&2
-	echo "Install them (Debian: sudo apt-get install postgresql) and run it again;" >&2
+	echo "make test needs the PostgreSQL server programs (version 15 or newer) and strace." >&2
+	echo "Install them (Debian: sudo apt-get install postgresql strace) and run it again;" >&2
 	echo "make check runs the tests that need none." >&2
 	exit 1
 fi
@@ -29,19 +34,19 @@ if [ ! -e "$conf" ]; then
 	echo "create_main_cluster = false" >"$conf"
 fi
 
-echo "installing PostgreSQL for the tests ..."
+echo "installing PostgreSQL and strace for the tests ..."
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 export DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1
 if ! {
 	apt-get -q update &&
-		apt-get -qy --no-install-recommends -o Dpkg::Options::=--force-confold install postgresql
+		apt-get -qy --no-install-recommends -o Dpkg::Options::=--force-confold install postgresql strace
 } >"$log" 2>&1; then
 	cat "$log" >&2
-	echo "PostgreSQL could not be installed; the reason is above" >&2
+	echo "PostgreSQL and strace could not be installed; the reason is above" >&2
 	exit 1
 fi
-if ! has_postgres; then
-	echo "the package postgresql is installed, but its initdb is not found" >&2
+if ! has_all; then
+	echo "the packages postgresql and strace are installed, but initdb, postgres or strace is not found" >&2
 	exit 1
 fi

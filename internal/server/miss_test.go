@@ -35,7 +35,7 @@ func TestLedgerSees(t *testing.T) {
 				t.Fatal(err)
 			}
 			l, i := history.during(history.now(), history.now()), onSQLite(t, dir)
-			damage(t, i, c.damage)
+			execute(t, i, c.damage)
 			l.check(t, i)
 			found := strings.Join(l.misses, "\n")
 			if c.want == "" && found != "" || !strings.Contains(found, c.want) {
@@ -67,16 +67,21 @@ func smallHistory(t *testing.T) (*ledger, *installation) {
 	return l, i
 }
 
-func damage(t *testing.T, i *installation, statements string) {
-	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+strings.TrimPrefix(i.database, "sqlite:"))
+// execute runs statements, separated by semicolons, past the program.
+func execute(tb testing.TB, i *installation, statements string) {
+	tb.Helper()
+	driver, name := "pgx", i.database
+	if file, ok := strings.CutPrefix(i.database, "sqlite:"); ok {
+		driver, name = "sqlite", "file:"+file
+	}
+	db, err := sql.Open(driver, name)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer db.Close()
 	for statement := range strings.SplitSeq(statements, ";") {
-		if _, err := db.ExecContext(t.Context(), statement); err != nil {
-			t.Fatalf("%s: %v", statement, err)
+		if _, err := db.ExecContext(tb.Context(), statement); err != nil {
+			tb.Fatalf("%s: %v", statement, err)
 		}
 	}
 }

@@ -1,0 +1,75 @@
+package server_test
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// killedAtSync is a command line that runs a server and kills it when it is
+// about to make its n-th call that makes data durable. The calls are counted
+// for each thread, so n is a moment rather than a number of commits.
+func killedAtSync(tb testing.TB, n int) []string {
+	tb.Helper()
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		tb.Fatalf("%v; scripts/install-deps.sh installs it", err)
+	}
+	return []string{
+		strace, "-f", "-qq", "-o", filepath.Join(tb.TempDir(), "trace"), "-e", "trace=fdatasync,fsync",
+		"-e", fmt.Sprintf("inject=fdatasync,fsync:signal=SIGKILL:when=%d", n),
+	}
+}
+
+// TestNothingLostAtSync is experiment R2: killed on the edge of a sync, a
+// commit is whole or absent, and acknowledged only when it is whole.
+func TestNothingLostAtSync(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs strace and some seconds")
+	}
+	c := newCrash(t, onSQLite(t, t.TempDir()), 1)
+	reached := 0
+	for _, n := range []int{1, 2, 3, 5, 8, 13, 21, 34} {
+		c.nodes[0].kill()
+		victim, err := launch(t, killedAtSync(t, n), c.target.settings...)
+		if err != nil && !errors.Is(err, errEnded) {
+			t.Fatal(err)
+		}
+		if err == nil { // else it died while starting
+			c.nodes[0] = victim
+			c.untilGone(victim)
+		}
+		if !victim.cmd.ProcessState.Exited() {
+			reached++
+		}
+		c.restart(0)
+		c.check(fmt.Sprintf("after a kill at sync %d", n))
+	}
+	c.summary("R2")
+	if reached < 8 {
+		t.Errorf("%d of 8 servers died at their sync", reached)
+	}
+}
+
+// untilGone runs the load until the server has died of itself.
+func (c *crash) untilGone(n *node) {
+	c.tb.Helper()
+	var stop atomic.Bool
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.load.run(&stop, n)
+	}()
+	select {
+	case <-n.ended:
+	case <-time.After(patience):
+		c.tb.Errorf("the server does not reach its sync; its log: %s", n.stderr)
+		n.kill()
+	}
+	stop.Store(true)
+	<-done
+}
