@@ -37,8 +37,17 @@ func resourceOf(c *Call) org.Resource {
 	return org.Resource{Type: c.Path("resource_type"), ID: c.Path("resource_id")}
 }
 
-func namedGrant(g sallyport.PermissionGrant) org.NamedGrant {
-	return org.NamedGrant{PrincipalType: g.PrincipalType, PrincipalID: g.PrincipalID, Permissions: g.Permissions}
+// namedGrants are the entries of a body. An entry without its list is refused:
+// taken for an empty one it would remove what the principal holds.
+func namedGrants(in []sallyport.PermissionGrant) ([]org.NamedGrant, error) {
+	named := make([]org.NamedGrant, 0, len(in))
+	for _, g := range in {
+		if g.Permissions == nil {
+			return nil, badRequest("the entry of the principal %q has no list %q; send an empty list to remove what it holds", g.PrincipalID, "permissions")
+		}
+		named = append(named, org.NamedGrant{PrincipalType: g.PrincipalType, PrincipalID: g.PrincipalID, Permissions: g.Permissions})
+	}
+	return named, nil
 }
 
 func (a *API) permissions(ctx context.Context, c *Call) (out sallyport.PermissionList, err error) {
@@ -52,9 +61,17 @@ func (a *API) permissions(ctx context.Context, c *Call) (out sallyport.Permissio
 }
 
 func (a *API) setPermissions(ctx context.Context, c *Call, in sallyport.SetPermissions) error {
-	return a.Org.SetPermissions(ctx, c.Principal, resourceOf(c), wireList(in.Permissions, namedGrant))
+	named, err := namedGrants(in.Permissions)
+	if err != nil {
+		return err
+	}
+	return a.Org.SetPermissions(ctx, c.Principal, resourceOf(c), named)
 }
 
 func (a *API) updatePermissions(ctx context.Context, c *Call, in sallyport.UpdatePermissions) error {
-	return a.Org.UpdatePermissions(ctx, c.Principal, resourceOf(c), in.Operation, wireList(in.Permissions, namedGrant))
+	named, err := namedGrants(in.Permissions)
+	if err != nil {
+		return err
+	}
+	return a.Org.UpdatePermissions(ctx, c.Principal, resourceOf(c), in.Operation, named)
 }

@@ -271,6 +271,9 @@ func (a *API) organizationProjects(ctx context.Context, c *Call) (sallyport.Orga
 }
 
 func (a *API) createOrganizationProject(ctx context.Context, c *Call, in sallyport.CreateOrganizationProject) (sallyport.OrganizationProject, error) {
+	if in.BillingGroupID == "" {
+		return sallyport.OrganizationProject{}, badRequest("the field %q is empty; any id will do, nothing is billed", "billing_group_id")
+	}
 	p, err := a.Org.CreateProject(ctx, c.Principal, org.NewProject{
 		Name: in.ProjectID, ParentID: value(in.ParentID), BasePort: wide(in.BasePort), BillingGroupID: in.BillingGroupID,
 		Tags: in.Tags, TechEmails: addresses(in.TechEmails),

@@ -289,7 +289,7 @@ func TestSDKPermissions(t *testing.T) {
 		app := text(t, client.ok(t, "POST", client.path("organization", s.OrganizationID, "application-users"), body{"name": "app"}), "user_id")
 		path := client.path("organization", s.OrganizationID, "permissions", "organization", s.OrganizationID)
 		grant := func(who string, permissions ...string) body {
-			return body{"principal_type": "user", "principal_id": who, "permissions": permissions}
+			return body{"principal_type": "user", "principal_id": who, "permissions": append([]string{}, permissions...)}
 		}
 		client.done(t, "PUT", path, body{"permissions": []body{grant(app, "organization:users:write"), grant(s.AdminID, "role:organization:admin")}})
 		first := list(t, client.ok(t, "GET", path, nil), "permissions")

@@ -178,7 +178,8 @@ func (c *Contract) Response(method, escapedPath string, status int, contentType 
 	}
 	op := p.operations[documented]
 	if op == nil {
-		if status != http.StatusMethodNotAllowed {
+		// 404: a segment that cannot be a parameter, such as %00.
+		if status != http.StatusMethodNotAllowed && status != http.StatusNotFound {
 			return fmt.Errorf("the method is not documented, but it answers %d", status)
 		}
 		for _, op = range p.operations { // errors look the same at all of them
