@@ -26,9 +26,6 @@ type Guess struct {
 	Wait    time.Duration // until the next try may come
 }
 
-// freeGuesses are the failures in a row that cost no wait.
-const freeGuesses = 5
-
 // longestWait is the cap of the growing waits.
 const longestWait = 60 * time.Second
 
@@ -88,6 +85,19 @@ func (tx *Tx) Right(ctx context.Context, id string) error {
 	return err
 }
 
+// Uncount takes a try back whose answer was never checked, so that an
+// overloaded server costs its users nothing. tried is the Now of the
+// transaction that counted it: the wait it brought goes too, unless another
+// try has been counted since.
+func (tx *Tx) Uncount(ctx context.Context, id string, tried time.Time) error {
+	_, err := tx.exec(ctx, `UPDATE guess_counters SET
+			failures = CASE WHEN failures > 0 THEN failures - 1 ELSE 0 END,
+			window_tries = CASE WHEN window_tries > 0 THEN window_tries - 1 ELSE 0 END,
+			next_try_at = CASE WHEN updated_at = $2 THEN 0 ELSE next_try_at END
+		WHERE id = $1`, id, micros(tried))
+	return err
+}
+
 // Failures returns how many failures in a row a counter holds.
 func (r *Read) Failures(ctx context.Context, id string) (int64, error) {
 	n, err := one(ctx, r.q, scanInt, `SELECT failures FROM guess_counters WHERE id = $1`, id)
@@ -106,6 +116,16 @@ func (tx *Tx) AddDevice(ctx context.Context, hash, replaces, userID string, expi
 	_, err := tx.exec(ctx, `INSERT INTO known_devices (hash, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)`, hash, userID, micros(tx.Now), micros(expires))
 	return err
 }
+
+// KeepDevices forgets all but the newest devices of a user.
+func (tx *Tx) KeepDevices(ctx context.Context, userID string, newest int) error {
+	_, err := tx.exec(ctx, `DELETE FROM known_devices WHERE user_id = $1 AND hash IN
+		(SELECT hash FROM known_devices WHERE user_id = $1 ORDER BY created_at DESC, hash LIMIT $3 OFFSET $2)`, userID, newest, forgottenAtOnce)
+	return err
+}
+
+// forgottenAtOnce is far more than there ever are; OFFSET needs a LIMIT.
+const forgottenAtOnce = 1 << 20
 
 // KnownDevice says whether a user logged in fully from a device before.
 func (r *Read) KnownDevice(ctx context.Context, hash, userID string) (bool, error) {

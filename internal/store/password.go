@@ -18,6 +18,17 @@ func (r *Read) Password(ctx context.Context, userID string) (phc string, err err
 	return phc, err
 }
 
+// PasswordSince returns the stored hash of a user's password and when the
+// password was chosen; both are zero when the user has none. A rehash changes
+// the first and not the second.
+func (r *Read) PasswordSince(ctx context.Context, userID string) (phc string, chosen time.Time, err error) {
+	err = r.q.QueryRowContext(ctx, `SELECT phc, changed_at FROM passwords WHERE user_id = $1`, userID).Scan(&phc, moment{&chosen})
+	if errors.Is(err, errNoRow) {
+		return "", time.Time{}, nil
+	}
+	return phc, chosen, err
+}
+
 // SetPassword stores a password's hash and ends what a credential change
 // ends: open one-time codes and known devices.
 func (tx *Tx) SetPassword(ctx context.Context, userID, phc string) error {
@@ -25,6 +36,12 @@ func (tx *Tx) SetPassword(ctx context.Context, userID, phc string) error {
 		ON CONFLICT (user_id) DO UPDATE SET phc = excluded.phc, changed_at = excluded.changed_at`, userID, phc, micros(tx.Now)); err != nil {
 		return err
 	}
+	return tx.EndCodes(ctx, userID)
+}
+
+// EndCodes ends what every change of a user's credentials ends: open one-time
+// codes and the memory of known devices.
+func (tx *Tx) EndCodes(ctx context.Context, userID string) error {
 	if _, err := tx.exec(ctx, `DELETE FROM one_time_codes WHERE user_id = $1`, userID); err != nil {
 		return err
 	}
@@ -55,7 +72,7 @@ func (tx *Tx) AddCode(ctx context.Context, hash, purpose, userID string, expires
 // CodeOwner returns whose live code a hash is, without using it up.
 func (r *Read) CodeOwner(ctx context.Context, hash, purpose string) (userID string, err error) {
 	userID, err = one(ctx, r.q, scanText, `SELECT user_id FROM one_time_codes WHERE hash = $1 AND purpose = $2 AND expires_at > $3`, hash, purpose, micros(r.Now))
-	return found(userID, err, badCode())
+	return found(userID, err, NoCode())
 }
 
 // UseCode uses a code up and returns whose it was. Only one of several
@@ -63,10 +80,12 @@ func (r *Read) CodeOwner(ctx context.Context, hash, purpose string) (userID stri
 func (tx *Tx) UseCode(ctx context.Context, hash, purpose string) (userID string, err error) {
 	tx.wrote = true
 	userID, err = one(ctx, tx.q, scanText, `DELETE FROM one_time_codes WHERE hash = $1 AND purpose = $2 AND expires_at > $3 RETURNING user_id`, hash, purpose, micros(tx.Now))
-	return found(userID, err, badCode())
+	return found(userID, err, NoCode())
 }
 
-func badCode() *identity.Error {
+// NoCode is the answer for a one-time code that is unknown, used, replaced or
+// too old.
+func NoCode() *identity.Error {
 	return identity.Invalidf("user_weblink_action_expired", "this code is not valid: it was used, has expired or was replaced by a newer one; ask for a new one")
 }
 

@@ -36,10 +36,21 @@ func (x hexHash) Scan(src any) error {
 
 func tokenFields(t *identity.Token) []any {
 	return []any{
-		&t.Prefix, hexHash{&t.Hash}, &t.Kind, &t.UserID, &t.Description, &t.Manual, moment{&t.Created}, moment{&t.Expires},
-		(*age)(&t.MaxAge), &t.ExtendWhenUsed, addresses{t}, restriction{&t.Scopes}, moment{&t.Revoked}, &t.Parent,
+		&t.Prefix,
+		hexHash{&t.Hash},
+		&t.Kind, &t.UserID, &t.Description, &t.Manual,
+		moment{&t.Created},
+		moment{&t.Expires},
+		(*age)(&t.MaxAge), &t.ExtendWhenUsed,
+		addresses{t},
+		restriction{&t.Scopes},
+		moment{&t.Revoked},
+		&t.Parent,
 		&t.Authentication.Method, &t.Authentication.Provider, &t.Authentication.ProviderOrganization, &t.Authentication.SecondFactor,
-		moment{&t.Authentication.At}, &t.BreakGlass, moment{&t.LastUsed}, &t.LastIP, &t.LastUserAgent,
+		moment{&t.Authentication.At},
+		&t.BreakGlass,
+		moment{&t.LastUsed},
+		&t.LastIP, &t.LastUserAgent,
 	}
 }
 
@@ -109,14 +120,19 @@ func (r *Read) OldestSession(ctx context.Context, userID string) (identity.Token
 	return found(t, err, NoToken())
 }
 
-// AddToken stores a new token.
+// AddToken stores a new token. Created is the transaction's time unless the
+// token says another: one that replaces others which the same transaction
+// voids has to be younger than they are.
 func (tx *Tx) AddToken(ctx context.Context, t identity.Token) error {
+	if t.Created.IsZero() {
+		t.Created = tx.Now
+	}
 	a := t.Authentication
 	_, err := tx.exec(ctx, `INSERT INTO tokens (prefix, hash, kind, user_id, description, manual, created_at, expires_at, max_age, extend_when_used,
 		addresses, scopes, revoked_at, parent, auth_method, auth_provider, auth_organization, auth_second_factor, auth_at,
 		break_glass, last_used_at, last_ip, last_user_agent)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, $14, $15, $16, $17, $18, $19, 0, '', '')`,
-		t.Prefix, hex.EncodeToString(t.Hash[:]), int64(t.Kind), t.UserID, t.Description, t.Manual, micros(tx.Now), micros(t.Expires),
+		t.Prefix, hex.EncodeToString(t.Hash[:]), int64(t.Kind), t.UserID, t.Description, t.Manual, micros(t.Created), micros(t.Expires),
 		int64(t.MaxAge/time.Second), t.ExtendWhenUsed, toJSON(t.AddressTexts), toJSON(t.Scopes), t.Parent,
 		int64(a.Method), a.Provider, a.ProviderOrganization, a.SecondFactor, micros(a.At), t.BreakGlass)
 	return err

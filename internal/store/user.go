@@ -13,8 +13,15 @@ const userColumns = `u.id, u.application, u.email, u.email_confirmed_at, u.real_
 
 func userFields(u *identity.User) []any {
 	return []any{
-		&u.ID, &u.Application, &u.Email, moment{&u.EmailConfirmed}, &u.RealName, &u.JobTitle, &u.Country, &u.City, &u.Department, &u.State,
-		&u.ManagingOrganizationID, &u.OrganizationID, moment{&u.TokensValidFrom}, moment{&u.LastActive}, moment{&u.Created}, moment{&u.Updated}, &u.SecondFactor,
+		&u.ID, &u.Application, &u.Email,
+		moment{&u.EmailConfirmed},
+		&u.RealName, &u.JobTitle, &u.Country, &u.City, &u.Department, &u.State,
+		&u.ManagingOrganizationID, &u.OrganizationID,
+		moment{&u.TokensValidFrom},
+		moment{&u.LastActive},
+		moment{&u.Created},
+		moment{&u.Updated},
+		&u.SecondFactor,
 	}
 }
 
@@ -61,6 +68,14 @@ func (tx *Tx) SetProfile(ctx context.Context, u identity.User) error {
 	return err
 }
 
+// ConfirmEmail records that a user proved to read mail at their address; the
+// first time stays.
+func (tx *Tx) ConfirmEmail(ctx context.Context, userID string) error {
+	tx.Touch(User(userID))
+	_, err := tx.exec(ctx, `UPDATE users SET email_confirmed_at = $2, updated_at = $2 WHERE id = $1 AND email_confirmed_at = 0`, userID, micros(tx.Now))
+	return err
+}
+
 // SetUserState activates, deactivates or deletes a user. Leaving the active
 // state voids all credentials for good: coming back revives none.
 func (tx *Tx) SetUserState(ctx context.Context, id, state string) error {
@@ -83,9 +98,16 @@ func (tx *Tx) SetManagingOrganization(ctx context.Context, userID, organizationI
 
 // VoidTokens moves the time from which a user's tokens are valid to now, which
 // ends every credential they hold, those issued in this microsecond as well.
+// The time never moves back, and reaches the youngest token: a clock that was
+// set back, or that of another node, leaves nothing alive and revives nothing.
 func (tx *Tx) VoidTokens(ctx context.Context, userID string) error {
 	tx.Touch(User(userID))
-	_, err := tx.exec(ctx, `UPDATE users SET tokens_valid_from = $2 WHERE id = $1`, userID, micros(tx.Now))
+	youngest, err := one(ctx, tx.q, scanInt, `SELECT COALESCE(MAX(created_at), 0) FROM tokens WHERE user_id = $1`, userID)
+	if err != nil {
+		return err
+	}
+	_, err = tx.exec(ctx, `UPDATE users SET tokens_valid_from = CASE WHEN tokens_valid_from > $2 THEN tokens_valid_from ELSE $2 END WHERE id = $1`,
+		userID, max(micros(tx.Now), youngest))
 	return err
 }
 
