@@ -1,0 +1,104 @@
+package login
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/policy"
+)
+
+// errRefused says that a decision refused a login.
+var errRefused = errors.New("login: refused")
+
+// refusal is a refusing decision about a login.
+type refusal struct {
+	facts        policy.Facts
+	decision     policy.Decision
+	organization identity.Organization // the managing one; no ID when there is none
+}
+
+// judge decides about a login: deactivated users are refused, and managed ones
+// meet the policy of the managing organization. It returns nil when nothing
+// stands against it.
+func judge(ctx context.Context, r *store.Read, u *identity.User, how policy.Authentication, client netip.Addr) (*refusal, error) {
+	organization, err := managing(ctx, r, u)
+	if err != nil {
+		return nil, err
+	}
+	f := policy.Facts{
+		Action: policy.Login, Now: r.Now, Client: client,
+		Credential:   policy.Credential{Authentication: how},
+		Principal:    u.Principal(organization.ID != ""),
+		Organization: u.ManagingOrganizationID,
+	}
+	if organization.ID != "" {
+		// A policy that cannot be read stays nil, which refuses (rule 0).
+		if p, err := policy.Parse([]byte(organization.Policy)); err == nil {
+			f.Policy = &p
+		}
+	}
+	d := policy.Decide(&f)
+	if d.Allowed() {
+		return nil, nil
+	}
+	return &refusal{f, d, organization}, nil
+}
+
+// managing is the organization that manages a user; without an ID when there
+// is none.
+func managing(ctx context.Context, r *store.Read, u *identity.User) (identity.Organization, error) {
+	if u.ManagingOrganizationID == "" {
+		return identity.Organization{}, nil
+	}
+	o, err := r.Organization(ctx, u.ManagingOrganizationID)
+	if errors.Is(err, store.NoOrganization()) {
+		return identity.Organization{}, nil
+	}
+	return o, err
+}
+
+// refuse records a refused login, at most once for each user, reason and
+// minute, and returns the caller's error.
+func (s *Service) refuse(ctx context.Context, who *subject, r *refusal, from Caller) error {
+	id := identity.DecisionID(s.Keys.Derive("decision id"), "login "+who.user.ID, r.organization.ID, r.decision, r.facts.Now)
+	event, err := r.event(id, &who.user, from)
+	if err != nil {
+		return err
+	}
+	scope := store.User(who.user.ID)
+	if r.organization.ID != "" {
+		scope = store.Organization(r.organization.ID)
+	}
+	err = s.DB.Update(ctx, from.as(&who.user, ""), scope, func(tx *store.Tx) error {
+		if recorded, err := tx.DecisionRecorded(ctx, id); err != nil || recorded {
+			return err
+		}
+		return tx.RecordRefusal(ctx, event)
+	})
+	if err != nil {
+		return fmt.Errorf("record a refused login: %w", err)
+	}
+	return identity.RefusedError(r.decision, &r.facts, id, s.PublicURL)
+}
+
+func (r *refusal) event(id string, u *identity.User, from Caller) (identity.Event, error) {
+	record, err := identity.NewRefusal(r.decision, &r.facts, r.organization.PolicyVersion, identity.Address{Client: from.Client})
+	if err != nil {
+		return identity.Event{}, err
+	}
+	text, err := json.Marshal(record)
+	if err != nil {
+		return identity.Event{}, err
+	}
+	return identity.Event{
+		Action: "login_refused", Outcome: identity.Refused, DecisionID: id,
+		OrganizationID: r.organization.ID, AccountID: r.organization.AccountID, Target: target(u),
+		Description: fmt.Sprintf("refused a login of %s: %s", u.Email, r.decision.Code()),
+		Detail:      text,
+	}, nil
+}
