@@ -12,6 +12,9 @@ const MethodOTP = "otp"
 type TwoFactorRequest struct {
 	Method   string `json:"method"`   // MethodOTP to begin enabling; "" or "none" to disable
 	Password string `json:"password"` // the current one
+	// OTP is a code of the authenticator, for disabling from a session that
+	// did not use it in the last ten minutes.
+	OTP string `json:"otp,omitzero"`
 }
 
 // TwoFactor is the answer of PUT /v1/me/2fa. URI and QRCode come only when

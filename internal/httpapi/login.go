@@ -1,3 +1,153 @@
 package httpapi
 
-func (a *API) loginRoutes() []route { return nil }
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/internal/access"
+	"github.com/sallyport/sallyport/internal/login"
+)
+
+// deviceCookie remembers a device from which somebody logged in fully, so that
+// guesses of strangers do not slow their next login down. It opens nothing.
+const deviceCookie = "__Host-sallyport_device"
+
+// maxTypedCode leaves room for the spaces people type into a one-time code.
+const maxTypedCode = 16
+
+func (a *API) loginRoutes() []route {
+	const tag = "login"
+	change := access.Need{Scopes: []string{"user:write", "authentication:write"}, Person: true, Session: true}
+	return []route{
+		{
+			method: "POST", path: "/v1/userauth", id: "UserAuth", tag: tag, summary: "Log in with an e-mail address and a password",
+			anonymous: true, status: 200, event: "login",
+			fields: fields{"email": {required: true}, "password": {required: true}, "otp": {max: maxTypedCode}, "tenant": {max: 64}}, handler: write(a.userAuth),
+		},
+		{
+			method: "POST", path: "/v1/me/logout", id: "UserLogout", tag: tag, summary: "End the presented token",
+			status: 200, event: "logout", handler: read(a.logout),
+		},
+		{
+			method: "POST", path: "/v1/me/expire_tokens", id: "UserExpireTokens", tag: tag, summary: "End all your sessions and personal tokens",
+			need:   access.Need{Scopes: []string{"user:write", "authentication:write"}, Person: true},
+			status: 200, event: "tokens_expired", handler: read(a.expireTokens),
+		},
+		{
+			method: "PUT", path: "/v1/me/password", id: "UserPasswordChange", tag: tag, summary: "Change your password; ends all sessions and tokens and answers a new session",
+			need: change, status: 200, event: "password_changed",
+			fields: fields{"password": {required: true}, "new_password": {required: true}}, handler: write(a.changePassword),
+		},
+		{
+			method: "POST", path: "/v1/user/password_reset/{verification_code}", id: "UserPasswordReset", tag: tag, summary: "Set a password with a one-time code",
+			anonymous: true, status: 200, event: "password_reset",
+			fields: fields{"new_password": {required: true}}, handler: write(a.resetPassword),
+		},
+		{
+			method: "POST", path: "/v1/user/password_strength", id: "CheckPasswordStrengthNewUser", tag: tag, summary: "Judge the password of a user to come",
+			anonymous: true, status: 200,
+			fields: fields{"password": {required: true}, "email": {max: 254}, "real_name": {max: 256}}, handler: write(a.passwordStrength),
+		},
+		{
+			method: "POST", path: "/v1/me/password_strength", id: "CheckPasswordStrengthExistingUser", tag: tag, summary: "Judge a new password of yours",
+			need: access.Need{Person: true}, status: 200,
+			fields: fields{"old_password": {required: true}, "new_password": {required: true}}, handler: write(a.ownPasswordStrength),
+		},
+		{
+			method: "PUT", path: "/v1/me/2fa", id: "TwoFactorAuthConfigure", tag: tag, summary: "Begin to enable the second factor, or disable it",
+			need: change, status: 200, event: "two_factor_offered",
+			fields: fields{"method": {max: 32}, "password": {required: true}, "otp": {max: maxTypedCode}}, handler: raw[sallyport.TwoFactorRequest](a.configureTwoFactor),
+		},
+		{
+			method: "PUT", path: "/v1/me/2fa/otp", id: "TwoFactorAuthConfigureOTP", tag: tag, summary: "Enable the second factor that was offered; answers a new session",
+			need: change, status: 200, event: "two_factor_enabled",
+			fields:  fields{"password": {required: true}, "uri": {required: true, max: 2048}, "otp": {required: true, max: maxTypedCode}},
+			handler: write(a.confirmTwoFactor),
+		},
+	}
+}
+
+func (a *API) userAuth(ctx context.Context, c *Call, in sallyport.UserAuthRequest) (sallyport.UserAuth, error) {
+	out, err := a.Login.Login(ctx, login.In{
+		Email: in.Email, Password: in.Password, OTP: in.OTP, Device: c.Cookie(deviceCookie),
+		Client: c.Client(), UserAgent: c.UserAgent, RequestID: c.RequestID,
+	})
+	if err != nil {
+		return sallyport.UserAuth{}, err
+	}
+	c.SetCookie(rememberDevice(out.Device, out.DeviceExpires))
+	return sallyport.UserAuth{Token: out.Token, State: out.User.State, UserEmail: out.User.Email}, nil
+}
+
+func rememberDevice(value string, expires time.Time) *http.Cookie {
+	return &http.Cookie{
+		Name: deviceCookie, Value: value, Path: "/", Expires: expires,
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+}
+
+func (a *API) logout(ctx context.Context, c *Call) (sallyport.Message, error) {
+	return sallyport.Message{Message: "The token has ended."}, a.Login.Logout(ctx, c.Principal)
+}
+
+func (a *API) expireTokens(ctx context.Context, c *Call) (sallyport.Message, error) {
+	message, err := a.Login.ExpireTokens(ctx, c.Principal)
+	return sallyport.Message{Message: message}, err
+}
+
+func (a *API) changePassword(ctx context.Context, c *Call, in sallyport.PasswordChange) (sallyport.NewToken, error) {
+	token, err := a.Login.ChangePassword(ctx, c.Principal, in.Password, in.NewPassword)
+	return sallyport.NewToken{Token: token}, err
+}
+
+// newPassword is the body of a password reset.
+type newPassword struct {
+	NewPassword string `json:"new_password"`
+}
+
+func (a *API) resetPassword(ctx context.Context, c *Call, in newPassword) (sallyport.Message, error) {
+	from := login.Caller{Client: c.Client(), UserAgent: c.UserAgent, RequestID: c.RequestID}
+	err := a.Login.ResetPasswordFrom(ctx, from, c.Path("verification_code"), in.NewPassword)
+	return sallyport.Message{Message: "The password is set. Log in with it."}, err
+}
+
+func (a *API) passwordStrength(_ context.Context, c *Call, in sallyport.PasswordStrengthRequest) (out sallyport.PasswordStrengthAnswer, err error) {
+	v, err := a.Login.Strength(c.Client(), in.Email, in.RealName, in.Password)
+	out.PasswordStrength = sallyport.PasswordStrength{Score: v.Score, Message: v.Message, IsAcceptable: v.Acceptable}
+	return out, err
+}
+
+func (a *API) ownPasswordStrength(ctx context.Context, c *Call, in sallyport.PasswordStrengthChange) (out sallyport.PasswordStrengthAnswer, err error) {
+	v, err := a.Login.OwnStrength(ctx, c.Principal, in.NewPassword)
+	out.PasswordStrength = sallyport.PasswordStrength{Score: v.Score, Message: v.Message, IsAcceptable: v.Acceptable}
+	return out, err
+}
+
+// configureTwoFactor reads the body itself: a method that is null switches the
+// second factor off, one that is missing is a mistake.
+func (a *API) configureTwoFactor(ctx context.Context, c *Call, body []byte) (sallyport.TwoFactor, error) {
+	members := map[string]jsontext.Value{}
+	var in sallyport.TwoFactorRequest
+	if err := json.Unmarshal(body, &members); err != nil {
+		return sallyport.TwoFactor{}, badJSON(err)
+	}
+	if _, there := members["method"]; !there {
+		return sallyport.TwoFactor{}, badRequest(`the field "method" is missing from the request body`)
+	}
+	if err := json.Unmarshal(body, &in); err != nil {
+		return sallyport.TwoFactor{}, badJSON(err)
+	}
+	offer, err := a.Login.ConfigureTwoFactor(ctx, c.Principal, &in.Method, in.Password, in.OTP)
+	return sallyport.TwoFactor{Method: offer.Method, URI: offer.URI, QRCode: base64.StdEncoding.EncodeToString(offer.QRCode)}, err
+}
+
+func (a *API) confirmTwoFactor(ctx context.Context, c *Call, in sallyport.TwoFactorConfirm) (sallyport.TwoFactorEnabled, error) {
+	token, err := a.Login.ConfirmTwoFactor(ctx, c.Principal, in.Password, in.URI, in.OTP)
+	return sallyport.TwoFactorEnabled{Method: login.MethodOTP, Token: token}, err
+}
