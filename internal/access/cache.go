@@ -98,6 +98,19 @@ func (c *cache) get(k cacheKey) *known {
 	return e.known
 }
 
+// fill keeps what read returns. The marks are taken before the facts are read,
+// so that whatever changes after that moment voids the entry, whether it was
+// read with the change or without it.
+func (c *cache) fill(k cacheKey, owner string, read func() (*known, error)) (*known, error) {
+	m := c.marks(owner, k.organization)
+	v, err := read()
+	if err != nil {
+		return nil, err
+	}
+	c.put(k, v, m)
+	return v, nil
+}
+
 // put keeps what was read under marks, unless they have moved. v must not have
 // been shown to anybody yet.
 func (c *cache) put(k cacheKey, v *known, m marks) {

@@ -210,7 +210,7 @@ func TestFactsStayInMemory(t *testing.T) {
 	}
 }
 
-// A change that is not known to have failed counts as made.
+// Changes elsewhere cost nothing, apart from the few that share a mark.
 func TestChangesOfOthersLeaveFactsInMemory(t *testing.T) {
 	w := onSQLite(t)
 	o, other := w.organization(), w.organization()
@@ -343,7 +343,8 @@ func TestPutAfterAChangeIsDropped(t *testing.T) {
 		marks := c.marks("u1", "o1")
 		c.forget([]string{scope})
 		c.put(keyOf(1), blank(), marks)
-		if c.get(keyOf(1)) != nil {
+		k := keyOf(1)
+		if c.get(k) != nil || len(c.shard(&k).entries) != 0 {
 			t.Errorf("what was read before a change of %s is kept after it", scope)
 		}
 		c.put(keyOf(1), blank(), c.marks("u1", "o1"))
@@ -353,6 +354,33 @@ func TestPutAfterAChangeIsDropped(t *testing.T) {
 		c.forget([]string{scope})
 		if c.get(keyOf(1)) != nil {
 			t.Errorf("kept after a change of %s", scope)
+		}
+	}
+}
+
+// A change while the facts are being read may be in them or not: they are used
+// for this one request and forgotten.
+func TestChangeWhileReading(t *testing.T) {
+	for _, scope := range []string{"user:u1", "organization:o1"} {
+		c := newCache()
+		k := cacheKey{keyOf(1).prefix, "o1"}
+		read := blank()
+		got, err := c.fill(k, "u1", func() (*known, error) {
+			c.forget([]string{scope})
+			return read, nil
+		})
+		if got != read || err != nil {
+			t.Fatalf("filled with %v, %v", got, err)
+		}
+		if c.get(k) != nil {
+			t.Errorf("what may have been read before a change of %s is kept after it", scope)
+		}
+		if _, err := c.fill(k, "u1", func() (*known, error) { return nil, errors.New("x") }); err == nil || c.get(k) != nil {
+			t.Error("a failure was kept")
+		}
+		_, err = c.fill(k, "u1", func() (*known, error) { return read, nil })
+		if err != nil || c.get(k) != read {
+			t.Error("what was read in peace is not kept")
 		}
 	}
 }

@@ -99,9 +99,8 @@ func (f *facts) load(ctx context.Context, parsed credential.Parsed, organization
 		}
 		return k, nil
 	}
-	// Whose credential it is never changes, so it may be asked first; then
-	// the marks are taken before the facts are read, and whatever changes
-	// after that moment voids the entry.
+	// Whose credential it is never changes, so it may be asked first: the
+	// owner says which marks the facts are read under.
 	var owner string
 	err := f.db.Once(func(r *store.Read) (err error) {
 		owner, err = r.TokenOwner(ctx, string(parsed.Prefix[:]))
@@ -110,13 +109,7 @@ func (f *facts) load(ctx context.Context, parsed credential.Parsed, organization
 	if err != nil {
 		return nil, err
 	}
-	marks := f.cache.marks(owner, organization)
-	k, err := f.read(ctx, parsed, organization)
-	if err != nil {
-		return nil, err
-	}
-	f.cache.put(key, k, marks)
-	return k, nil
+	return f.cache.fill(key, owner, func() (*known, error) { return f.read(ctx, parsed, organization) })
 }
 
 func (f *facts) read(ctx context.Context, parsed credential.Parsed, organization string) (*known, error) {
