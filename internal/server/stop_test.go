@@ -1,0 +1,144 @@
+package server_test
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// stopsWithin is how long an orderly stop may take, by R19.
+const stopsWithin = 15 * time.Second
+
+// TestOrderlyStop is experiment R19: SIGTERM under load. Behind a load balancer
+// no request fails. Clients that send on regardless meet a closed port at some
+// time, but no request that the server took up stays without its answer.
+func TestOrderlyStop(t *testing.T) {
+	for _, engine := range []string{"sqlite", "postgres"} {
+		t.Run(engine, func(t *testing.T) {
+			c := newCrash(t, onEngine(t, engine), 1)
+			stops := 4
+			if testing.Short() {
+				stops = 2
+			}
+			for k := range stops {
+				c.stopUnderLoad(k%2 == 0)
+				c.restart(0)
+				c.check("after a stop")
+			}
+			if n := c.ledger.counts()[happened]; n > 0 {
+				t.Errorf("%d changes were made and not answered", n)
+			}
+			c.summary("R19")
+		})
+	}
+}
+
+// stopUnderLoad asks the node to stop while workers send, until it is not
+// ready when they are balanced, else until they cannot connect.
+func (c *crash) stopUnderLoad(balanced bool) {
+	c.tb.Helper()
+	var stop atomic.Bool
+	var running sync.WaitGroup
+	before := c.ledger.counts()[unknown]
+	running.Go(func() { c.load.run(&stop, c.nodes[0]) })
+	for sent := c.ledger.now() + 100; c.ledger.now() < sent; {
+		a, err := call(http.MethodGet, c.nodes[0].url+"/healthz", "", nil)
+		want(c.tb, http.StatusOK, a, err)
+	}
+	if balanced {
+		running.Go(func() {
+			for ready := true; ready; {
+				a, err := call(http.MethodGet, c.nodes[0].url+"/readyz", "", nil)
+				ready = err == nil && a.status == http.StatusOK
+			}
+			stop.Store(true)
+		})
+	}
+	begun := time.Now()
+	if code := c.nodes[0].stop(c.tb); code != 0 {
+		c.tb.Errorf("exit code %d, want 0; the log: %s", code, c.nodes[0].stderr)
+	}
+	if took := time.Since(begun); took > stopsWithin {
+		c.tb.Errorf("the stop took %v, want %v", took, stopsWithin)
+	}
+	running.Wait()
+	if failed := c.ledger.counts()[unknown] - before; balanced && failed > 0 {
+		c.tb.Errorf("%d requests failed that were sent before the server was not ready", failed)
+	}
+}
+
+// TestNotReadyFirst: after the signal the server says that it is not ready
+// while it still answers, so that load balancers turn elsewhere.
+func TestNotReadyFirst(t *testing.T) {
+	i := onSQLite(t, t.TempDir()).bootstrap(t)
+	n := start(t, i.settings...)
+	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		a, err := call(http.MethodGet, n.url+"/readyz", "", nil)
+		if err != nil {
+			t.Fatalf("the server was gone before it said that it is not ready: %v", err)
+		}
+		if a.status == http.StatusServiceUnavailable {
+			break
+		}
+	}
+	a, err := call(http.MethodGet, n.url+"/v1/organization/"+i.organization, i.token, nil)
+	want(t, http.StatusOK, a, err)
+	<-n.ended
+	if code := n.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+}
+
+// TestSecondSignal ends a server that does not want to wait any longer.
+func TestSecondSignal(t *testing.T) {
+	n := start(t, onSQLite(t, t.TempDir()).settings...)
+	for range 2 {
+		if err := n.cmd.Process.Signal(syscall.SIGINT); err != nil {
+			break // the first one was enough
+		}
+		call(http.MethodGet, n.url+"/healthz", "", nil) // the signals are two
+	}
+	<-n.ended
+}
+
+// TestHealth is row OPS-03: whoever asks learns whether the server is well, and
+// nothing else.
+func TestHealth(t *testing.T) {
+	n := start(t, onSQLite(t, t.TempDir()).settings...)
+	for _, path := range []string{"/healthz", "/readyz"} {
+		for _, agent := range []string{"", "kube-probe/1.29", "GoogleHC/1.0"} {
+			req, err := http.NewRequest(http.MethodGet, n.url+path+"?verbose=1", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("User-Agent", agent)
+			resp, err := httpClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body := make([]byte, 100)
+			k, _ := resp.Body.Read(body)
+			_ = resp.Body.Close()
+			if resp.StatusCode != http.StatusOK || string(body[:k]) != "ok\n" {
+				t.Errorf("%s with %q: %d %q, want 200 and ok", path, agent, resp.StatusCode, body[:k])
+			}
+			for name := range resp.Header {
+				if strings.EqualFold(name, "Server") || strings.Contains(strings.ToLower(name), "version") {
+					t.Errorf("%s tells %s: %s", path, name, resp.Header.Get(name))
+				}
+			}
+		}
+	}
+	// Nothing beside the one port, and nothing internal on it.
+	for _, path := range []string{"/metrics", "/debug/pprof/", "/debug/vars"} {
+		a, err := call(http.MethodGet, n.url+path, "", nil)
+		want(t, http.StatusNotFound, a, err)
+	}
+}
