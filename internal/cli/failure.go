@@ -8,6 +8,9 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
+// remedyWords stand between a refusal and its remedy in the server's message.
+const remedyWords = " What to do: "
+
 // explainError is an error in one line that says what to do: the message, the
 // remedy, and what to name when asking somebody.
 func explainError(err error) string {
@@ -15,8 +18,12 @@ func explainError(err error) string {
 	if !ok {
 		return escape(err.Error())
 	}
-	text := strings.TrimRight(err.Error(), ". ")
-	if remedy := remedyOf(e); remedy != "" {
+	// The message may end in the remedy already, for clients that show nothing
+	// else; it is said once, after the code.
+	said := *e
+	said.Message = strings.TrimRight(strings.TrimSuffix(strings.TrimRight(e.Message, ". "), remedyWords+strings.TrimRight(e.Remedy, ". ")), ". ")
+	text := strings.TrimRight(strings.Replace(err.Error(), e.Error(), said.Error(), 1), ". ")
+	if remedy := remedyOf(e); remedy != "" && (e.Remedy == "" || !strings.Contains(text, strings.TrimRight(e.Remedy, ". "))) {
 		text += "; " + strings.TrimRight(remedy, ". ")
 	}
 	if e.DecisionID != "" {
