@@ -219,8 +219,11 @@ func (e policyEdit) refuse(l *lockout) error {
 		reasons = append(reasons, r.Message)
 	}
 	remedy := l.decision.Remedy(&l.facts).Text
+	if client := l.facts.Client; client.IsValid() && l.decision.Code() == "client_ip_address_policy_violation" {
+		remedy = "include your own address " + client.String() + " in the ranges"
+	}
 	err := identity.Invalidf(e.lockoutCode,
-		"this change would lock you out: %s First %s; or repeat it with \"%s\": true from a session whose login is at most 10 minutes old",
+		"this change would lock you out: %s Do this first: %s; or repeat the change with \"%s\": true from a session whose login is at most 10 minutes old",
 		strings.Join(reasons, " "), remedy, acceptLockout)
 	err.Metadata = map[string]any{"reasons": append([]string{}, l.decision.Codes()...), "remedy": remedy}
 	return err
