@@ -26,12 +26,9 @@ func (s *Server) Dump(tb testing.TB) string {
 	tb.Helper()
 	db := s.database(tb)
 	ctx := tb.Context()
-	tables, err := column(ctx, db, s.tablesQuery())
-	if err != nil {
-		tb.Fatal(err)
-	}
 	var b strings.Builder
-	for _, table := range tables {
+	for _, row := range s.Rows(tb, s.tablesQuery()) {
+		table := row[0]
 		if passing[table] {
 			continue
 		}
@@ -77,31 +74,51 @@ func (s *Server) database(tb testing.TB) *sql.DB {
 	return s.own.db
 }
 
+// Rows are the answer of a query, each value as text.
+func (s *Server) Rows(tb testing.TB, query string, args ...any) [][]string {
+	tb.Helper()
+	rows, err := s.database(tb).QueryContext(tb.Context(), query, args...)
+	if err != nil {
+		tb.Fatalf("%s: %v", query, err)
+	}
+	defer rows.Close()
+	_, list, err := scan(rows)
+	if err != nil {
+		tb.Fatalf("%s: %v", query, err)
+	}
+	return list
+}
+
 // Value is the answer of a query for one value.
 func (s *Server) Value(tb testing.TB, query string, args ...any) string {
 	tb.Helper()
-	var v any
-	if err := s.database(tb).QueryRowContext(tb.Context(), query, args...).Scan(&v); err != nil {
-		tb.Fatalf("%s: %v", query, err)
+	rows := s.Rows(tb, query, args...)
+	if len(rows) != 1 || len(rows[0]) != 1 {
+		tb.Fatalf("%s: %d rows, want one of one value", query, len(rows))
 	}
-	return text(v)
+	return rows[0][0]
 }
 
-func column(ctx context.Context, db *sql.DB, query string) ([]string, error) {
-	rows, err := db.QueryContext(ctx, query)
-	if err != nil {
-		return nil, err
+// scan reads all rows as text, with the names of their columns.
+func scan(rows *sql.Rows) (names []string, list [][]string, err error) {
+	if names, err = rows.Columns(); err != nil {
+		return nil, nil, err
 	}
-	defer rows.Close()
-	var list []string
 	for rows.Next() {
-		var v string
-		if err := rows.Scan(&v); err != nil {
-			return nil, err
+		values := make([]any, len(names))
+		for i := range values {
+			values[i] = new(any)
 		}
-		list = append(list, v)
+		if err := rows.Scan(values...); err != nil {
+			return nil, nil, err
+		}
+		texts := make([]string, len(names))
+		for i, v := range values {
+			texts[i] = text(*v.(*any))
+		}
+		list = append(list, texts)
 	}
-	return list, rows.Err()
+	return names, list, rows.Err()
 }
 
 // dumpTable writes each row as one line, in an order of the lines' own.
@@ -111,29 +128,19 @@ func dumpTable(ctx context.Context, db *sql.DB, table string) ([]string, error) 
 		return nil, err
 	}
 	defer rows.Close()
-	names, err := rows.Columns()
-	if err != nil {
-		return nil, err
-	}
+	names, list, err := scan(rows)
 	var lines []string
-	for rows.Next() {
-		values := make([]any, len(names))
-		for i := range values {
-			values[i] = new(any)
-		}
-		if err := rows.Scan(values...); err != nil {
-			return nil, err
-		}
+	for _, values := range list {
 		var line strings.Builder
 		for i, name := range names {
 			if !passing[table+"."+name] {
-				fmt.Fprintf(&line, " %s=%s", name, text(*values[i].(*any)))
+				fmt.Fprintf(&line, " %s=%s", name, values[i])
 			}
 		}
 		lines = append(lines, line.String())
 	}
 	sort.Strings(lines)
-	return lines, rows.Err()
+	return lines, err
 }
 
 func text(v any) string {

@@ -1,0 +1,348 @@
+package httpapi_test
+
+import (
+	"context"
+	"encoding/base32"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/credential"
+	"github.com/sallyport/sallyport/internal/httpapi"
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/server/servertest"
+	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/policy"
+)
+
+// A world is a server with one of everything that a path can name.
+type world struct {
+	*servertest.Server
+	unit, emptyUnit, project string
+	// bob is a plain member; carol is one whom the organization manages.
+	bobID, bob, carolID, carolToken string
+	appID, appToken                 string
+	// asker may introspect.
+	asker      string
+	personal   string // a personal token of the admin
+	decisionID string
+	resetCode  string // of bob
+	// An organization of the admin's that holds nothing.
+	emptyOrganization, emptyRoot string
+	other                        servertest.Other
+}
+
+const bobPassword = "violet teapots sail at dawn"
+
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
+	w := &world{Server: servertest.New(tb)}
+	w.bobID, w.bob = w.AddMember(tb, "bob@a.example", bobPassword)
+	w.carolID, w.carolToken = w.AddMember(tb, "carol@a.example", "")
+	w.Manage(tb, w.carolID)
+	w.unit = w.AddUnit(tb, w.OrganizationID, w.AccountID, "research")
+	w.emptyUnit = w.AddUnit(tb, w.OrganizationID, w.AccountID, "nobody")
+	w.project = "rockets"
+	w.AddProject(tb, w.OrganizationID, w.unit, w.project)
+	w.appID, w.appToken = w.App(tb)
+	_, w.asker = w.App(tb, identity.IntrospectPermission)
+	w.personal = w.Personal(tb, w.AdminID)
+	w.decisionID = w.Do(tb, http.MethodPatch, "/v1/organization/"+w.OrganizationID, w.bob, map[string]any{"name": "Bob's"}).
+		WantCode(http.StatusForbidden, "request_forbidden").Metadata()["decision_id"].(string)
+	w.resetCode = w.newResetCode(tb)
+	empty := w.Do(tb, http.MethodPost, "/v1/organizations", w.AdminToken, map[string]any{"organization_name": "Empty", "tier": "business"}).Want(http.StatusOK)
+	w.emptyOrganization, w.emptyRoot = empty.String("organization_id"), empty.String("account_id")
+	w.other = w.Eve(tb)
+	return w
+}
+
+func (w *world) newResetCode(tb testing.TB) (code string) {
+	tb.Helper()
+	err := w.DB.Update(tb.Context(), identity.Actor{Kind: identity.ActorOperator}, store.User(w.bobID), func(tx *store.Tx) (err error) {
+		ctx := tb.Context()
+		if code, err = w.Login.NewResetCode(ctx, tx, w.bobID, time.Hour); err != nil {
+			return err
+		}
+		return tx.Record(ctx, identity.Event{Action: "prepared", Description: "a test made a code"})
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return code
+}
+
+// setPolicy changes the organization's policy behind the guards.
+func (w *world) setPolicy(tb testing.TB, change func(*policy.Policy)) {
+	tb.Helper()
+	p := policy.Default()
+	change(&p)
+	text, err := p.MarshalJSON()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	err = w.DB.Update(tb.Context(), identity.Actor{Kind: identity.ActorOperator}, store.Organization(w.OrganizationID), func(tx *store.Tx) error {
+		if err := tx.SetPolicy(context.Background(), w.OrganizationID, string(text)); err != nil {
+			return err
+		}
+		return tx.Record(context.Background(), identity.Event{Action: "prepared", Description: "a test set the policy", OrganizationID: w.OrganizationID})
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// example is one valid request of an operation.
+type example struct {
+	path  map[string]string // parameters beside those that all examples share
+	query string
+	body  any    // a map, or url.Values for a form
+	token string // instead of the admin's session
+	// organization of the event; empty: that of the path, or none
+	organization string
+	prepare      func(tb testing.TB, w *world, e *example)
+}
+
+type fieldsOf = map[string]any
+
+// examples are by operation id. A route without one fails the tests that walk
+// the table.
+func (w *world) examples() map[string]example {
+	carolToken := map[string]string{"token_prefix": w.carolToken[:12]}
+	ownToken := map[string]string{"token_prefix": w.personal[:12]}
+	appToken := map[string]string{"token_prefix": w.appToken[:12]}
+	unit := map[string]string{"account_id": w.unit}
+	grants := []any{fieldsOf{"principal_type": "user", "principal_id": w.bobID, "permissions": []string{"organization:users:write"}}}
+	return map[string]example{
+		"UserAuth":                          {body: fieldsOf{"email": "bob@a.example", "password": bobPassword}},
+		"UserLogout":                        {},
+		"UserExpireTokens":                  {},
+		"UserPasswordChange":                {body: fieldsOf{"password": servertest.AdminPassword, "new_password": "seven purple umbrellas sing"}},
+		"UserPasswordReset":                 {path: map[string]string{"verification_code": w.resetCode}, body: fieldsOf{"new_password": "seven purple umbrellas sing"}},
+		"CheckPasswordStrengthNewUser":      {body: fieldsOf{"password": "seven purple umbrellas sing", "email": "new@a.example", "real_name": "New"}},
+		"CheckPasswordStrengthExistingUser": {body: fieldsOf{"old_password": "x", "new_password": "seven purple umbrellas sing"}},
+		"TwoFactorAuthConfigure":            {body: fieldsOf{"method": "otp", "password": servertest.AdminPassword}},
+		"TwoFactorAuthConfigureOTP":         {body: fieldsOf{"password": servertest.AdminPassword}, prepare: offerTwoFactor},
+
+		"UserInfo":                      {},
+		"UserUpdate":                    {body: fieldsOf{"real_name": "Alice Liddell", "city": "Oxford", "country": "GB", "job_title": "Explorer", "department": "Wonders"}},
+		"UserAuthenticationMethodsList": {},
+		"UserAccountInvitesList":        {},
+		"UserAccountInvitesAccept":      {},
+		"UserAccountInvitesReject":      {},
+
+		"UserOrganizationsList":  {},
+		"UserOrganizationCreate": {body: fieldsOf{"organization_name": "New", "tier": "business"}},
+		"OrganizationGet":        {},
+		"OrganizationUpdate":     {body: fieldsOf{"name": "Organization A and sons"}},
+		"OrganizationDelete":     {path: map[string]string{"organization_id": w.emptyOrganization}},
+
+		"AccountList":        {},
+		"AccountCreate":      {body: fieldsOf{"account_name": "New"}},
+		"AccountGet":         {},
+		"AccountUpdate":      {body: fieldsOf{"account_name": "Organization A and sons"}},
+		"AccountDelete":      {path: map[string]string{"account_id": w.emptyRoot}, organization: w.emptyOrganization},
+		"AccountMove":        {path: unit, body: fieldsOf{"parent_account_id": w.AccountID}},
+		"AccountUsersSearch": {body: fieldsOf{"query": "bob", "limit": 10, "order_by": "user_email:asc"}},
+
+		"OrganizationUserList":              {query: "include_application_users=true"},
+		"OrganizationUserGet":               {},
+		"OrganizationUserTokensList":        {},
+		"OrganizationUserRevokeToken":       {path: carolToken},
+		"OrganizationMemberPermissionsList": {},
+
+		"PermissionsGet":    {},
+		"PermissionsSet":    {body: fieldsOf{"permissions": grants}},
+		"PermissionsUpdate": {body: fieldsOf{"permissions": grants, "operation": "grant"}},
+
+		"ProjectList":         {},
+		"ProjectCreate":       {body: fieldsOf{"project": "balloons", "account_id": w.unit, "tags": fieldsOf{"team": "air"}, "tech_emails": []any{fieldsOf{"email": "ops@a.example"}}}, organization: w.OrganizationID},
+		"ProjectGet":          {},
+		"ProjectUpdate":       {body: fieldsOf{"tech_emails": []any{fieldsOf{"email": "ops@a.example"}}}},
+		"ProjectDelete":       {},
+		"ProjectUserList":     {},
+		"ProjectKmsGetCA":     {},
+		"ProjectTagsList":     {},
+		"ProjectTagsReplace":  {body: fieldsOf{"tags": fieldsOf{"team": "air"}}},
+		"ProjectTagsUpdate":   {body: fieldsOf{"tags": fieldsOf{"team": "air"}}},
+		"BillingGroupList":    {},
+		"AccountProjectsList": {path: unit},
+
+		"OrganizationProjectsList":   {},
+		"OrganizationProjectsCreate": {body: fieldsOf{"project_id": "balloons", "billing_group_id": "none", "tags": fieldsOf{}, "parent_id": w.OrganizationID}},
+		"OrganizationProjectsGet":    {},
+		"OrganizationProjectsUpdate": {body: fieldsOf{"tags": fieldsOf{"team": "air"}}},
+		"OrganizationProjectsDelete": {},
+
+		"AccessTokenList": {},
+		"AccessTokenCreate": {body: fieldsOf{
+			"description": "for the pipeline", "max_age_seconds": 3600, "extend_when_used": true, "ip_allowlist": []string{"127.0.0.0/8"}, "scopes": []string{"user:read"},
+		}},
+		"AccessTokenUpdate": {path: ownToken, body: fieldsOf{"description": "for the other pipeline"}},
+		"AccessTokenRevoke": {path: ownToken},
+
+		"ApplicationUsersList":             {},
+		"ApplicationUserCreate":            {body: fieldsOf{"name": "robot"}},
+		"ApplicationUserGet":               {},
+		"ApplicationUserUpdate":            {body: fieldsOf{"name": "robot"}},
+		"ApplicationUserDelete":            {},
+		"ApplicationUserAccessTokensList":  {},
+		"ApplicationUserAccessTokenCreate": {body: fieldsOf{"description": "for the pipeline", "max_age_seconds": 3600}},
+		"ApplicationUserAccessTokenDelete": {path: appToken},
+
+		"OrganizationAuthenticationConfigGet":    {},
+		"OrganizationAuthenticationConfigUpdate": {body: fieldsOf{"saml_enabled": false, "max_personal_token_age_seconds": 86400}},
+		"OrganizationIPAllowListGet":             {},
+		"OrganizationIPAllowListSet": {body: fieldsOf{
+			"api_client_ip_allowlist": []string{"127.0.0.0/8"}, "api_client_ip_allowlist_enabled": true,
+			"api_client_ip_allowlist_descriptions": fieldsOf{"127.0.0.0/8": "this machine"},
+		}},
+		"OrganizationDecisionGet": {},
+
+		"OrganizationAuditEventsList": {query: "limit=5&action=token_created"},
+		"AccountEventList":            {query: "limit=5"},
+		"ProjectGetEventLogs":         {query: "limit=5"},
+
+		"TokenIntrospect": {token: w.asker, body: url.Values{"token": {w.personal}, "client_ip": {"127.0.0.1"}}},
+
+		"OpenAPIGet": {},
+		"DocsGet":    {},
+	}
+}
+
+// offerTwoFactor is the step before the second factor is confirmed.
+func offerTwoFactor(tb testing.TB, w *world, e *example) {
+	tb.Helper()
+	body := e.body.(fieldsOf)
+	offer := w.Do(tb, http.MethodPut, "/v1/me/2fa", w.AdminToken, fieldsOf{"method": "otp", "password": servertest.AdminPassword}).Want(http.StatusOK)
+	body["uri"], body["otp"] = offer.String("uri"), codeOf(tb, offer.String("uri"), time.Now())
+}
+
+// codeOf is what an authenticator shows.
+func codeOf(tb testing.TB, uri string, at time.Time) string {
+	tb.Helper()
+	u, err := url.Parse(uri)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(u.Query().Get("secret"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return credential.Code(secret, at)
+}
+
+// example finds the example of a row, ready to be sent.
+func (w *world) example(tb testing.TB, r httpapi.Row) example {
+	tb.Helper()
+	e, ok := w.examples()[r.ID]
+	if !ok {
+		tb.Fatalf("%s %s: there is no example for the operation %s; add one to examples_test.go", r.Method, r.Path, r.ID)
+	}
+	if e.prepare != nil {
+		e.prepare(tb, w, &e)
+	}
+	if e.token == "" && !r.Anonymous {
+		e.token = w.AdminToken
+	}
+	return e
+}
+
+// parameters are the values of all path parameters of a row.
+func (w *world) parameters(e example) map[string]string {
+	all := map[string]string{
+		"organization_id": w.OrganizationID, "account_id": w.AccountID, "project": w.project, "project_id": w.project,
+		"member_user_id": w.carolID, "user_id": w.appID, "resource_type": "organization", "resource_id": w.OrganizationID,
+		"decision_id": w.decisionID,
+	}
+	for name, value := range e.path {
+		all[name] = value
+	}
+	return all
+}
+
+// fill puts values into a path template.
+func fill(template string, values map[string]string) string {
+	for name, value := range values {
+		template = strings.ReplaceAll(template, "{"+name+"}", url.PathEscape(value))
+	}
+	return template
+}
+
+// names are the parameters of a path template.
+func names(template string) []string {
+	var list []string
+	for segment := range strings.SplitSeq(template, "/") {
+		if name, ok := strings.CutPrefix(segment, "{"); ok {
+			list = append(list, strings.TrimSuffix(name, "}"))
+		}
+	}
+	return list
+}
+
+// path is where an example goes.
+func (w *world) path(r httpapi.Row, e example) string {
+	path := fill(r.Path, w.parameters(e))
+	if e.query != "" {
+		path += "?" + e.query
+	}
+	return path
+}
+
+// encoded is a body as it is sent, with its type.
+func encoded(tb testing.TB, body any) (text, kind string) {
+	tb.Helper()
+	switch b := body.(type) {
+	case nil:
+		return "", ""
+	case url.Values:
+		return b.Encode(), "application/x-www-form-urlencoded"
+	}
+	data, err := json.Marshal(body)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(data), "application/json"
+}
+
+// call is one request, of which a test changes what it is about.
+type call struct {
+	method, path, token, body, kind string
+	header                          http.Header
+}
+
+func (w *world) callOf(tb testing.TB, r httpapi.Row) call {
+	tb.Helper()
+	e := w.example(tb, r)
+	c := call{method: r.Method, path: w.path(r, e), token: e.token}
+	c.body, c.kind = encoded(tb, e.body)
+	return c
+}
+
+func (c call) request(tb testing.TB, w *world) *http.Request {
+	tb.Helper()
+	req, err := http.NewRequestWithContext(tb.Context(), c.method, w.URL+c.path, strings.NewReader(c.body))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if c.body == "" {
+		req.Body = http.NoBody
+	}
+	if c.kind != "" {
+		req.Header.Set("Content-Type", c.kind)
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	for name, values := range c.header {
+		req.Header[name] = values
+	}
+	return req
+}
+
+func (c call) send(tb testing.TB, w *world) servertest.Answer {
+	tb.Helper()
+	return w.Send(tb, c.request(tb, w))
+}

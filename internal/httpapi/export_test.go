@@ -1,0 +1,42 @@
+package httpapi
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/sallyport/sallyport/internal/access"
+)
+
+// Row is a route of the table, for the tests that walk it.
+type Row struct {
+	Method, Path, ID, Event    string
+	Anonymous, Form, Organized bool // Organized: an organization's policy applies
+	Listed                     bool
+	Project                    bool // strangers get 403 in place of 404
+	Need                       access.Need
+	Status                     int
+	BodyFields                 []string // of the request body, sorted; nil: no body is read
+}
+
+// Table is the route table.
+func Table() []Row {
+	var rows []Row
+	for _, r := range (&API{}).routes() {
+		rows = append(rows, Row{
+			Method: r.method, Path: r.path, ID: r.id, Event: r.event, Anonymous: r.anonymous, Form: r.form,
+			Organized: r.resource == organization || r.resource == account || r.resource == project || r.resource == home,
+			Listed:    r.resource == listed, Project: r.resource == project, Need: r.need, Status: r.status, BodyFields: r.bodyFields(),
+		})
+	}
+	return rows
+}
+
+func (r *route) bodyFields() []string {
+	if r.handler.in == nil {
+		return nil
+	}
+	s := &schemas{named: map[string]node{}, types: map[string]reflect.Type{}}
+	properties, _ := s.body(reflect.TypeOf(r.handler.in), r)["properties"].(node)
+	return slices.Sorted(maps.Keys(properties))
+}
