@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what `make test` needs beside Go, git, make and gcc: the PostgreSQL
-# server programs, and strace, with which tests kill a server at a chosen system
-# call. Does nothing when they are there. The tests start private servers of
-# their own; the system's server is neither needed nor started.
+# server programs; strace, with which tests kill a server at a chosen system
+# call; and oathtool, another author's one-time codes. Does nothing when they
+# are there. The tests start private servers of their own; the system's server
+# is neither needed nor started.
 set -euo pipefail
 
 has_postgres() {
@@ -13,7 +14,7 @@ has_postgres() {
 }
 
 has_all() {
-	has_postgres && command -v strace >/dev/null
+	has_postgres && command -v strace >/dev/null && command -v oathtool >/dev/null
 }
 
 if has_all; then
@@ -21,8 +22,8 @@ if has_all; then
 fi
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-	echo "make test needs the PostgreSQL server programs (version 15 or newer) and strace." >&2
-	echo "Install them (Debian: sudo apt-get install postgresql strace) and run it again;" >&2
+	echo "make test needs the PostgreSQL server programs (version 15 or newer), strace and oathtool." >&2
+	echo "Install them (Debian: sudo apt-get install postgresql strace oathtool) and run it again;" >&2
 	echo "make check runs the tests that need none." >&2
 	exit 1
 fi
@@ -34,19 +35,19 @@ if [ ! -e "$conf" ]; then
 	echo "create_main_cluster = false" >"$conf"
 fi
 
-echo "installing PostgreSQL and strace for the tests ..."
+echo "installing PostgreSQL, strace and oathtool for the tests ..."
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 export DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1
 if ! {
 	apt-get -q update &&
-		apt-get -qy --no-install-recommends -o Dpkg::Options::=--force-confold install postgresql strace
+		apt-get -qy --no-install-recommends -o Dpkg::Options::=--force-confold install postgresql strace oathtool
 } >"$log" 2>&1; then
 	cat "$log" >&2
-	echo "PostgreSQL and strace could not be installed; the reason is above" >&2
+	echo "PostgreSQL, strace and oathtool could not be installed; the reason is above" >&2
 	exit 1
 fi
 if ! has_all; then
-	echo "the packages postgresql and strace are installed, but initdb, postgres or strace is not found" >&2
+	echo "the packages postgresql, strace and oathtool are installed, but one of their programs is not found" >&2
 	exit 1
 fi
