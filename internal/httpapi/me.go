@@ -17,11 +17,11 @@ func (a *API) meRoutes() []route {
 	return []route{
 		{
 			method: "GET", path: "/v1/me", id: "UserInfo", tag: tag, summary: "Show yourself",
-			resource: listed, need: access.Need{Scopes: []string{"user:read"}}, status: 200, handler: read(a.me),
+			need: access.Need{Scopes: []string{"user:read"}}, status: 200, handler: read(a.me),
 		},
 		{
 			method: "PATCH", path: "/v1/me", id: "UserUpdate", tag: tag, summary: "Change your profile",
-			resource: listed, need: access.Need{Scopes: []string{"user:write"}, Person: true}, status: 200, event: "user_updated",
+			need: access.Need{Scopes: []string{"user:write"}, Person: true}, status: 200, event: "user_updated",
 			fields:  fields{"real_name": {required: true, max: identity.MaxRealName}, "job_title": text, "country": text, "city": text, "department": text},
 			handler: write(a.updateMe),
 		},
