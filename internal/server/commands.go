@@ -76,6 +76,11 @@ func (t Terminal) serveCommand() *cobra.Command {
 // stop, and for the given notice. started is called once it can answer.
 func (t Terminal) serve(ctx context.Context, c Config, notice time.Duration, started func(s *Server, address string) error) error {
 	log := newLog(&c, t.Stderr)
+	if c.TLSCert != "" { // before anything is made or migrated
+		if _, err := readPair(c.TLSCert, c.TLSKey); err != nil {
+			return &ConfigError{certificateSettings, err}
+		}
+	}
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return &ConfigError{"SALLYPORT_LISTEN", err}

@@ -277,6 +277,9 @@ func yamlText(v any) (string, error) {
 	return strings.Join(texts, ","), nil
 }
 
+// certificateSettings names the two settings that only make sense together.
+const certificateSettings = "SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY"
+
 // complete fills what follows from other settings and refuses what is unsafe
 // together.
 func (c *Config) complete() error {
@@ -287,7 +290,7 @@ func (c *Config) complete() error {
 		c.SecretKeyFile = filepath.Join(c.DataDir, "secret.key")
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
-		return &ConfigError{"SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY", errors.New("set both or neither")}
+		return &ConfigError{certificateSettings, errors.New("set both or neither")}
 	}
 	if !c.publicURLSet {
 		c.PublicURL = "http://" + c.Listen

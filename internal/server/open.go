@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -151,13 +152,24 @@ func migrate(ctx context.Context, db *store.DB, log *slog.Logger) error {
 	return schemaError(err)
 }
 
-// schemaError gives a database that is too new for this program its exit code.
+// schemaError makes an error of the database ready for people: one line, and
+// an exit code of its own for a schema that is too new for this program.
 func schemaError(err error) error {
-	if errors.Is(err, store.ErrNewerSchema) {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, store.ErrNewerSchema):
 		return newerSchema{err}
 	}
-	return err
+	return oneLine{err}
 }
+
+// oneLine is an error without line breaks; that of a failed connection lists
+// each address on a line.
+type oneLine struct{ error }
+
+func (e oneLine) Error() string { return strings.Join(strings.Fields(e.error.Error()), " ") }
+func (e oneLine) Unwrap() error { return e.error }
 
 // newerSchema is an exit code of its own, so that a rolling upgrade can tell
 // it from other failures.

@@ -180,7 +180,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if s.Config.TLSCert != "" {
 		certs, err := loadCertificates(s.Config.TLSCert, s.Config.TLSKey, s.Log)
 		if err != nil {
-			return &ConfigError{"SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY", err}
+			return &ConfigError{certificateSettings, err}
 		}
 		h.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certs.get, NextProtos: []string{"h2", "http/1.1"}}
 		l = tls.NewListener(l, h.TLSConfig)
