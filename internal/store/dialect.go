@@ -44,11 +44,8 @@ CREATE TRIGGER events_keep_d BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, '
 	// One writer at a time: BEGIN IMMEDIATE holds the whole file.
 	lock:     func(context.Context, *sql.Tx, string) error { return nil },
 	snapshot: nil,
-	backup: func(ctx context.Context, db *sql.DB, file string) error {
-		_, err := db.ExecContext(ctx, `VACUUM INTO $1`, file)
-		return err
-	},
-	settled: `TRUE`,
+	backup:   copySQLite,
+	settled:  `TRUE`,
 }
 
 var postgresDialect = &dialect{
@@ -102,6 +99,22 @@ func openSQLite(file string) (write, read *sql.DB, err error) {
 	read.SetMaxOpenConns(8)
 	read.SetMaxIdleConns(4)
 	return write, read, nil
+}
+
+// copySQLite writes a copy over a connection of the read pool, so that writers
+// go on meanwhile. Copying counts as writing, which the pool's connections
+// refuse; this one is allowed to, and closed afterwards.
+func copySQLite(ctx context.Context, db *sql.DB, file string) error {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Raw(func(any) error { return driver.ErrBadConn })
+	if _, err := conn.ExecContext(ctx, `PRAGMA query_only(0)`); err != nil {
+		return err
+	}
+	_, err = conn.ExecContext(ctx, `VACUUM INTO $1`, file)
+	return err
 }
 
 func openPostgres(databaseURL string) (*sql.DB, error) {
