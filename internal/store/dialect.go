@@ -31,6 +31,8 @@ type dialect struct {
 	// settled is the condition on changes that no running transaction can
 	// still precede.
 	settled string
+	// hasMigrations counts tables named schema_migrations: 0 or 1.
+	hasMigrations string
 }
 
 var sqliteDialect = &dialect{
@@ -42,10 +44,11 @@ var sqliteDialect = &dialect{
 CREATE TRIGGER events_keep_d BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'audit events cannot be deleted'); END;`,
 	),
 	// One writer at a time: BEGIN IMMEDIATE holds the whole file.
-	lock:     func(context.Context, *sql.Tx, string) error { return nil },
-	snapshot: nil,
-	backup:   copySQLite,
-	settled:  `TRUE`,
+	lock:          func(context.Context, *sql.Tx, string) error { return nil },
+	snapshot:      nil,
+	backup:        copySQLite,
+	settled:       `TRUE`,
+	hasMigrations: `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'`,
 }
 
 var postgresDialect = &dialect{
@@ -65,7 +68,8 @@ CREATE TRIGGER events_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON events FOR EAC
 		return errors.New("this database is PostgreSQL: back it up with pg_dump, which takes a consistent copy while the server runs")
 	},
 	// Rows of transactions older than every running one cannot be overtaken.
-	settled: `transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::bigint`,
+	settled:       `transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::bigint`,
+	hasMigrations: `SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'schema_migrations'`,
 }
 
 // open connects to the engine that the URL names.

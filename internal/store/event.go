@@ -185,8 +185,12 @@ func (r *Read) Events(ctx context.Context, f EventFilter) ([]identity.Event, err
 		where = append(where, strings.ReplaceAll(condition, "$", "$"+strconv.Itoa(len(args))))
 	}
 	for _, c := range []struct{ condition, value string }{
-		{"organization_id = $", f.OrganizationID}, {"account_id = $", f.AccountID}, {"project = $", f.Project},
-		{"(actor_id = $ OR actor_name = $)", f.Actor}, {"(target_id = $ OR target_name = $)", f.Target}, {"action = $", f.Action},
+		{"organization_id = $", f.OrganizationID},
+		{"account_id = $", f.AccountID},
+		{"project = $", f.Project},
+		{"(actor_id = $ OR actor_name = $)", f.Actor},
+		{"(target_id = $ OR target_name = $)", f.Target},
+		{"action = $", f.Action},
 	} {
 		if c.value != "" {
 			add(c.condition, c.value)

@@ -137,3 +137,14 @@ func (db *DB) Ready(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Applied returns how many steps of the schema a database has; 0 for one that
+// was never ours.
+func (db *DB) Applied(ctx context.Context) (int, error) {
+	tables, err := one(ctx, db.read, scanInt, db.dialect.hasMigrations)
+	if err != nil || tables == 0 {
+		return 0, err
+	}
+	applied, err := checksums(ctx, db.read)
+	return len(applied), err
+}
