@@ -346,3 +346,19 @@ func TestStrength(t *testing.T) {
 	err = w.ResetPasswordFrom(t.Context(), Caller{Client: address(1)}, "x", "x")
 	want(t, "a reset from there", err, identity.TooMany, "too_many_requests")
 }
+
+// A user who is deactivated while their reset runs gets no new password.
+func TestResetAgainstDeactivation(t *testing.T) {
+	each(t, func(w *world) {
+		u := w.person(alice, goodPassword)
+		code := w.newCode(u, time.Hour)
+		w.hashing = func() {
+			w.hashing = nil
+			w.change(store.User(u.ID), func(ctx context.Context, tx *store.Tx) error {
+				return tx.SetUserState(ctx, u.ID, identity.StateDeactivated)
+			})
+		}
+		want(w.t, "reset", w.ResetPassword(w.t.Context(), code, nextPassword), identity.Invalid, "user_weblink_action_expired")
+		w.wantEvents("password_reset", 0)
+	})
+}
