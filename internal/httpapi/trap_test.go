@@ -88,6 +88,10 @@ func TestTrap03_OctetStreamWithoutABody(t *testing.T) {
 	}
 	client = avn(s, login(t, s))
 	client.ok(t, "POST", "/v1/me/logout", nil)
+	// Where a body is missing, that is what is wrong, and not its type.
+	client = avn(s, login(t, s))
+	s.Send(t, client.request(t, "PATCH", "/v1/me", nil)).WantCode(http.StatusBadRequest, "bad_request")
+	s.Send(t, client.request(t, "POST", "/v1/userauth", nil)).WantCode(http.StatusBadRequest, "bad_request")
 	// With a body the type has to be right.
 	req := client.request(t, "POST", "/v1/userauth", body{"email": servertest.AdminEmail, "password": servertest.AdminPassword})
 	req.Header.Set("Content-Type", "application/octet-stream")
