@@ -22,8 +22,8 @@ type Token struct {
 	ExtendWhenUsed bool       `json:"extend_when_used"` // each use moves the expiry to now plus the maximum age
 	MaxAgeSeconds  *int64     `json:"max_age_seconds"`  // as asked for at creation; null when none was
 
-	IPAllowlist []string `json:"ip_allowlist,omitzero"` // CIDR, as sent; absent: no restriction
-	Scopes      []string `json:"scopes,omitzero"`       // as sent; absent: everything the owner may do
+	IPAllowlist []string `json:"ip_allowlist,omitzero"` // CIDR, as sent; empty: no restriction
+	Scopes      []string `json:"scopes,omitzero"`       // as sent; empty: everything the owner may do
 
 	// The last use; written in batches, so up to some seconds old. Null when
 	// the token was never used.
