@@ -83,6 +83,7 @@ var support = []string{
 	"internal/store/storetest",
 	"scripts/withpg",
 	"scripts/introspectionratio",
+	"scripts/startup",
 }
 
 // pure are the rooms that take values and return values.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the benchmarks of every package that has some, one package after the
-# other, and repeats the lines that state a ratio at the end.
+# other, measures the start of the program, and repeats the lines that state a
+# ratio or a target at the end.
 set -euo pipefail
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -16,5 +17,8 @@ go test -run '^$' -bench . -benchmem -p 1 $packages | tee "$log"
 if [ -d scripts/introspectionratio ]; then
 	go run ./scripts/introspectionratio | tee -a "$log"
 fi
+failed=0
+go run ./scripts/startup | tee -a "$log" || failed=1
 echo
-grep -i 'ratio' "$log" || true
+grep -iE 'ratio|target' "$log" || true
+exit "$failed"
