@@ -33,6 +33,7 @@ type world struct {
 	// An organization of the admin's that holds nothing.
 	emptyOrganization, emptyRoot string
 	other                        servertest.Other
+	people                       []role // see matrix
 }
 
 const bobPassword = "violet teapots sail at dawn"
