@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -686,6 +687,9 @@ func FuzzLoginForm(f *testing.F) {
 		f.Add(seed[0], seed[1], seed[2])
 	}
 	f.Fuzz(func(t *testing.T, email, password, code string) {
+		if !utf8.ValidString(email) {
+			t.Skip("the doors decode text strictly: no other reaches a login")
+		}
 		in := In{Email: email, Password: password, OTP: code}
 		canonical, err := in.check()
 		if err != nil {
