@@ -233,6 +233,8 @@ func TestExitCodesAndErrorLines(t *testing.T) {
 		want       string
 	}{
 		{"refusal", "user info", refusal, 1, "error: personal tokens are switched off in this organization (user_personal_token_not_allowed); log in and use a session, or ask an admin. Decision dec_x\n"},
+		{"remedy at the end of the message", "user info", strings.Replace(refusal, "in this organization", "in this organization. What to do: log in and use a session, or ask an admin.", 1), 1, "error: personal tokens are switched off in this organization (user_personal_token_not_allowed); log in and use a session, or ask an admin. Decision dec_x\n"},
+		{"remedy inside the message", "user info", strings.Replace(refusal, "in this organization", "here: log in and use a session, or ask an admin, or wait", 1), 1, "error: personal tokens are switched off here: log in and use a session, or ask an admin, or wait (user_personal_token_not_allowed). Decision dec_x\n"},
 		{"bad token", "user info", `401 {"message":"Invalid token","errors":[{"error_code":"authentication_failed"}]}`, 1, "error: Invalid token (authentication_failed); log in again with \"sallyport user login EMAIL\"\n"},
 		{"control characters", "user info", "400 {\"message\":\"a\\u001b[31m\\nb\\u202e\",\"errors\":[]}", 1, `error: a\x1b[31m\nb\u202e (status 400)` + "\n"},
 		{"unknown command", "usr info", "{}", 2, `unknown command "usr"`},
