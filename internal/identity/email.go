@@ -2,6 +2,7 @@ package identity
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -58,6 +59,10 @@ func localPart(s string) bool {
 }
 
 func emailDomain(s string) (string, error) {
+	// Bytes that are no text would be mapped to some letter or other.
+	if !utf8.ValidString(s) {
+		return "", Invalidf("invalid_email_format", "not a domain name")
+	}
 	ascii, err := emailDomains.ToASCII(s)
 	if err != nil {
 		return "", err
