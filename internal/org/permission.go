@@ -34,7 +34,7 @@ var organizationPermissions = []string{
 	applicationUserWrite, "organization:billing:read", "organization:billing:write", "organization:domains:write",
 	"organization:event_logs:read", "organization:groups:write", "organization:networking:read", "organization:networking:write",
 	projectsWrite, "organization:sustainability:read", "organization:users:write", "organization:tokens:introspect",
-	"organization:audit_logs:read", // the old name of organization:event_logs:read
+	"organization:audit_logs:read", // the old name of organization:event_logs:read, see identity.Principal.May
 }
 
 // projectPermissions are granted on a project, on a unit for the projects in
@@ -51,15 +51,6 @@ var projectPermissions = []string{
 
 // projectAdmins are the roles that administer a project.
 var projectAdmins = []string{"admin", "role:project:admin"}
-
-// aliases are the old names of permissions, by the new ones.
-var aliases = map[string]string{"organization:event_logs:read": "organization:audit_logs:read"}
-
-// May says whether a checked principal holds a permission on the accessed
-// organization, under its present or its old name; admins hold all of them.
-func May(p *identity.Principal, permission string) bool {
-	return p.May(permission) || aliases[permission] != "" && p.May(aliases[permission])
-}
 
 // Resource names what permissions are granted on: an organization by its id, a
 // unit by its account id, a project by its name.
@@ -218,12 +209,12 @@ func (res Resource) find(ctx context.Context, r *store.Read, organizationID stri
 
 // checkGrants refuses what could never be granted on such a resource.
 func checkGrants(resourceType string, named []NamedGrant) error {
-	seen := map[NamedPrincipal]bool{}
+	seen := map[namedPrincipal]bool{}
 	for _, n := range named {
 		if n.PrincipalType != principalUser && n.PrincipalType != principalGroup {
 			return identity.Invalidf("bad_request", "the principal_type must be user or user_group")
 		}
-		who := NamedPrincipal{n.PrincipalType, n.PrincipalID}
+		who := namedPrincipal{n.PrincipalType, n.PrincipalID}
 		if seen[who] {
 			return identity.Invalidf("bad_request", "the %s %q is named twice; put all of its permissions into one entry", n.PrincipalType, n.PrincipalID)
 		}
@@ -242,8 +233,8 @@ func grantableOn(resourceType, permission string) bool {
 		resourceType == resourceOrganization && slices.Contains(organizationPermissions, permission)
 }
 
-// NamedPrincipal identifies whom something is granted to.
-type NamedPrincipal struct{ Type, ID string }
+// namedPrincipal identifies whom something is granted to.
+type namedPrincipal struct{ Type, ID string }
 
 // grantable refuses principals that are not members of the organization. There
 // are no user groups, so none can be named.
@@ -257,7 +248,7 @@ func grantable(ctx context.Context, r *store.Read, organizationID string, n Name
 
 // grantChange is what one principal held and will hold.
 type grantChange struct {
-	NamedPrincipal
+	namedPrincipal
 	before, after []string
 }
 
@@ -274,9 +265,9 @@ func (c grantChange) grant(organizationID string, res Resource) identity.Grant {
 // in the order of the principals; principals that keep what they hold are not
 // in it.
 func planGrants(operation string, stored []identity.Grant, named []NamedGrant) []grantChange {
-	changes := map[NamedPrincipal]grantChange{}
+	changes := map[namedPrincipal]grantChange{}
 	for _, g := range stored {
-		who := NamedPrincipal{g.PrincipalType, g.PrincipalID}
+		who := namedPrincipal{g.PrincipalType, g.PrincipalID}
 		c := grantChange{who, g.Permissions, g.Permissions}
 		if operation == operationReplace {
 			c.after = []string{}
@@ -284,7 +275,7 @@ func planGrants(operation string, stored []identity.Grant, named []NamedGrant) [
 		changes[who] = c
 	}
 	for _, n := range named {
-		who := NamedPrincipal{n.PrincipalType, n.PrincipalID}
+		who := namedPrincipal{n.PrincipalType, n.PrincipalID}
 		c, known := changes[who]
 		if !known {
 			c = grantChange{who, []string{}, []string{}}
