@@ -24,7 +24,7 @@ func (a *API) auditRoutes() []route {
 		{
 			method: "GET", path: "/v1/organization/{organization_id}/audit-events", id: "OrganizationAuditEventsList", tag: "audit", summary: "List audit events, newest first",
 			resource: organization, need: access.Need{Scopes: []string{"accounts:read"}, Permission: readEvents},
-			status: http.StatusOK, own: true, query: []string{"actor", "target", "action", "since", "until", "limit", "cursor", "format"},
+			status: http.StatusOK, own: true, lines: true, query: []string{"actor", "target", "action", "since", "until", "limit", "cursor", "format"},
 			handler: answers[sallyport.AuditEventPage](read(a.auditEvents)),
 		},
 		{

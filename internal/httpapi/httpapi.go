@@ -70,6 +70,7 @@ type route struct {
 	fields       fields
 	query        []string // documented query parameters
 	media        string   // of the answer, when it is not JSON
+	lines        bool     // the answer may be asked for as JSON lines too
 	handler      handler
 }
 

@@ -142,6 +142,9 @@ func (r *route) responses(s *schemas) node {
 	default:
 		done["application/json"] = node{"schema": s.answer(reflect.TypeOf(r.handler.out))}
 	}
+	if r.lines {
+		done[jsonLines] = node{}
+	}
 	all["200"] = node{"description": "Done.", "content": done}
 	return all
 }

@@ -27,22 +27,22 @@ func (a *API) tokenRoutes() []route {
 	return []route{
 		{
 			method: "GET", path: "/v1/access_token", id: "AccessTokenList", tag: "tokens", summary: "List one's own tokens and sessions",
-			need: access.Need{Scopes: readScopes}, status: http.StatusOK,
+			resource: none, need: access.Need{Scopes: readScopes}, status: http.StatusOK,
 			handler: read(a.tokens),
 		},
 		{
 			method: "POST", path: "/v1/access_token", id: "AccessTokenCreate", tag: "tokens", summary: "Make a personal token",
-			need: access.Need{Scopes: writeScopes, Person: true}, status: http.StatusOK, event: "token_created", fields: createTokenFields,
+			resource: none, need: access.Need{Scopes: writeScopes, Person: true}, status: http.StatusOK, event: "token_created", fields: createTokenFields,
 			handler: takes[sallyport.CreateToken](write(a.createToken)),
 		},
 		{
 			method: "PUT", path: "/v1/access_token/{token_prefix}", id: "AccessTokenUpdate", tag: "tokens", summary: "Change the description of one's own token",
-			need: access.Need{Scopes: writeScopes}, status: http.StatusOK, event: "token_updated", fields: updateTokenFields,
+			resource: none, need: access.Need{Scopes: writeScopes}, status: http.StatusOK, event: "token_updated", fields: updateTokenFields,
 			handler: write(a.updateToken),
 		},
 		{
 			method: "DELETE", path: "/v1/access_token/{token_prefix}", id: "AccessTokenRevoke", tag: "tokens", summary: "Revoke one's own token or session, and what was made with it",
-			need: access.Need{Scopes: writeScopes}, status: http.StatusOK, event: "token_revoked",
+			resource: none, need: access.Need{Scopes: writeScopes}, status: http.StatusOK, event: "token_revoked",
 			handler: read(a.revokeToken),
 		},
 	}
