@@ -37,7 +37,7 @@ type view struct {
 
 // Handler answers what the API does not.
 func (p *Pages) Handler() http.Handler {
-	mux := http.NewServeMux()
+	all, mux := http.NewServeMux(), http.NewServeMux()
 	mux.HandleFunc("GET /{$}", p.hint("Welcome", "This is a sign-in server. Log in from a terminal:", "sallyport user login YOU@EXAMPLE.COM"))
 	mux.HandleFunc("GET /login", p.hint("Log in", "Log in from a terminal:", "sallyport user login YOU@EXAMPLE.COM"))
 	mux.HandleFunc("GET /profile/authentication", p.hint("Second factor", "Set up a second factor from a terminal, then log in again:", "sallyport user two-factor enable"))
@@ -48,12 +48,14 @@ func (p *Pages) Handler() http.Handler {
 		w.Header().Set("Cache-Control", "public, max-age=3600")
 		http.ServeFileFS(w, r, files, "style.css")
 	})
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
-	mux.HandleFunc("GET /readyz", p.readyz)
+	// Load balancers ask these under any name.
+	all.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
+	all.HandleFunc("GET /readyz", p.readyz)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		p.show(w, http.StatusNotFound, "hint", view{Title: "Nothing here", Words: "There is nothing at this address. What the API offers is described at", Command: p.PublicURL + "/docs"})
 	})
-	return mux
+	all.Handle("/", p.onlyOurHost(mux))
+	return all
 }
 
 func plain(w http.ResponseWriter, status int, text string) {
