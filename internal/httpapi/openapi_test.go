@@ -117,16 +117,15 @@ type embedded struct {
 
 type answered struct {
 	embedded
-	Text     string            `json:"text"`
-	Maybe    *int64            `json:"maybe"`
-	Absent   *string           `json:"absent,omitzero"`
-	Time     *time.Time        `json:"time"`
-	Any      json.RawMessage   `json:"any"`
-	Map      map[string]string `json:"map"`
-	Inner    *embedded         `json:"inner"`
-	List     []embedded        `json:"list"`
-	Hidden   string            `json:"-"`
-	internal string
+	Text   string            `json:"text"`
+	Maybe  *int64            `json:"maybe"`
+	Absent *string           `json:"absent,omitzero"`
+	Time   *time.Time        `json:"time"`
+	Any    json.RawMessage   `json:"any"`
+	Map    map[string]string `json:"map"`
+	Inner  *embedded         `json:"inner"`
+	List   []embedded        `json:"list"`
+	Hidden string            `json:"-"`
 }
 
 func TestSchemaOfAnAnswer(t *testing.T) {

@@ -18,7 +18,8 @@ import (
 // Contract is an OpenAPI document with its schemas compiled. Every answer that
 // a test gets through Server.Send is held against it.
 type Contract struct {
-	paths []contractPath
+	paths   []contractPath
+	failure *jsonschema.Schema // every error
 }
 
 type contractPath struct {
@@ -74,6 +75,9 @@ func ParseContract(document []byte) (*Contract, error) {
 		return nil, err
 	}
 	c := &Contract{}
+	if c.failure, err = compiler.Compile(documentName + "#/components/responses/Error/content/application~1json/schema"); err != nil {
+		return nil, err
+	}
 	for template, operations := range parsed.Paths {
 		p := contractPath{template, strings.Split(template[1:], "/"), map[string]*contractOperation{}}
 		for method, o := range operations {
@@ -167,10 +171,15 @@ func (c *Contract) Response(method, escapedPath string, status int, contentType 
 	kind, _, _ := mime.ParseMediaType(contentType)
 	p := c.find(escapedPath)
 	if p == nil {
-		if kind == "application/json" && status != http.StatusNotFound {
+		switch {
+		case kind != "application/json":
+			return nil
+		case status != http.StatusNotFound:
 			return errors.New("the path is not documented, but it answers JSON")
+		case method == http.MethodHead:
+			return nil
 		}
-		return nil
+		return validate(c.failure, body)
 	}
 	documented := method
 	if method == http.MethodHead {
