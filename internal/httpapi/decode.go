@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -23,6 +24,23 @@ const maxBody = 1 << 20
 
 func badRequest(format string, args ...any) error {
 	return identity.Invalidf("bad_request", format, args...)
+}
+
+// readQuery reads a query string. Parts that cannot be read are refused, not
+// dropped: a filter that is ignored shows too much.
+func readQuery(raw string) (url.Values, error) {
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, badRequest("the query of the URL cannot be read; write it as a=1&b=2, with other characters percent-encoded")
+	}
+	for name, values := range query {
+		for _, text := range append(values, name) {
+			if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+				return nil, badRequest("the query of the URL has a parameter that is not UTF-8 text, or holds a NUL character")
+			}
+		}
+	}
+	return query, nil
 }
 
 // readBody reads the body of a request that may have one. Clients send content
@@ -190,10 +208,11 @@ func storable(v reflect.Value, at string) error {
 	return nil
 }
 
-// encode writes an answer's body.
+// encode writes an answer's body. Bytes that are no text, which an old row or a
+// message may hold, are replaced: they must not turn an answer into a 500.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
-	err := json.MarshalWrite(&b, v, jsontext.EscapeForHTML(true))
+	err := json.MarshalWrite(&b, v, jsontext.EscapeForHTML(true), jsontext.AllowInvalidUTF8(true))
 	b.WriteByte('\n')
 	return b.Bytes(), err
 }

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 
 	"github.com/sallyport/sallyport/internal/access"
 	"github.com/sallyport/sallyport/internal/identity"
@@ -89,6 +90,7 @@ type Call struct {
 	UserAgent string
 	RequestID string
 	path      map[string]string
+	query     url.Values
 	request   *http.Request
 	writer    http.ResponseWriter
 }
@@ -97,7 +99,7 @@ type Call struct {
 func (c *Call) Path(name string) string { return c.path[name] }
 
 // Query is the first value of a query parameter.
-func (c *Call) Query(name string) string { return c.request.URL.Query().Get(name) }
+func (c *Call) Query(name string) string { return c.query.Get(name) }
 
 // Cookie is the value of a cookie; empty when it was not sent.
 func (c *Call) Cookie(name string) string {

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // router matches the escaped path segment by segment and decodes each segment
@@ -59,15 +60,15 @@ func (n *router) child(segment string) *router {
 }
 
 // match returns the routes at an escaped path and its parameters; nil when
-// there is nothing. Slashes in front are taken as one: a client keeps the
-// slash at the end of its base URL.
+// there is nothing, which includes what no database keeps as text. Slashes in
+// front are taken as one: a client keeps the slash at the end of its base URL.
 func (n *router) match(escapedPath string) (map[string]*route, map[string]string) {
 	params := map[string]string{}
 	for segment := range strings.SplitSeq(strings.TrimLeft(escapedPath, "/"), "/") {
 		next := n.children[segment]
 		if next == nil && n.param != nil && segment != "" {
 			value, err := url.PathUnescape(segment)
-			if err != nil || strings.ContainsRune(value, 0) {
+			if err != nil || !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
 				return nil, nil
 			}
 			params[n.name], next = value, n.param

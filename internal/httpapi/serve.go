@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"path"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -31,14 +32,20 @@ func (a *API) Handler() http.Handler {
 type exchange struct {
 	http.ResponseWriter
 	status  int
+	begun   bool // the answer's head is on its way
 	pattern string
 	actor   string
 	code    string
 }
 
 func (e *exchange) WriteHeader(status int) {
-	e.status = status
+	e.status, e.begun = status, true
 	e.ResponseWriter.WriteHeader(status)
+}
+
+func (e *exchange) Write(b []byte) (int, error) {
+	e.begun = true
+	return e.ResponseWriter.Write(b)
 }
 
 // Unwrap lets http.ResponseController reach the real writer.
@@ -50,14 +57,11 @@ func (a *API) serve(root *router, w http.ResponseWriter, req *http.Request) {
 	secureHeaders(w.Header())
 	w.Header().Set("X-Request-Id", id)
 	defer func() {
-		if p := recover(); p != nil {
-			if p == http.ErrAbortHandler {
-				panic(p)
-			}
-			a.Log.Error("panic", "request_id", id, "route", e.pattern, "panic", p, "stack", string(debug.Stack()))
-			a.fail(e, id, errors.New("panic"))
-		}
+		abort := a.recovered(e, id, recover())
 		a.logLine(req, e, id, time.Since(start))
+		if abort {
+			panic(http.ErrAbortHandler)
+		}
 	}()
 	routes, params := root.match(req.URL.EscapedPath())
 	if routes == nil {
@@ -70,12 +74,13 @@ func (a *API) serve(root *router, w http.ResponseWriter, req *http.Request) {
 	}
 	r := routes[method]
 	if r == nil {
+		e.pattern = "(method)"
 		w.Header().Set("Allow", methods(routes))
 		a.fail(e, id, &identity.Error{Kind: methodNotAllowed, Code: "method_not_allowed", Message: "this path answers to " + methods(routes) + " only"})
 		return
 	}
 	e.pattern = r.method + " " + r.path
-	c := &Call{UserAgent: req.UserAgent(), RequestID: id, path: params, request: req, writer: e}
+	c := &Call{UserAgent: strings.ToValidUTF8(req.UserAgent(), "\uFFFD"), RequestID: id, path: params, request: req, writer: e}
 	answer, err := a.answer(req.Context(), r, c, e)
 	if c.Principal != nil {
 		e.actor = c.Principal.User.ID
@@ -87,11 +92,28 @@ func (a *API) serve(root *router, w http.ResponseWriter, req *http.Request) {
 	a.write(e, id, r, answer)
 }
 
+// recovered answers for a handler that panicked with p; nil: it did not. It says
+// whether the connection has to be cut, because half an answer must not look
+// like a whole one.
+func (a *API) recovered(e *exchange, id string, p any) (abort bool) {
+	if p == nil || p == http.ErrAbortHandler {
+		return p != nil
+	}
+	a.Log.Error("panic", "request_id", id, "route", e.pattern, "panic", p, "stack", string(debug.Stack()))
+	if e.begun {
+		return true
+	}
+	a.fail(e, id, errors.New("panic"))
+	return false
+}
+
 // serveOther answers what the table does not name: below the roots of the API
-// an error that its clients can read, and never a redirect; elsewhere a page.
+// an error that its clients can read, elsewhere a page. It never redirects, so
+// that the pages' mux, which does for paths that are not clean, does not get to
+// see them.
 func (a *API) serveOther(e *exchange, id string, req *http.Request) {
 	root, _, _ := strings.Cut(strings.TrimLeft(req.URL.EscapedPath(), "/"), "/")
-	if root == "v1" || root == "oauth2" {
+	if root == "v1" || root == "oauth2" || path.Clean("/"+req.URL.Path) != req.URL.Path {
 		e.pattern = "(none)"
 		a.fail(e, id, identity.NotFoundf("not_found", "there is no such call; see %s/docs for those there are", a.PublicURL))
 		return
@@ -107,6 +129,10 @@ func (a *API) answer(ctx context.Context, r *route, c *Call, w http.ResponseWrit
 		if err := a.admit(ctx, r, c); err != nil {
 			return nil, err
 		}
+	}
+	var err error
+	if c.query, err = readQuery(c.request.URL.RawQuery); err != nil {
+		return nil, err
 	}
 	body, err := readBody(w, c.request, r)
 	if err != nil {
