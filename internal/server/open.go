@@ -74,7 +74,14 @@ func loadKeys(c *Config) (*credential.Keyring, error) {
 	if err != nil {
 		return nil, err
 	}
-	return credential.LoadKeys(text)
+	keys, err := credential.LoadKeys(text)
+	if err != nil {
+		return nil, err
+	}
+	if id, found := keys.Guessable(); found {
+		return nil, fmt.Errorf("key %s in %s is not random: make one with `sallyport generate-key FILE`", id, c.SecretKeyFile)
+	}
+	return keys, nil
 }
 
 // mayGenerateKey refuses a new key where an old one is in use: what that one
