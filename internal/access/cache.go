@@ -125,7 +125,7 @@ func (c *cache) put(k cacheKey, v *known, m marks) {
 		s.hold(k.prefix)
 	}
 	use := &s.uses[k.prefix].lastUse
-	use.raise(v.used.at.Load())
+	use.merge(v.used.at.Load(), v.used.idle.Load())
 	v.used = use
 	s.entries[k] = entry{v, m}
 }

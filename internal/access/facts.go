@@ -23,11 +23,11 @@ type known struct {
 
 // newKnown prepares what was read; unwritten is a use of the token that may not
 // be among it.
-func newKnown(f store.Facts, organization string, unwritten time.Time) *known {
+func newKnown(f store.Facts, organization string, unwritten identity.Use) *known {
 	k := &known{Facts: f, used: &lastUse{}}
-	for _, at := range []time.Time{f.Token.LastUsed, unwritten} {
-		if !at.IsZero() {
-			k.used.raise(at.UnixMicro())
+	for _, u := range []identity.Use{{At: f.Token.LastUsed, Idle: f.Token.LongestIdle}, unwritten} {
+		if !u.At.IsZero() {
+			k.used.merge(u.At.UnixMicro(), u.Idle.Microseconds())
 		}
 	}
 	if f.Organization.ID != "" {
@@ -52,6 +52,13 @@ func (k *known) at(now time.Time, client netip.Addr) policy.Facts {
 	f.Credential.Expires = k.expires()
 	if used := k.used.at.Load(); used > 0 {
 		f.Credential.LastUsed = time.UnixMicro(used).UTC()
+	}
+	// A session counts as unused for as long as it ever was: where that is too
+	// long, a use that somebody else accepts does not mend it.
+	if idle := k.used.idle.Load(); idle > 0 {
+		if since := now.Add(-time.Duration(idle) * time.Microsecond); since.Before(f.Credential.LastUsed) {
+			f.Credential.LastUsed = since
+		}
 	}
 	return f
 }

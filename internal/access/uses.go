@@ -11,6 +11,7 @@ import (
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/policy"
 )
 
 const (
@@ -30,13 +31,23 @@ const (
 // must agree, or a token that is busy here would count as idle there.
 type lastUse struct {
 	at     atomic.Int64 // microseconds; 0: never
+	idle   atomic.Int64 // the longest between two uses, in microseconds
 	queued atomic.Int64 // when a use was last handed on for writing
 }
 
 // raise moves the time forward, never back.
-func (l *lastUse) raise(at int64) {
-	for old := l.at.Load(); at > old; old = l.at.Load() {
-		if l.at.CompareAndSwap(old, at) {
+func (l *lastUse) raise(at int64) { raise(&l.at, at) }
+
+// merge takes over what another record of the same token knows. Idleness comes
+// first: who sees the later use must see what was before it.
+func (l *lastUse) merge(at, idle int64) {
+	raise(&l.idle, idle)
+	l.raise(at)
+}
+
+func raise(v *atomic.Int64, to int64) {
+	for old := v.Load(); to > old; old = v.Load() {
+		if v.CompareAndSwap(old, to) {
 			return
 		}
 	}
@@ -58,22 +69,25 @@ type uses struct {
 	writing map[string]identity.Use // taken by a flush that has not committed
 }
 
-// add replaces what is pending for the same token.
+// add replaces what is pending for the same token, but for its idleness.
 func (s *uses) add(u identity.Use) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	u.Idle = max(u.Idle, s.pending[u.Prefix].Idle)
 	s.pending[u.Prefix] = u
 }
 
 // latest is the newest use of a token that the database may not show yet; the
-// zero time when there is none.
-func (s *uses) latest(prefix string) time.Time {
+// zero Use when there is none.
+func (s *uses) latest(prefix string) identity.Use {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if u, ok := s.pending[prefix]; ok {
-		return u.At
+	u, ok := s.pending[prefix]
+	if !ok {
+		return s.writing[prefix]
 	}
-	return s.writing[prefix].At
+	u.Idle = max(u.Idle, s.writing[prefix].Idle)
+	return u
 }
 
 // take moves what is pending into the hands of a flush, in the order of
@@ -91,9 +105,11 @@ func (s *uses) give(unwritten []identity.Use) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, u := range unwritten {
-		if _, later := s.pending[u.Prefix]; !later {
-			s.pending[u.Prefix] = u
+		if later, ok := s.pending[u.Prefix]; ok {
+			later.Idle = max(later.Idle, u.Idle)
+			u = later
 		}
+		s.pending[u.Prefix] = u
 	}
 	s.writing = nil
 }
@@ -101,11 +117,12 @@ func (s *uses) give(unwritten []identity.Use) {
 // use notes an accepted use. It writes nothing.
 func (c *Checker) use(k *known, r Request, now time.Time) {
 	at := now.UnixMicro()
-	k.used.raise(at)
+	idle := k.idleBefore(now)
+	k.used.merge(at, idle.Microseconds())
 	if !k.used.due(at) {
 		return
 	}
-	u := identity.Use{Prefix: k.Token.Prefix, UserID: k.User.ID, At: now, UserAgent: cutText(r.UserAgent, maxUserAgent)}
+	u := identity.Use{Prefix: k.Token.Prefix, UserID: k.User.ID, At: now, UserAgent: cutText(r.UserAgent, maxUserAgent), Idle: idle}
 	if r.Address.Client.IsValid() {
 		u.IP = r.Address.Client.String()
 	}
@@ -113,6 +130,19 @@ func (c *Checker) use(k *known, r Request, now time.Time) {
 		u.Expires = k.expires()
 	}
 	c.uses.add(u)
+}
+
+// idleBefore is how long a session was unused before a use; zero for what no
+// policy asks about.
+func (k *known) idleBefore(now time.Time) time.Duration {
+	since := k.Token.Created
+	if used := k.used.at.Load(); used > 0 {
+		since = time.UnixMicro(used)
+	}
+	if idle := now.Sub(since); k.Token.Kind == policy.Session && idle > policy.MinSessionIdle {
+		return idle
+	}
+	return 0
 }
 
 // FlushUses writes the pending last-use records. Lists that show them call it

@@ -221,13 +221,13 @@ func TestGivingBackKeepsTheLaterUse(t *testing.T) {
 	s.add(identity.Use{Prefix: "a", At: start})
 	s.add(identity.Use{Prefix: "b", At: start})
 	batch := s.take()
-	if len(batch) != 2 || batch[0].Prefix != "a" || !s.latest("a").Equal(start) {
+	if len(batch) != 2 || batch[0].Prefix != "a" || !s.latest("a").At.Equal(start) {
 		t.Fatalf("took %+v", batch)
 	}
 	later := start.Add(time.Minute)
 	s.add(identity.Use{Prefix: "a", At: later})
 	s.give(batch)
-	if !s.latest("a").Equal(later) || !s.latest("b").Equal(start) || !s.latest("c").IsZero() {
+	if !s.latest("a").At.Equal(later) || !s.latest("b").At.Equal(start) || !s.latest("c").At.IsZero() {
 		t.Errorf("pending %+v", s.pending)
 	}
 	s.give(nil)

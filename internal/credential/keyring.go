@@ -45,12 +45,17 @@ func (e *UnknownKeyError) Error() string {
 
 // LoadKeys reads a key file: one key per line as id:base64 (standard alphabet, padded, 32 bytes), the current one first. An
 // id is 1 to 32 of [0-9A-Za-z-] and, once used, never given to another key. Empty lines and lines that begin with # are
-// skipped. Errors name the line and never quote it.
+// skipped. What common tools write is understood too, `openssl rand -base64 32` or `-hex 32` as a line without an id and
+// `head -c 32 /dev/urandom` as the whole file; the id of such a key is made from its hash. Errors name the line and never
+// quote it.
 func LoadKeys(data []byte) (*Keyring, error) {
 	if len(data) > maxKeyFile {
 		return nil, fmt.Errorf("read the key file: %d bytes are too many, %d at most", len(data), maxKeyFile)
 	}
 	ring := &Keyring{}
+	if len(data) == masterKeyLength && !isText(data) {
+		return ring, ring.add(unnamedKey(data))
+	}
 	number := 0
 	for line := range bytes.Lines(data) {
 		number++
@@ -75,7 +80,7 @@ func LoadKeys(data []byte) (*Keyring, error) {
 func parseKey(line string) (masterKey, error) {
 	id, encoded, found := strings.Cut(line, ":")
 	if !found {
-		return masterKey{}, errors.New("want id:base64, found no colon")
+		return parseUnnamedKey(line)
 	}
 	if !validKeyID(id) {
 		return masterKey{}, fmt.Errorf("want a key id of 1 to %d letters, digits or hyphens before the colon", maxKeyID)
@@ -85,6 +90,51 @@ func parseKey(line string) (masterKey, error) {
 		return masterKey{}, fmt.Errorf("key %s: want %d bytes in padded base64 after the colon", id, masterKeyLength)
 	}
 	return masterKey{id: id, secret: secret}, nil
+}
+
+func parseUnnamedKey(line string) (masterKey, error) {
+	for _, decode := range []func(string) ([]byte, error){
+		hex.DecodeString, base64.StdEncoding.DecodeString, base64.RawStdEncoding.DecodeString, base64.URLEncoding.DecodeString, base64.RawURLEncoding.DecodeString,
+	} {
+		if secret, err := decode(line); err == nil && len(secret) == masterKeyLength {
+			return unnamedKey(secret), nil
+		}
+	}
+	return masterKey{}, fmt.Errorf("want id:base64, or %d random bytes in base64 or hex", masterKeyLength)
+}
+
+// unnamedKey gives a key without an id one that says nothing about it.
+func unnamedKey(secret []byte) masterKey {
+	sum := sha256.Sum256(append([]byte("sallyport key id\x00"), secret...))
+	return masterKey{id: "k" + hex.EncodeToString(sum[:6]), secret: bytes.Clone(secret)}
+}
+
+func isText(data []byte) bool {
+	for _, b := range data {
+		if b < ' ' && b != '\n' && b != '\r' && b != '\t' || b > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// fewestBytes is how many different bytes a key has at least: 32 random ones
+// have fewer once in 10^20 keys, examples and placeholders nearly always.
+const fewestBytes = 16
+
+// Guessable returns the id of the first key that cannot have come from a source of random bytes; a server must not start
+// with it.
+func (k *Keyring) Guessable() (id string, found bool) {
+	for _, key := range k.keys {
+		seen := map[byte]bool{}
+		for _, b := range key.secret {
+			seen[b] = true
+		}
+		if len(seen) < fewestBytes {
+			return key.id, true
+		}
+	}
+	return "", false
 }
 
 func (k *Keyring) add(key masterKey) error {

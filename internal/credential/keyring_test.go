@@ -2,6 +2,7 @@ package credential
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"slices"
@@ -44,6 +45,46 @@ func TestLoadKeysRefuses(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: the error quotes the key: %v", test.name, err)
 		}
+	}
+}
+
+func TestLoadKeysOfCommonTools(t *testing.T) {
+	secret := make([]byte, 32)
+	for i := range secret {
+		secret[i] = byte(200 + i)
+	}
+	named := "k:" + base64.StdEncoding.EncodeToString(secret) + "\n"
+	want := ring(t, named).Derive("x")
+	var id string
+	for name, file := range map[string][]byte{
+		"base64":     []byte(base64.StdEncoding.EncodeToString(secret) + "\n"),
+		"base64 url": []byte(base64.RawURLEncoding.EncodeToString(secret)),
+		"hex":        []byte(hex.EncodeToString(secret) + "\n"),
+		"raw":        secret,
+	} {
+		k, err := LoadKeys(file)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if !bytes.Equal(k.Derive("x"), want) {
+			t.Errorf("%s: another key than the one with an id", name)
+		}
+		if id == "" {
+			id = k.Current()
+		}
+		if k.Current() != id || !validKeyID(id) {
+			t.Errorf("%s: id %q, want %q", name, k.Current(), id)
+		}
+		if weak, found := k.Guessable(); found {
+			t.Errorf("%s: key %s counts as guessable", name, weak)
+		}
+	}
+	if _, err := LoadKeys([]byte("a sentence of thirty-two letters")); err == nil {
+		t.Error("32 bytes of text were taken for a key")
+	}
+	if id, found := ring(t, named, keyLine("zeros", 0)).Guessable(); !found || id != "zeros" {
+		t.Errorf("Guessable = %q, %v, want the key of zeros", id, found)
 	}
 }
 

@@ -74,7 +74,7 @@ func Conflictf(code, format string, args ...any) *Error {
 }
 
 // BadCredential is the one answer to every bad credential: unknown, malformed,
-// revoked and expired ones are not told apart (spec/policy.md, rules 1 to 3).
+// revoked and expired ones are not told apart (docs/spec/policy.md, rules 1 to 3).
 // Clients of the compatible API search for the words "Invalid token".
 func BadCredential() *Error {
 	return &Error{Kind: Unauthenticated, Code: "authentication_failed", Message: "Invalid token: log in again, or check that the token was copied whole and has not expired"}

@@ -32,6 +32,9 @@ type Token struct {
 	LastUsed       time.Time
 	LastIP         string
 	LastUserAgent  string
+	// LongestIdle is the longest a session was unused between two uses; zero
+	// when that was shorter than any policy asks about.
+	LongestIdle time.Duration
 }
 
 // Credential is the token as decisions know it.
@@ -50,4 +53,7 @@ type Use struct {
 	IP        string
 	UserAgent string
 	Expires   time.Time // the extended expiry; zero: unchanged
+	// Idle is how long the session was unused before, or before an earlier use
+	// that is not written; zero when it is not worth keeping.
+	Idle time.Duration
 }

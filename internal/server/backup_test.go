@@ -103,16 +103,17 @@ func TestDamagedBackups(t *testing.T) {
 		name    string
 		content []byte
 		sum     []byte // nil: it was left behind
+		why     string
 	}{
-		{"a bit in a text", bytes.Replace(text, []byte(organizationName), []byte("Organization B"), 1), sum},
-		{"a changed event", bytes.ReplaceAll(text, []byte("created the first organization"), []byte("deleted the last organization ")), nil},
-		{"cut in the middle", text[:len(text)/2], sum},
-		{"cut in the middle, no checksum", text[:len(text)/2], nil},
-		{"cut at a page", text[:len(text)-4096], nil},
-		{"a page of zeros", append(append(bytes.Clone(text[:4096]), make([]byte, 4096)...), text[8192:]...), nil},
-		{"empty", nil, nil},
-		{"no database", []byte("SQL dump, as it were"), nil},
-		{"another database", otherDatabase(t), nil},
+		{"a bit in a text", bytes.Replace(text, []byte(organizationName), []byte("Organization B"), 1), sum, "checksum"},
+		{"a changed event", bytes.ReplaceAll(text, []byte("created the first organization"), []byte("deleted the last organization ")), nil, "audit log"},
+		{"cut in the middle", text[:len(text)/2], sum, "checksum"},
+		{"cut in the middle, no checksum", text[:len(text)/2], nil, ""},
+		{"cut at a page", text[:len(text)-4096], nil, ""},
+		{"a page of zeros", append(append(bytes.Clone(text[:4096]), make([]byte, 4096)...), text[8192:]...), nil, ""},
+		{"empty", nil, nil, "not a Sallyport database"},
+		{"no database", []byte("SQL dump, as it were"), nil, ""},
+		{"another database", otherDatabase(t), nil, "not a Sallyport database"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			file, elsewhere := filepath.Join(t.TempDir(), "backup.db"), onSQLite(t, t.TempDir())
@@ -121,8 +122,8 @@ func TestDamagedBackups(t *testing.T) {
 				writeFile(t, file+".sha256", c.sum)
 			}
 			f := command(t, "", elsewhere.with("restore", file)...).want(t, 1)
-			if !strings.Contains(f.stderr, file+" is not a usable backup") {
-				t.Errorf("the message is %q", f.stderr)
+			if !strings.Contains(f.stderr, file+" is not a usable backup") || !strings.Contains(f.stderr, c.why) {
+				t.Errorf("the message is %q, want it to name the file and say %q", f.stderr, c.why)
 			}
 			wantFiles(t, elsewhere.dir, "sallyport.db.lock")
 		})

@@ -342,6 +342,9 @@ func private(file string, create bool) error {
 			return err
 		}
 		f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if errors.Is(err, fs.ErrExist) { // made by another command meanwhile
+			return private(file, false)
+		}
 		if err != nil {
 			return err
 		}

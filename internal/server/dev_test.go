@@ -27,7 +27,8 @@ func startTrial(t *testing.T, dir string) *trial {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := tr.cmd.Start(); err != nil {
+	tr.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := startBound(tr.cmd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

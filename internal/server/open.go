@@ -59,13 +59,8 @@ func exists(file string) bool {
 // loadKeys reads the master keys. With SQLite they are generated at the first
 // start; several PostgreSQL nodes must be given the same ones.
 func loadKeys(c *Config) (*credential.Keyring, error) {
-	if !exists(c.SecretKeyFile) {
-		if err := mayGenerateKey(c); err != nil {
-			return nil, err
-		}
-		if err := GenerateKey(c.SecretKeyFile); err != nil {
-			return nil, err
-		}
+	if err := ensureKey(c); err != nil {
+		return nil, err
 	}
 	if err := private(c.SecretKeyFile, false); err != nil {
 		return nil, err
@@ -74,7 +69,29 @@ func loadKeys(c *Config) (*credential.Keyring, error) {
 	if err != nil {
 		return nil, err
 	}
-	return credential.LoadKeys(text)
+	keys, err := credential.LoadKeys(text)
+	if err != nil {
+		return nil, err
+	}
+	if id, found := keys.Guessable(); found {
+		return nil, fmt.Errorf("key %s in %s is not random: make one with `sallyport generate-key FILE`", id, c.SecretKeyFile)
+	}
+	return keys, nil
+}
+
+// ensureKey generates a key where there is none.
+func ensureKey(c *Config) error {
+	if exists(c.SecretKeyFile) {
+		return nil
+	}
+	err := mayGenerateKey(c)
+	if err == nil {
+		err = GenerateKey(c.SecretKeyFile)
+	}
+	if err != nil && exists(c.SecretKeyFile) {
+		return nil // another command on this folder was quicker
+	}
+	return err
 }
 
 // mayGenerateKey refuses a new key where an old one is in use: what that one

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -124,6 +125,27 @@ func (f finished) object(tb testing.TB) map[string]string {
 	return fields
 }
 
+// starts are the commands that the one thread starts to which they are bound:
+// the system takes the death of the thread for that of the parent, so it has
+// to be one that lives as long as the tests.
+var starts = sync.OnceValue(func() chan<- func() {
+	requests := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for start := range requests {
+			start()
+		}
+	}()
+	return requests
+})
+
+// startBound starts a command that has a Pdeathsig.
+func startBound(cmd *exec.Cmd) error {
+	result := make(chan error)
+	starts() <- func() { result <- cmd.Start() }
+	return <-result
+}
+
 // node is a running server process.
 type node struct {
 	cmd    *exec.Cmd
@@ -163,13 +185,14 @@ func launch(tb testing.TB, wrapper []string, args ...string) (*node, error) {
 	line := append(append(wrapper, program(tb), "serve", "--listen", "127.0.0.1:0", "--log-format", "json"), args...)
 	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Env = environment()
-	// A group of its own: the wrapper and the server die together.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// A group of its own: the wrapper and the server are killed together. And
+	// neither outlives the tests, however they end.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	pipe, err := cmd.StderrPipe()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := startBound(cmd); err != nil {
 		tb.Fatal(err)
 	}
 	n := &node{cmd: cmd, ended: make(chan struct{}), stderr: &logTail{}}

@@ -19,9 +19,16 @@ func killedAtSync(tb testing.TB, n int) []string {
 	if err != nil {
 		tb.Fatalf("%v; scripts/install-deps.sh installs it", err)
 	}
+	// strace lets its child go when it is killed; so the child asks the system
+	// to die with it.
+	setpriv, err := exec.LookPath("setpriv")
+	if err != nil {
+		tb.Fatalf("%v; it is part of util-linux", err)
+	}
 	return []string{
 		strace, "-f", "-qq", "-o", filepath.Join(tb.TempDir(), "trace"), "-e", "trace=fdatasync,fsync",
 		"-e", fmt.Sprintf("inject=fdatasync,fsync:signal=SIGKILL:when=%d", n),
+		setpriv, "--pdeathsig", "KILL",
 	}
 }
 

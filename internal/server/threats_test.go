@@ -38,6 +38,8 @@ type scene struct {
 func newScene(tb testing.TB, o servertest.Options) *scene {
 	tb.Helper()
 	ahead := &atomic.Int64{}
+	// A minute begins: refusals are recorded once for each.
+	ahead.Store(int64(time.Until(time.Now().Truncate(time.Minute).Add(time.Minute))))
 	o.Clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	return &scene{servertest.Start(tb, o), ahead}
 }

@@ -14,7 +14,7 @@ import (
 // tokenColumns need the table under the name t.
 const tokenColumns = `t.prefix, t.hash, t.kind, t.user_id, t.description, t.manual, t.created_at, t.expires_at, t.max_age, t.extend_when_used,
 	t.addresses, t.scopes, t.revoked_at, t.parent, t.auth_method, t.auth_provider, t.auth_organization, t.auth_second_factor, t.auth_at,
-	t.break_glass, t.last_used_at, t.last_ip, t.last_user_agent`
+	t.break_glass, t.last_used_at, t.last_ip, t.last_user_agent, t.longest_idle`
 
 // hexHash scans the hash column.
 type hexHash struct{ h *[32]byte }
@@ -51,6 +51,7 @@ func tokenFields(t *identity.Token) []any {
 		&t.BreakGlass,
 		moment{&t.LastUsed},
 		&t.LastIP, &t.LastUserAgent,
+		(*age)(&t.LongestIdle),
 	}
 }
 
@@ -194,12 +195,13 @@ func (tx *Tx) RevokeSessions(ctx context.Context, userID, except string) (int64,
 
 // RecordUses writes last-use records (housekeeping, in batches). They only move
 // forward, and so does an expiry that use extends; a token without one gets
-// none.
+// none. The longest idleness grows only.
 func (tx *Tx) RecordUses(ctx context.Context, uses []identity.Use) error {
 	for _, u := range uses {
 		if _, err := tx.exec(ctx, `UPDATE tokens SET last_used_at = $2, last_ip = $3, last_user_agent = $4,
-			expires_at = CASE WHEN expires_at > 0 AND $5 > expires_at THEN $5 ELSE expires_at END WHERE prefix = $1 AND last_used_at < $2`,
-			u.Prefix, micros(u.At), u.IP, cut(u.UserAgent), micros(u.Expires)); err != nil {
+			expires_at = CASE WHEN expires_at > 0 AND $5 > expires_at THEN $5 ELSE expires_at END,
+			longest_idle = CASE WHEN $6 > longest_idle THEN $6 ELSE longest_idle END WHERE prefix = $1 AND last_used_at < $2`,
+			u.Prefix, micros(u.At), u.IP, cut(u.UserAgent), micros(u.Expires), int64((u.Idle+time.Second-1)/time.Second)); err != nil {
 			return err
 		}
 	}

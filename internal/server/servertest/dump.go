@@ -17,7 +17,7 @@ import (
 // log of what happened, counters, and who used what when.
 var passing = map[string]bool{
 	"events": true, "changes": true, "guess_counters": true, "sqlite_sequence": true,
-	"tokens.last_used_at": true, "tokens.last_ip": true, "tokens.last_user_agent": true, "users.last_active_at": true,
+	"tokens.last_used_at": true, "tokens.last_ip": true, "tokens.last_user_agent": true, "tokens.longest_idle": true, "users.last_active_at": true,
 }
 
 // Dump is everything the database holds, apart from events, counters and

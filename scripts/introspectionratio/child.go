@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+
+	"github.com/sallyport/sallyport/internal/credential"
+	"github.com/sallyport/sallyport/internal/server"
+)
+
+const (
+	// bareTokens is how many the bare server knows.
+	bareTokens = 100_000
+	// askedTokens is how many are asked about, at either server.
+	askedTokens = 1_000
+)
+
+// bare serves the least: a form, a hash, a map, a JSON object.
+func bare(ctx context.Context) error {
+	known := make(map[[sha256.Size]byte]string, bareTokens)
+	out := ready{}
+	for n := range bareTokens {
+		plain, _, hash := credential.New(credential.KindPersonal, rand.Reader)
+		known[hash] = fmt.Sprintf("u%011x", n)
+		if len(out.Tokens) < askedTokens {
+			out.Tokens = append(out.Tokens, plain)
+		}
+	}
+	out.Caller = out.Tokens[0] // sent and not looked at
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		subject, active := known[sha256.Sum256([]byte(r.PostFormValue("token")))]
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(struct {
+			Active bool   `json:"active"`
+			Sub    string `json:"sub,omitempty"`
+		}{active, subject})
+	})
+	return serve(ctx, out, func(ctx context.Context, l net.Listener) error {
+		h := &http.Server{Handler: handler}
+		context.AfterFunc(ctx, func() { _ = h.Close() })
+		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+}
+
+// product serves ours whole, on a database of its own.
+func product(ctx context.Context, dir string) (err error) {
+	config, err := server.LoadConfig(map[string]string{"data-dir": dir}, func(string) string { return "" }, "")
+	if err != nil {
+		return err
+	}
+	s, err := server.New(ctx, config, slog.New(slog.NewJSONHandler(os.Stderr, nil)))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	out, err := prepare(ctx, s)
+	if err != nil {
+		return err
+	}
+	s.Start()
+	return serve(ctx, out, s.Serve)
+}
+
+// serve listens on loopback, says so, and answers until standard input ends.
+func serve(ctx context.Context, out ready, run func(context.Context, net.Listener) error) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	out.URL = "http://" + l.Addr().String()
+	if err := json.NewEncoder(os.Stdout).Encode(out); err != nil {
+		return err
+	}
+	go func() {
+		defer stop()
+		for asked := bufio.NewScanner(os.Stdin); asked.Scan(); {
+			fmt.Println(cpuTime())
+		}
+	}()
+	return run(ctx, l)
+}
+
+// cpuTime is what this process has used, user and system together, in
+// nanoseconds; 0 when the system does not say.
+func cpuTime() int64 {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		return 0
+	}
+	return used.Utime.Nano() + used.Stime.Nano()
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ready is what a server says of itself before it answers requests.
+type ready struct {
+	URL    string   `json:"url"`
+	Caller string   `json:"caller"` // the token that requests are authorized with
+	Tokens []string `json:"tokens"` // those to ask about
+}
+
+// process is a server in a child process. It answers each line of its standard
+// input with the CPU time it has used, and ends with its input.
+type process struct {
+	ready
+	kind   string
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	out    *bufio.Reader
+	log    string
+	client *http.Client
+	next   atomic.Int64
+}
+
+// launch starts this program again as a server, and returns when it listens.
+func launch(ctx context.Context, kind, dir string) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	p := &process{kind: kind, log: filepath.Join(dir, kind+".log"), cmd: exec.CommandContext(ctx, self, kind, filepath.Join(dir, kind))}
+	p.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 1024}}
+	log, err := os.Create(p.log)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	// Log lines go to a file, as those of a real server do.
+	p.cmd.Stderr = log
+	if p.in, err = p.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	p.out = bufio.NewReader(out)
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	line, err := p.out.ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &p.ready)
+	}
+	if err != nil {
+		err = fmt.Errorf("it did not start: %w; its log: %s", err, p.logEnd())
+		p.end()
+		return nil, err
+	}
+	return p, nil
+}
+
+// end stops the server and waits until it is gone.
+func (p *process) end() {
+	p.client.CloseIdleConnections()
+	_ = p.in.Close()
+	_ = p.cmd.Wait()
+}
+
+func (p *process) logEnd() string {
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(0, len(text)-1000):])
+}
+
+// cpu is the time that the server has used so far.
+func (p *process) cpu() (time.Duration, error) {
+	if _, err := io.WriteString(p.in, "\n"); err != nil {
+		return 0, err
+	}
+	line, err := p.out.ReadString('\n')
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+	return time.Duration(n), err
+}
+
+// cost sends requests and returns the server's CPU time for each, in
+// microseconds.
+func (p *process) cost(ctx context.Context, requests, clients int) (float64, error) {
+	before, err := p.cpu()
+	if err != nil {
+		return 0, err
+	}
+	if err := p.load(ctx, requests, clients); err != nil {
+		return 0, fmt.Errorf("%w; its log: %s", err, p.logEnd())
+	}
+	after, err := p.cpu()
+	return float64((after - before).Microseconds()) / float64(requests), err
+}
+
+// load sends requests over several connections. Tokens follow one another, so
+// that no two requests in a row ask about the same.
+func (p *process) load(ctx context.Context, requests, clients int) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var left atomic.Int64
+	left.Store(int64(requests))
+	var running sync.WaitGroup
+	for range clients {
+		running.Go(func() {
+			for left.Add(-1) >= 0 && ctx.Err() == nil {
+				if err := p.ask(ctx, p.Tokens[p.next.Add(1)%int64(len(p.Tokens))]); err != nil {
+					stop(err)
+				}
+			}
+		})
+	}
+	running.Wait()
+	return context.Cause(ctx)
+}
+
+// ask introspects one token, which has to be a good one.
+func (p *process) ask(ctx context.Context, token string) error {
+	form := url.Values{"token": {token}, "client_ip": {"198.51.100.7"}}.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL+"/oauth2/introspect", strings.NewReader(form))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Authorization", "Bearer "+p.Caller)
+	resp, err := p.client.Do(req)
+	if err != nil {
+		return err
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK || !bytes.HasPrefix(body, []byte(`{"active":true`)) {
+		return fmt.Errorf("status %d for a good token: %.200s", resp.StatusCode, body)
+	}
+	return nil
+}
