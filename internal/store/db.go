@@ -45,6 +45,11 @@ type DB struct {
 	// scopes whose facts may have changed, so that no cache outlives the
 	// answer to a change.
 	Changed func(scopes []string)
+	// Seal and Open protect what mail holds while it waits; purpose and row
+	// name its place. Without Seal, and with MailOff, no mail is queued.
+	Seal    func(purpose, row string, plain []byte) string
+	Open    func(purpose, row, sealed string) ([]byte, error)
+	MailOff bool
 
 	write, read *sql.DB
 	dialect     *dialect

@@ -31,6 +31,9 @@ type dialect struct {
 	// settled is the condition on changes that no running transaction can
 	// still precede.
 	settled string
+	// skipLocked lets several nodes take rows of a queue without waiting for
+	// each other.
+	skipLocked string
 	// hasMigrations counts tables named schema_migrations: 0 or 1.
 	hasMigrations string
 }
@@ -67,6 +70,7 @@ CREATE TRIGGER events_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON events FOR EAC
 	backup: func(context.Context, *sql.DB, string) error {
 		return errors.New("this database is PostgreSQL: back it up with pg_dump, which takes a consistent copy while the server runs")
 	},
+	skipLocked: ` FOR UPDATE SKIP LOCKED`,
 	// Rows of transactions older than every running one cannot be overtaken.
 	settled:       `transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::bigint`,
 	hasMigrations: `SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'schema_migrations'`,

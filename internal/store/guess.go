@@ -153,6 +153,7 @@ func (tx *Tx) CleanUp(ctx context.Context) (int64, error) {
 		{`DELETE FROM known_devices WHERE expires_at < $1`, now},
 		{`DELETE FROM one_time_codes WHERE expires_at < $1`, day},
 		{`DELETE FROM totp_offers WHERE expires_at < $1`, now},
+		{`DELETE FROM outbox WHERE ended_at > 0 AND ended_at < $1`, micros(tx.Now.AddDate(0, 0, -30))},
 		{`DELETE FROM changes WHERE created_at < $1`, day},
 	} {
 		n, err := tx.exec(ctx, s.query, s.arg)

@@ -188,8 +188,12 @@ func TestMigrateIsAllOrNothing(t *testing.T) {
 func fixture(tb testing.TB, db *DB) {
 	tb.Helper()
 	town(tb, db)
+	db.Seal, db.Open = sealPlainly, openPlainly
 	change(tb, db, func(ctx context.Context, tx *Tx) error {
 		later := tx.Now.AddDate(1, 0, 0)
+		if err := tx.SendMail(ctx, identity.Mail{Kind: identity.MailVerifyEmail, To: "bob@example.com", Data: map[string]string{"link": "x"}}); err != nil {
+			return err
+		}
 		if err := errors.Join(
 			tx.SetPassword(ctx, "u-bob", "$argon2id$"), tx.AddCode(ctx, "hash", PurposePasswordReset, "u-bob", later),
 			tx.OfferTOTP(ctx, "u-bob", "sealed", later),

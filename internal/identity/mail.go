@@ -1,0 +1,28 @@
+package identity
+
+// Mail is a message to one person. What it says follows from its kind; Data
+// fills the kind's gaps with words, names and links (see package mail).
+type Mail struct {
+	Kind string
+	To   string // canonical address, see ParseEmail
+	Data map[string]string
+}
+
+// Kinds of mail.
+const (
+	MailInvitation         = "invitation"           // organization, inviter, link, expires
+	MailVerifyEmail        = "verify_email"         // link
+	MailPasswordReset      = "password_reset"       // link
+	MailPasswordResetNone  = "password_reset_none"  // why
+	MailAccountExists      = "account_exists"       //
+	MailPasswordChanged    = "password_changed"     //
+	MailTwoFactorDisabled  = "two_factor_disabled"  //
+	MailAdminPasswordReset = "admin_password_reset" // organization, link
+	MailManaged            = "managed"              // organization
+	MailDomainAtRisk       = "domain_at_risk"       // domain, organization, days
+	MailDomainLapsed       = "domain_lapsed"        // domain, organization
+	MailDomainTrouble      = "domain_trouble"       // domain, organization, days
+	MailBreakGlass         = "break_glass"          // organization, admin
+	MailGuessing           = "guessing"             //
+	MailNewDevice          = "new_device"           // device, address
+)

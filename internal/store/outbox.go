@@ -1,0 +1,150 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/identity"
+)
+
+const (
+	// mailClaim is how long one node has a message to itself.
+	mailClaim = 2 * time.Minute
+	// mailGivenUp is how old an undelivered message may grow.
+	mailGivenUp = 24 * time.Hour
+	// longestMailWait caps the doubling waits between tries, which begin at a
+	// minute.
+	longestMailWait = time.Hour
+	maxOutcome      = 300 // bytes
+)
+
+// QueuedMail is a row of the outbox.
+type QueuedMail struct {
+	ID      int64
+	Mail    identity.Mail
+	Tries   int64 // this one included, once claimed
+	Created time.Time
+	Ended   time.Time // zero: not yet delivered or given up
+	Outcome string    // of the last try, for the operator
+
+	sealed string
+}
+
+// MailEnabled says whether mail is delivered at all. Features that cannot do
+// without refuse when it is not.
+func (tx *Tx) MailEnabled() bool { return !tx.db.MailOff && tx.db.Seal != nil }
+
+// SendMail queues a message; it is delivered after the commit, at least once.
+// What it holds is sealed until then. It does nothing where mail is off.
+func (tx *Tx) SendMail(ctx context.Context, m identity.Mail) error {
+	if !tx.MailEnabled() {
+		return nil
+	}
+	text, err := json.Marshal(m.Data)
+	if err != nil {
+		return err
+	}
+	_, err = tx.exec(ctx, `INSERT INTO outbox (kind, recipient, data, tries, next_try_at, ended_at, outcome, created_at) VALUES ($1, $2, $3, 0, $4, 0, '', $4)`,
+		m.Kind, m.To, tx.db.Seal(mailPurpose, mailRow(m), text), micros(tx.Now))
+	return err
+}
+
+const mailPurpose = "outbox.data"
+
+func mailRow(m identity.Mail) string { return m.Kind + " " + m.To }
+
+// MailsSince counts the messages of a kind to an address since a moment.
+func (r *Read) MailsSince(ctx context.Context, to, kind string, since time.Time) (int64, error) {
+	return one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM outbox WHERE recipient = $1 AND kind = $2 AND created_at > $3`, to, kind, micros(since))
+}
+
+const mailColumns = `id, kind, recipient, data, tries, ended_at, outcome, created_at`
+
+func scanMail(row scanner) (m QueuedMail, err error) {
+	return m, row.Scan(&m.ID, &m.Mail.Kind, &m.Mail.To, &m.sealed, &m.Tries, moment{&m.Ended}, &m.Outcome, moment{&m.Created})
+}
+
+// ClaimMail takes the oldest message that is due for two minutes, in which
+// this node alone tries to deliver it. It reports false when none is due. A
+// message that does not open is given up.
+func (db *DB) ClaimMail(ctx context.Context) (m QueuedMail, found bool, err error) {
+	err = db.Maintain(ctx, func(tx *Tx) error {
+		found = false
+		tx.wrote = true
+		m, err = one(ctx, tx.q, scanMail, `UPDATE outbox SET tries = tries + 1, next_try_at = $2 WHERE id =
+			(SELECT id FROM outbox WHERE ended_at = 0 AND next_try_at <= $1 ORDER BY next_try_at, id LIMIT 1`+tx.dialect.skipLocked+`) RETURNING `+mailColumns,
+			micros(tx.Now), micros(tx.Now.Add(mailClaim)))
+		if errors.Is(err, errNoRow) {
+			return nil
+		}
+		found = err == nil
+		return err
+	})
+	if err != nil || !found {
+		return m, false, err
+	}
+	if m.Mail.Data, err = db.openMail(m); err != nil {
+		return m, false, errors.Join(err, db.endMail(ctx, m.ID, "cannot be opened: its key is gone"))
+	}
+	return m, true, nil
+}
+
+func (db *DB) openMail(m QueuedMail) (data map[string]string, err error) {
+	if m.sealed == "" {
+		return nil, nil
+	}
+	plain, err := db.Open(mailPurpose, mailRow(m.Mail), m.sealed)
+	if err != nil {
+		return nil, fmt.Errorf("mail %d: %w", m.ID, err)
+	}
+	return data, json.Unmarshal(plain, &data)
+}
+
+// MailDelivered ends a message: it is on its way, and its data are emptied.
+func (db *DB) MailDelivered(ctx context.Context, id int64) error {
+	return db.endMail(ctx, id, "delivered")
+}
+
+func (db *DB) endMail(ctx context.Context, id int64, outcome string) error {
+	return db.Maintain(ctx, func(tx *Tx) error {
+		_, err := tx.exec(ctx, `UPDATE outbox SET data = '', ended_at = $2, outcome = $3 WHERE id = $1 AND ended_at = 0`, id, micros(tx.Now), outcome)
+		return err
+	})
+}
+
+// MailFailed notes why a claimed message could not be delivered and when it is
+// tried again: after 1, 2, 4 … 60 minutes, until it is a day old or the reason
+// is for good. It reports whether the message was given up.
+func (db *DB) MailFailed(ctx context.Context, m QueuedMail, reason string, forGood bool) (givenUp bool, err error) {
+	if len(reason) > maxOutcome {
+		reason = reason[:maxOutcome]
+	}
+	now := db.now()
+	wait := min(time.Minute<<min(m.Tries-1, 10), longestMailWait)
+	if forGood || now.Add(wait).Sub(m.Created) > mailGivenUp {
+		return true, db.endMail(ctx, m.ID, "given up: "+reason)
+	}
+	return false, db.Maintain(ctx, func(tx *Tx) error {
+		_, err := tx.exec(ctx, `UPDATE outbox SET next_try_at = $2, outcome = $3 WHERE id = $1 AND ended_at = 0`, m.ID, micros(now.Add(wait)), reason)
+		return err
+	})
+}
+
+// HeldMail returns the newest messages that are not ended, with their data:
+// for the mailbox of a trial.
+func (db *DB) HeldMail(ctx context.Context, limit int) ([]QueuedMail, error) {
+	var list []QueuedMail
+	err := db.Once(func(r *Read) (err error) {
+		list, err = collect(ctx, r.q, scanMail, `SELECT `+mailColumns+` FROM outbox WHERE ended_at = 0 ORDER BY id DESC LIMIT $1`, limit)
+		return err
+	})
+	for i := range list {
+		if err == nil {
+			list[i].Mail.Data, err = db.openMail(list[i])
+		}
+	}
+	return list, err
+}
