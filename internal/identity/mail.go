@@ -12,6 +12,7 @@ type Mail struct {
 const (
 	MailInvitation         = "invitation"           // organization, inviter, link, expires
 	MailVerifyEmail        = "verify_email"         // link
+	MailClaimAccount       = "claim_account"        // link
 	MailPasswordReset      = "password_reset"       // link
 	MailPasswordResetNone  = "password_reset_none"  // why
 	MailAccountExists      = "account_exists"       //

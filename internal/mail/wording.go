@@ -1,0 +1,88 @@
+package mail
+
+// wording is what a kind of mail says. {gaps} are filled with the message's
+// data, {brand} and {url}.
+type wording struct {
+	subject string
+	lines   []string
+	button  string // of the link; empty: the kind has none
+}
+
+const (
+	notYou  = "If this was not you, set a new password at once with `sallyport user password-reset-request`, and tell an admin of your organization."
+	ignore  = "If you did not ask for this, ignore this mail: nothing changes."
+	noReply = "You need to do nothing."
+)
+
+// wordings holds all kinds of mail there are.
+var wordings = map[string]wording{
+	"invitation": {
+		subject: "{inviter} invites you to {organization}",
+		lines:   []string{"{inviter} invites you to join the organization {organization} at {brand}.", "The invitation is for this address only and is valid until {expires}.", "If you do not know who this is, ignore this mail."},
+		button:  "Look at the invitation",
+	},
+	"verify_email": {
+		subject: "Confirm your e-mail address",
+		lines:   []string{"Somebody signed up at {brand} with this address. If it was you, confirm the address within 24 hours.", "If it was not you, do not open the link: the account stays without any rights."},
+		button:  "Confirm the address",
+	},
+	"claim_account": {
+		subject: "Finish your sign-up",
+		lines:   []string{"Somebody signed up at {brand} with this address, and not for the first time. So that the account is yours alone, choose its password here within 24 hours; passwords that were chosen before end with it.", ignore},
+		button:  "Choose a password",
+	},
+	"password_reset": {
+		subject: "Set a new password",
+		lines:   []string{"Somebody asked for a new password for your account at {brand}. If it was you, set one within 30 minutes.", ignore},
+		button:  "Set a new password",
+	},
+	"password_reset_none": {
+		subject: "About your password",
+		lines:   []string{"Somebody asked for a new password for your account at {brand}. It cannot be set by mail: {why}.", ignore},
+	},
+	"account_exists": {
+		subject: "You already have an account",
+		lines:   []string{"Somebody tried to sign up at {brand} with this address. You have an account already: log in with it. If you have forgotten its password, ask for a new one with `sallyport user password-reset-request`.", ignore},
+	},
+	"password_changed": {
+		subject: "Your password was changed",
+		lines:   []string{"The password of your account at {brand} was changed. All sessions and tokens that were older have ended.", notYou},
+	},
+	"two_factor_disabled": {
+		subject: "Your second factor was switched off",
+		lines:   []string{"The second factor of your account at {brand} was switched off.", notYou},
+	},
+	"admin_password_reset": {
+		subject: "Set a new password",
+		lines:   []string{"An admin of {organization} asks you to set a new password for your account at {brand}. Nobody but you learns it."},
+		button:  "Set a new password",
+	},
+	"managed": {
+		subject: "{organization} now manages your account",
+		lines:   []string{"{organization} has proved that it owns the domain of your address, so it manages your account at {brand} from now on. Its admins can change your profile, end your access, and decide how you log in. They do not learn your password.", noReply},
+	},
+	"domain_at_risk": {
+		subject: "The proof of {domain} is gone",
+		lines:   []string{"The record that proves that {organization} owns {domain} cannot be found any more. Put it back within {days} days; until then nobody new becomes a managed user. `sallyport domain list` shows the record."},
+	},
+	"domain_lapsed": {
+		subject: "{domain} is no longer verified",
+		lines:   []string{"The record that proves that {organization} owns {domain} was gone for too long. The domain is no longer verified. Put the record back and verify it again with `sallyport domain verify`."},
+	},
+	"domain_trouble": {
+		subject: "The proof of {domain} cannot be checked",
+		lines:   []string{"For {days} days the name servers of {domain} have not answered whether {organization} owns it. Nothing changes, but look at them."},
+	},
+	"break_glass": {
+		subject: "Emergency access to {organization}",
+		lines:   []string{"The operator of {brand} made a session of {admin} that no rule of {organization} refuses. It lasts an hour. If nobody of you asked for it, talk to the operator now; the audit log holds what the session does."},
+	},
+	"guessing": {
+		subject: "Somebody is guessing your password",
+		lines:   []string{"Many wrong passwords or codes were entered for your account at {brand}. Guesses are slowed down, and you can still log in from where you have logged in before.", "If you were not it, there is nothing you must do; a second factor makes guessing useless: `sallyport user two-factor enable`."},
+	},
+	"new_device": {
+		subject: "A login from a new device",
+		lines:   []string{"Somebody logged in to your account at {brand} from a device that was not known before: address {address}, program {device}.", notYou},
+	},
+}
