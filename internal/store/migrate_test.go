@@ -209,6 +209,7 @@ func fixture(tb testing.TB, db *DB) {
 			tx.SetGrant(ctx, grant("organization", "org-a", "u-bob", "role:organization:admin")),
 			tx.AddProject(ctx, identity.Project{Name: "p", OrganizationID: "org-a", AccountID: "unit-a"}),
 			tx.AddToken(ctx, identity.Token{Prefix: "spp_bob00000", Kind: policy.PersonalToken, UserID: "u-bob"}),
+			tx.SetInvitation(ctx, identity.Invitation{OrganizationID: "org-a", Email: "guest@example.com", InvitedBy: "u-bob", Expires: later}, "hash"),
 		)
 	})
 }

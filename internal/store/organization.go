@@ -92,6 +92,7 @@ func (tx *Tx) DeleteOrganization(ctx context.Context, id string) error {
 		{`DELETE FROM projects WHERE organization_id = $1`, []any{id}},
 		{`DELETE FROM accounts WHERE organization_id = $1`, []any{id}},
 		{`DELETE FROM memberships WHERE organization_id = $1`, []any{id}},
+		{`DELETE FROM invitations WHERE organization_id = $1`, []any{id}},
 		{`UPDATE tokens SET revoked_at = $2 WHERE revoked_at = 0 AND user_id IN (SELECT id FROM users WHERE organization_id = $1)`, []any{id, now}},
 		{`UPDATE users SET state = 'deleted', updated_at = $2 WHERE organization_id = $1`, []any{id, now}},
 		{`UPDATE users SET managing_organization_id = '', updated_at = $2 WHERE managing_organization_id = $1`, []any{id, now}},

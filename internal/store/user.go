@@ -85,6 +85,12 @@ func (tx *Tx) SetUserState(ctx context.Context, id, state string) error {
 			return err
 		}
 	}
+	if state == identity.StateDeleted {
+		// The next holder of the address inherits no invitation.
+		if _, err := tx.exec(ctx, `DELETE FROM invitations WHERE email = (SELECT email FROM users WHERE id = $1)`, id); err != nil {
+			return err
+		}
+	}
 	_, err := tx.exec(ctx, `UPDATE users SET state = $2, updated_at = $3 WHERE id = $1`, id, state, micros(tx.Now))
 	return err
 }
