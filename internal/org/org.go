@@ -25,6 +25,10 @@ type Service struct {
 	PublicURL string
 	Log       *slog.Logger
 	Rand      io.Reader // nil: the system's
+	// Hasher and Rules are for the passwords of people who sign up by
+	// invitation.
+	Hasher *credential.Hasher
+	Rules  credential.Rules
 	// MaxTokenAge is the longest lifetime a new personal or application token
 	// may be given; zero: 366 days. AllowLongTokens raises it to the ten years
 	// of the compatible API.
