@@ -27,13 +27,6 @@ func (a *app) organizationUserList() *cobra.Command {
 	return c
 }
 
-func (a *app) organizationUserInvite() *cobra.Command {
-	return a.organizationVerb("invite EMAIL", "Invite somebody by e-mail", cobra.ExactArgs(1),
-		func(ctx context.Context, api *sallyport.Client, org string, args []string) error {
-			return notOffered(api.Invite(ctx, org, sallyport.CreateInvitation{UserEmail: args[0]}), "invitations", "organization_not_found")
-		})
-}
-
 func (a *app) organizationUserToken() *cobra.Command {
 	return noun("user-token", "The tokens of members", a.organizationUserTokenList(), a.organizationUserTokenRevoke())
 }
