@@ -12,6 +12,16 @@ type PasswordChange struct {
 	NewPassword string `json:"new_password"` // 8 to 256 characters
 }
 
+// PasswordResetRequest is the body of POST /v1/user/password_reset_request.
+type PasswordResetRequest struct {
+	Email string `json:"email"` // at most 254 bytes
+}
+
+// PasswordReset is the body of POST /v1/user/password_reset/{code}.
+type PasswordReset struct {
+	NewPassword string `json:"new_password"` // 8 to 256 characters
+}
+
 // NewToken is the answer of calls that replace the caller's session.
 type NewToken struct {
 	Token string `json:"token"`
@@ -49,6 +59,27 @@ func (c *Client) ChangePassword(ctx context.Context, in PasswordChange) (string,
 	var out NewToken
 	err := c.call(ctx, http.MethodPut, []string{"v1", "me", "password"}, nil, in, &out)
 	return out.Token, err
+}
+
+// RequestPasswordReset asks for a mail to set a new password with, and returns
+// the server's sentence, which is the same whether or not somebody has the
+// address.
+func (c *Client) RequestPasswordReset(ctx context.Context, email string) (string, error) {
+	anonymous := *c
+	anonymous.Token = ""
+	var out Message
+	err := anonymous.call(ctx, http.MethodPost, []string{"v1", "user", "password_reset_request"}, nil, PasswordResetRequest{Email: email}, &out)
+	return out.Message, err
+}
+
+// ResetPassword sets a new password with a mailed code, and returns the
+// server's sentence about it. It logs nobody in.
+func (c *Client) ResetPassword(ctx context.Context, code, password string) (string, error) {
+	anonymous := *c
+	anonymous.Token = ""
+	var out Message
+	err := anonymous.call(ctx, http.MethodPost, []string{"v1", "user", "password_reset", code}, nil, PasswordReset{NewPassword: password}, &out)
+	return out.Message, err
 }
 
 // PasswordStrength judges the password of a user to come.

@@ -34,6 +34,13 @@ type CreateUser struct {
 	Tenant   string `json:"tenant,omitzero"`   // accepted and ignored
 }
 
+// VerifiedEmail is the answer of POST /v1/user/verify_email/{code}.
+type VerifiedEmail struct {
+	InviteDetails struct {
+		UserEmail string `json:"user_email"` // the address that is confirmed
+	} `json:"invite_details"`
+}
+
 // Message is the answer of calls that have nothing to return but a sentence.
 type Message struct {
 	Message string `json:"message"`
@@ -75,12 +82,33 @@ func deviceCookie(h http.Header) string {
 	return ""
 }
 
-// CreateUser signs up and returns a session token.
+// CreateUser signs up and returns a session token. Until the mailed code has
+// confirmed the address, the session is good for ResendVerification and Logout
+// alone. When the address has an account already the answer is the same, and
+// the token opens nothing.
 func (c *Client) CreateUser(ctx context.Context, in CreateUser) (out UserAuth, err error) {
 	anonymous := *c
 	anonymous.Token = ""
 	err = anonymous.call(ctx, http.MethodPost, []string{"v1", "user"}, nil, in, &out)
 	return out, err
+}
+
+// VerifyEmail confirms an address with the code that was mailed to it, and
+// returns the address.
+func (c *Client) VerifyEmail(ctx context.Context, code string) (string, error) {
+	anonymous := *c
+	anonymous.Token = ""
+	var out VerifiedEmail
+	err := anonymous.call(ctx, http.MethodPost, []string{"v1", "user", "verify_email", code}, nil, nil, &out)
+	return out.InviteDetails.UserEmail, err
+}
+
+// ResendVerification asks for another mail to confirm the caller's address,
+// and returns the server's sentence about it.
+func (c *Client) ResendVerification(ctx context.Context) (string, error) {
+	var out Message
+	err := c.call(ctx, http.MethodPost, []string{"v1", "me", "verify_email"}, nil, nil, &out)
+	return out.Message, err
 }
 
 // Logout ends the token of this client.

@@ -149,7 +149,7 @@ func (w *world) user(organizations ...string) string {
 
 func (w *world) addUser(change func(*identity.User), organizations ...string) string {
 	w.tb.Helper()
-	u := identity.User{ID: w.name("u"), State: identity.StateActive, RealName: "Bob"}
+	u := identity.User{ID: w.name("u"), State: identity.StateActive, RealName: "Bob", EmailConfirmed: w.clock.now()}
 	u.Email = u.ID + "@a.example"
 	change(&u)
 	w.update(store.User(u.ID), func(ctx context.Context, tx *store.Tx) error {

@@ -23,6 +23,9 @@ type Need struct {
 	Fresh bool
 	// Session refuses everything but sessions: the action needs a person.
 	Session bool
+	// Unconfirmed lets people in whose e-mail address is not confirmed yet:
+	// they may confirm it, ask for another mail, and log out.
+	Unconfirmed bool
 }
 
 // Levels that are not the name of a permission.
@@ -60,6 +63,9 @@ func (n Need) covered(p *identity.Principal) bool {
 // demand refuses callers that the policy accepts but that an action must not
 // be done by.
 func (n Need) demand(p *identity.Principal, now time.Time) error {
+	if !n.Unconfirmed && !p.User.Application && p.User.EmailConfirmed.IsZero() {
+		return identity.Forbiddenf("email_not_confirmed", "confirm your e-mail address first: open the link that was mailed to %s, or ask for another with `sallyport user verify-email --resend`", p.User.Email)
+	}
 	if n.Person && p.User.Application {
 		return identity.Forbiddenf("action_forbidden_for_application_users", "application users cannot do this; a person has to, from a login of their own")
 	}

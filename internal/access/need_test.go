@@ -144,7 +144,7 @@ func TestDemands(t *testing.T) {
 		{name: "but for a session it is", kind: policy.PersonalToken, login: password, need: Need{Fresh: true, Session: true}, code: "session_required"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := &identity.Principal{User: &identity.User{Application: c.application, SecondFactor: c.factor}, Token: &identity.Token{Kind: c.kind, Authentication: c.login}}
+			p := &identity.Principal{User: &identity.User{Application: c.application, SecondFactor: c.factor, EmailConfirmed: start}, Token: &identity.Token{Kind: c.kind, Authentication: c.login}}
 			err := c.need.demand(p, start.Add(c.after))
 			if c.code == "" {
 				if err != nil {
@@ -161,6 +161,25 @@ func TestDemands(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Row EML-07: before the address is confirmed, only what confirms it is open.
+func TestEML07UnconfirmedPeopleOnlyConfirm(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		unconfirmed := func(u *identity.User) { u.EmailConfirmed = time.Time{} }
+		o := w.organization()
+		for _, kind := range []policy.CredentialKind{policy.Session, policy.PersonalToken} {
+			bearer := w.token(kind, w.addUser(unconfirmed, o))
+			for _, organization := range []string{"", o} {
+				w.refused(bearer, organization, "email_not_confirmed")
+				w.accepted(bearer, organization, needing(Need{Unconfirmed: true}))
+			}
+		}
+		// Application users have no address of their own.
+		w.accepted(w.token(policy.ApplicationToken, w.addUser(func(u *identity.User) {
+			u.Application, u.OrganizationID, u.EmailConfirmed = true, o, time.Time{}
+		}, o)), o)
+	})
 }
 
 // The policy comes first: what a route demands of callers is not told to those

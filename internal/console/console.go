@@ -11,6 +11,7 @@ import (
 	"net/url"
 
 	"github.com/sallyport/sallyport/internal/login"
+	"github.com/sallyport/sallyport/internal/org"
 )
 
 //go:embed pages/*.html style.css
@@ -19,10 +20,14 @@ var files embed.FS
 // Pages serves the pages. Set all fields before calling Handler.
 type Pages struct {
 	Login     *login.Service
+	Org       *org.Service
 	Brand     string
 	PublicURL string
 	// Ready is nil when the server can answer requests.
 	Ready func(context.Context) error
+	// Mailbox returns what a trial would have mailed, newest first; nil where
+	// mail is really sent. Whoever reaches the port reads it.
+	Mailbox func(context.Context) ([]Letter, error)
 }
 
 var templates = template.Must(template.ParseFS(files, "pages/*.html"))
@@ -33,6 +38,9 @@ type view struct {
 	Code, Problem           string
 	Done                    bool
 	Command, Words          string
+	Invited                 *org.Invited // nil: nothing to show
+	Email, RealName         string
+	Letters                 []Letter
 }
 
 // Handler answers what the API does not.
@@ -44,6 +52,13 @@ func (p *Pages) Handler() http.Handler {
 	mux.HandleFunc("GET /profile/tokens", p.hint("Tokens", "List, make and revoke your tokens from a terminal:", "sallyport user access-token list"))
 	mux.HandleFunc("GET /reset", p.resetForm)
 	mux.Handle("POST /reset", http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.reset)))
+	mux.HandleFunc("GET /verify", p.verifyForm)
+	mux.Handle("POST /verify", http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.verify)))
+	if p.Mailbox != nil {
+		mux.HandleFunc("GET /dev/mailbox", p.mailbox)
+	}
+	mux.HandleFunc("GET /invitation", p.invitationForm)
+	mux.Handle("POST /invitation", http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.signUpInvited)))
 	mux.HandleFunc("GET /style.css", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "public, max-age=3600")
 		http.ServeFileFS(w, r, files, "style.css")

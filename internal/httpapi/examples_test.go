@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/base32"
 	"encoding/json"
 	"net/http"
@@ -127,6 +128,11 @@ func (w *world) examples() map[string]example {
 		"TwoFactorAuthConfigure":            {body: fieldsOf{"method": "otp", "password": servertest.AdminPassword}},
 		"TwoFactorAuthConfigureOTP":         {body: fieldsOf{"password": servertest.AdminPassword}, prepare: offerTwoFactor},
 
+		"UserCreate":               {body: fieldsOf{"email": "new@a.example", "real_name": "New", "password": "seven purple umbrellas sing"}},
+		"UserVerifyEmail":          {prepare: signUp},
+		"UserVerifyEmailResend":    {prepare: signUp},
+		"UserPasswordResetRequest": {body: fieldsOf{"email": "bob@a.example"}},
+
 		"UserInfo":                      {},
 		"UserUpdate":                    {body: fieldsOf{"real_name": "Alice Liddell", "city": "Oxford", "country": "GB", "job_title": "Explorer", "department": "Wonders"}},
 		"UserAuthenticationMethodsList": {},
@@ -153,6 +159,14 @@ func (w *world) examples() map[string]example {
 		"OrganizationUserTokensList":        {},
 		"OrganizationUserRevokeToken":       {path: carolToken},
 		"OrganizationMemberPermissionsList": {},
+
+		"OrganizationUserInvitationsList":  {},
+		"OrganizationUserInvite":           {prepare: mailOn, body: fieldsOf{"user_email": "guest@a.example"}},
+		"OrganizationUserInvitationLink":   {prepare: mailOff, body: fieldsOf{"user_email": "guest@a.example"}},
+		"OrganizationUserInvitationDelete": {prepare: inviteGuest},
+		"OrganizationUserInvitationAccept": {prepare: inviteMember, body: fieldsOf{"action": "accept"}, organization: w.OrganizationID},
+		"InvitationAccept":                 {prepare: inviteMember, organization: w.OrganizationID},
+		"InvitationSignUp":                 {prepare: inviteGuest, body: fieldsOf{"real_name": "Guest", "password": "seven purple umbrellas sing"}, organization: w.OrganizationID},
 
 		"PermissionsGet":    {},
 		"PermissionsSet":    {body: fieldsOf{"permissions": grants}},
@@ -211,6 +225,39 @@ func (w *world) examples() map[string]example {
 		"OpenAPIGet": {},
 		"DocsGet":    {},
 	}
+}
+
+// signUp makes an account whose address is not confirmed.
+func signUp(tb testing.TB, w *world, e *example) {
+	tb.Helper()
+	email := rand.Text() + "@new.example"
+	body := fieldsOf{"email": email, "real_name": "New", "password": "seven purple umbrellas sing"}
+	e.token = w.Do(tb, http.MethodPost, "/v1/user", "", body).Want(http.StatusOK).String("token")
+	e.path = map[string]string{"verification_code": w.MailedCode(tb, strings.ToLower(email), identity.MailVerifyEmail)}
+}
+
+func mailOn(_ testing.TB, w *world, _ *example)  { w.DB.MailOff = false }
+func mailOff(_ testing.TB, w *world, _ *example) { w.DB.MailOff = true }
+
+// inviteGuest invites an address without an account.
+func inviteGuest(tb testing.TB, w *world, e *example) {
+	tb.Helper()
+	w.invite(tb, e, strings.ToLower(rand.Text())+"@guest.example")
+}
+
+// inviteMember invites the super admin of the other organization, who calls.
+func inviteMember(tb testing.TB, w *world, e *example) {
+	tb.Helper()
+	eve := w.Eve(tb)
+	e.token = eve.Session
+	w.invite(tb, e, w.Value(tb, `SELECT email FROM users WHERE id = $1`, eve.UserID))
+}
+
+func (w *world) invite(tb testing.TB, e *example, email string) {
+	tb.Helper()
+	w.DB.MailOff = false
+	w.Do(tb, http.MethodPost, "/v1/organization/"+w.OrganizationID+"/invitation", w.AdminToken, fieldsOf{"user_email": email}).Want(http.StatusNoContent)
+	e.path = map[string]string{"user_email": email, "invitation_code": w.MailedCode(tb, email, identity.MailInvitation)}
 }
 
 // offerTwoFactor is the step before the second factor is confirmed.

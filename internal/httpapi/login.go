@@ -32,6 +32,7 @@ func (a *API) loginRoutes() []route {
 		},
 		{
 			method: "POST", path: "/v1/me/logout", id: "UserLogout", tag: tag, summary: "End the presented token",
+			need:   access.Need{Unconfirmed: true},
 			status: 200, event: "logout", handler: read(a.logout),
 		},
 		{
@@ -106,14 +107,8 @@ func (a *API) changePassword(ctx context.Context, c *Call, in sallyport.Password
 	return sallyport.NewToken{Token: token}, err
 }
 
-// newPassword is the body of a password reset.
-type newPassword struct {
-	NewPassword string `json:"new_password"`
-}
-
-func (a *API) resetPassword(ctx context.Context, c *Call, in newPassword) (sallyport.Message, error) {
-	from := login.Caller{Client: c.Client(), UserAgent: c.UserAgent, RequestID: c.RequestID}
-	err := a.Login.ResetPasswordFrom(ctx, from, c.Path("verification_code"), in.NewPassword)
+func (a *API) resetPassword(ctx context.Context, c *Call, in sallyport.PasswordReset) (sallyport.Message, error) {
+	err := a.Login.ResetPasswordFrom(ctx, c.caller(), c.Path("verification_code"), in.NewPassword)
 	return sallyport.Message{Message: "The password is set. Log in with it."}, err
 }
 

@@ -188,7 +188,10 @@ func (s *Service) alarm(ctx context.Context, g guess) error {
 		}
 		e.Outcome = identity.Refused
 		e.Detail = detail(map[string]any{"factor": g.factor, "failures": g.failures, "known_device": g.who.device != ""})
-		return tx.RecordRefusal(ctx, e)
+		if err := tx.RecordRefusal(ctx, e); err != nil {
+			return err
+		}
+		return mailAtMost(ctx, tx, identity.Mail{Kind: identity.MailGuessing, To: g.who.user.Email}, 1, 24*time.Hour)
 	})
 }
 

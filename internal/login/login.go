@@ -279,5 +279,8 @@ func recordLogin(ctx context.Context, tx *store.Tx, u *identity.User, how policy
 	e.Detail = detail(map[string]any{
 		"method": how.Method, "second_factor": how.SecondFactor, "known_device": known, "user_agent": short(from.UserAgent),
 	})
-	return tx.Record(ctx, e)
+	if err := tx.Record(ctx, e); err != nil || known {
+		return err
+	}
+	return mailNewDevice(ctx, tx, u, from)
 }

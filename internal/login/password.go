@@ -69,7 +69,10 @@ func setPassword(ctx context.Context, tx *store.Tx, u *identity.User, phc, actio
 	if err != nil {
 		return err
 	}
-	return tx.Record(ctx, e)
+	if err := tx.Record(ctx, e); err != nil {
+		return err
+	}
+	return tx.SendMail(ctx, identity.Mail{Kind: identity.MailPasswordChanged, To: u.Email})
 }
 
 func (s *Service) hash(ctx context.Context, password string) (string, error) {
@@ -171,8 +174,10 @@ func (s *Service) reset(ctx context.Context, from Caller, code, chosen string) e
 		if !mayReset(&user) {
 			return store.NoCode()
 		}
-		if err := tx.ConfirmEmail(ctx, userID); err != nil {
-			return err
+		if user.EmailConfirmed.IsZero() {
+			if err := claim(ctx, tx, &user); err != nil {
+				return err
+			}
 		}
 		// Who reads the mail is no stranger: guesses of others no longer
 		// stand in the way of the new password.

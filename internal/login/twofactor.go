@@ -125,7 +125,10 @@ func (s *Service) disable(ctx context.Context, p *identity.Principal, who *subje
 		if err := tx.RemoveTOTP(ctx, user.ID); err != nil {
 			return err
 		}
-		return endOthers(ctx, tx, &user, p.Token.Prefix, "two_factor_disabled", "switched the second factor off")
+		if err := endOthers(ctx, tx, &user, p.Token.Prefix, "two_factor_disabled", "switched the second factor off"); err != nil {
+			return err
+		}
+		return tx.SendMail(ctx, identity.Mail{Kind: identity.MailTwoFactorDisabled, To: user.Email})
 	})
 	if errors.Is(err, errReplayed) {
 		return s.replayed(ctx, code.guess)

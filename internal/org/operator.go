@@ -150,7 +150,10 @@ func (s *Service) Recover(ctx context.Context, organizationID, email string) (to
 		if err != nil {
 			return err
 		}
-		return tx.Record(ctx, breakGlassEvent(o, userID, canonical, expires))
+		if err := tx.Record(ctx, breakGlassEvent(o, userID, canonical, expires)); err != nil {
+			return err
+		}
+		return mailAdmins(ctx, tx, o, identity.Mail{Kind: identity.MailBreakGlass, Data: map[string]string{"organization": o.Name, "admin": canonical}})
 	})
 	if err != nil {
 		return "", time.Time{}, err

@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/sallyport/sallyport/internal/mail"
 )
 
 // Config is the configuration of a server. Flags win over the environment,
@@ -33,6 +35,11 @@ type Config struct {
 	AllowLongTokens   bool
 	LogLevel          string
 	LogFormat         string
+	SMTPURL           string
+	MailFrom          string
+	// HoldMail keeps mail in the outbox, to be read at /dev/mailbox; only
+	// --dev sets it.
+	HoldMail bool
 
 	publicURLSet, databaseSet, keyFileSet bool
 }
@@ -124,6 +131,16 @@ var settings = []setting{
 		b, err := strconv.ParseBool(v)
 		c.AllowLongTokens = b
 		return wordBool(err)
+	}},
+	{"smtp-url", "none: nothing is mailed", "mail server: smtp://HOST:PORT, smtp://USER:PASSWORD@HOST:PORT or smtps://…", func(c *Config, v string) error {
+		_, err := mail.NewSender(v, "somebody@example.com", "x")
+		c.SMTPURL = v
+		return err
+	}},
+	{"mail-from", "none", "sender of mails: name@example.com, or Name <name@example.com>", func(c *Config, v string) error {
+		_, err := mail.NewSender("smtp://localhost", v, "x")
+		c.MailFrom = v
+		return err
 	}},
 	{"log-level", "info", "debug, info, warn or error", func(c *Config, v string) error {
 		if _, err := logLevel(v); err != nil {
@@ -289,6 +306,9 @@ func (c *Config) complete() error {
 	if !c.keyFileSet {
 		c.SecretKeyFile = filepath.Join(c.DataDir, "secret.key")
 	}
+	if c.SMTPURL != "" && c.MailFrom == "" {
+		return &ConfigError{"SALLYPORT_MAIL_FROM", errors.New("set it to the address that mails come from, because SALLYPORT_SMTP_URL is set")}
+	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return &ConfigError{certificateSettings, errors.New("set both or neither")}
 	}
@@ -308,6 +328,18 @@ func (c *Config) complete() error {
 		return &ConfigError{"SALLYPORT_PUBLIC_URL", errors.New("set it to the address that people type, because links are made from it")}
 	}
 	return nil
+}
+
+// sender is the way to the mail server; nil where none is set.
+func (c *Config) sender() (*mail.Sender, error) {
+	if c.SMTPURL == "" || c.HoldMail {
+		return nil, nil
+	}
+	s, err := mail.NewSender(c.SMTPURL, c.MailFrom, c.Brand)
+	if err != nil {
+		return nil, &ConfigError{"SALLYPORT_SMTP_URL", err}
+	}
+	return s, nil
 }
 
 // loopback says whether an address to listen on is reached from this machine

@@ -32,6 +32,8 @@ var sample = map[string]struct {
 	"password-min-length":  {"20", func(c *Config) { c.PasswordMinLength = 20 }},
 	"allow-long-tokens":    {"true", func(c *Config) { c.AllowLongTokens = true }},
 	"log-level":            {"debug", func(c *Config) { c.LogLevel = "debug" }},
+	"smtp-url":             {"smtps://me:word@mail.example", func(c *Config) { c.SMTPURL = "smtps://me:word@mail.example" }},
+	"mail-from":            {"no-reply@a.example", func(c *Config) { c.MailFrom = "no-reply@a.example" }},
 	"log-format":           {"text", func(c *Config) { c.LogFormat = "text" }},
 }
 
@@ -76,11 +78,13 @@ func TestEverySetting(t *testing.T) {
 			want := plain(t)
 			c.want(&want)
 			flags, env, yaml := map[string]string{s.name: c.value}, map[string]string{s.Env(): c.value}, s.key()+": "+c.value+"\n"
-			// A certificate comes with its key.
-			other := map[string]string{"tls-cert": "tls-key", "tls-key": "tls-cert"}[s.name]
+			// A certificate comes with its key, a mail server with a sender.
+			other := map[string]string{"tls-cert": "tls-key", "tls-key": "tls-cert", "smtp-url": "mail-from"}[s.name]
 			if other != "" {
 				sample[other].want(&want)
-				want.PublicURL = "https://127.0.0.1:8080"
+				if want.TLSCert != "" {
+					want.PublicURL = "https://127.0.0.1:8080"
+				}
 				value := sample[other].value
 				flags[other], env["SALLYPORT_"+strings.ToUpper(strings.ReplaceAll(other, "-", "_"))] = value, value
 				yaml += strings.ReplaceAll(other, "-", "_") + ": " + value + "\n"

@@ -39,6 +39,7 @@ func (t Terminal) serveDev(ctx context.Context, c Config) error {
 	c.DataDir = ".sallyport"
 	c.DatabaseURL = "sqlite:" + filepath.Join(c.DataDir, "sallyport.db")
 	c.SecretKeyFile = filepath.Join(c.DataDir, "secret.key")
+	c.HoldMail = true
 	if c.LogLevel == "info" {
 		c.LogLevel = "warn"
 	}
@@ -142,6 +143,7 @@ func (t Terminal) printDev(s *Server, login devLogin) {
   organization  %s  %s
   e-mail        %s
   password      %s
+  mail          %s/dev/mailbox  (nothing is sent; it waits there to be read)
 
 Try this in another terminal, in the same folder:
 
@@ -151,6 +153,6 @@ Try this in another terminal, in the same folder:
   %s organization authentication-policy update --personal-tokens-enabled=false
   SALLYPORT_TOKEN=THE_TOKEN %s project list     # refused, with the reason and the remedy
 
-`, s.Config.Brand, s.Config.PublicURL, s.Config.DataDir, devOrganization, login.organizationID, login.Email, login.Password,
+`, s.Config.Brand, s.Config.PublicURL, s.Config.DataDir, devOrganization, login.organizationID, login.Email, login.Password, s.Config.PublicURL,
 		s.Config.PublicURL, self, login.Email, self, self, self)
 }

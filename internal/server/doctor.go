@@ -66,7 +66,7 @@ func (t Terminal) examine(ctx context.Context, cmd *cobra.Command) []finding {
 		return []finding{{what: "configuration", err: err}}
 	}
 	list := []finding{{what: "configuration", note: "listens on " + c.Listen + ", public address " + c.PublicURL}}
-	list = append(list, examineCertificate(&c), examineProxies(&c))
+	list = append(list, examineCertificate(&c), examineProxies(&c), examineMail(ctx, &c))
 	o, err := openExisting(&c)
 	if err != nil {
 		return append(list, finding{what: "database", err: err})
@@ -116,6 +116,20 @@ func examineProxies(c *Config) finding {
 			f.note = fmt.Sprintf("%s: %s is wide: every host in it can forge its address; name the proxies alone", warn, p)
 		}
 	}
+	return f
+}
+
+func examineMail(ctx context.Context, c *Config) finding {
+	f := finding{what: "mail", note: "no mail server: sign-up, password resets by mail and notices are off; set SALLYPORT_SMTP_URL"}
+	sender, err := c.sender()
+	if err != nil || sender == nil {
+		f.err = err
+		return f
+	}
+	if err := sender.Probe(ctx); err != nil {
+		f.err = fmt.Errorf("%w; check SALLYPORT_SMTP_URL and whether this machine may connect to it", err)
+	}
+	f.note = sender.Address() + " answers"
 	return f
 }
 

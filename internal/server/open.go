@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sallyport/sallyport/internal/credential"
+	"github.com/sallyport/sallyport/internal/mail"
 	"github.com/sallyport/sallyport/internal/store"
 )
 
@@ -21,6 +22,7 @@ import (
 type opened struct {
 	db   *store.DB
 	keys *credential.Keyring
+	mail *mail.Sender // nil without an SMTP server
 }
 
 // open opens the database and the keys of a configuration, making both for
@@ -39,7 +41,13 @@ func open(c *Config) (*opened, error) {
 	if err != nil {
 		return nil, &ConfigError{"SALLYPORT_DATABASE_URL", err}
 	}
-	return &opened{db, keys}, nil
+	o := &opened{db: db, keys: keys}
+	db.Seal, db.Open = keys.Seal, keys.Open
+	if o.mail, err = c.sender(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	db.MailOff = o.mail == nil && !c.HoldMail
+	return o, nil
 }
 
 // openExisting is open for commands that look at a database or copy it. They

@@ -22,6 +22,7 @@ import (
 	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/httpapi"
 	"github.com/sallyport/sallyport/internal/login"
+	"github.com/sallyport/sallyport/internal/mail"
 	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/internal/store"
 )
@@ -48,10 +49,13 @@ type Server struct {
 	Login  *login.Service
 	Org    *org.Service
 	Log    *slog.Logger
+	// Mail delivers the outbox; nil without an SMTP server.
+	Mail *mail.Sender
 	// Notice is how long Serve takes new requests after it was asked to stop.
 	Notice time.Duration
 
 	handler  http.Handler
+	mailed   chan struct{}
 	stopping atomic.Bool
 	work     sync.WaitGroup
 	cancel   context.CancelFunc
@@ -84,7 +88,8 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 
 // wire connects the rooms.
 func wire(c Config, o *opened, log *slog.Logger) *Server {
-	s := &Server{Config: c, DB: o.db, Keys: o.keys, Log: log, unlock: func() {}, cancel: func() {}}
+	s := &Server{Config: c, DB: o.db, Keys: o.keys, Log: log, Mail: o.mail, mailed: make(chan struct{}, 1), unlock: func() {}, cancel: func() {}}
+	s.DB.Mailed = s.wakeMail
 	s.Hasher = &credential.Hasher{Keys: o.keys}
 	s.Access = access.New(o.db, o.keys, c.PublicURL, log)
 	s.Login = &login.Service{
@@ -93,9 +98,13 @@ func wire(c Config, o *opened, log *slog.Logger) *Server {
 	}
 	s.Org = &org.Service{
 		DB: o.db, Keys: o.keys, Brand: c.Brand, PublicURL: c.PublicURL, Log: log, AllowLongTokens: c.AllowLongTokens,
+		Hasher: s.Hasher, Rules: s.Login.Rules,
 		Flush: func() error { return s.Access.FlushUses(context.Background()) },
 	}
-	pages := &console.Pages{Login: s.Login, Brand: c.Brand, PublicURL: c.PublicURL, Ready: s.ready}
+	pages := &console.Pages{Login: s.Login, Org: s.Org, Brand: c.Brand, PublicURL: c.PublicURL, Ready: s.ready}
+	if c.HoldMail {
+		pages.Mailbox = s.mailbox
+	}
 	api := &httpapi.API{
 		Access: s.Access, Login: s.Login, Org: s.Org, Log: log, PublicURL: c.PublicURL, Brand: c.Brand,
 		Proxies:      access.Proxies{Trusted: c.TrustedProxies, Forwarded: c.ForwardedHeader},
@@ -130,6 +139,9 @@ func (s *Server) Start() {
 	s.cancel = cancel
 	s.work.Go(func() { s.Access.Run(ctx) })
 	s.work.Go(func() { s.clean(ctx) })
+	if s.Mail != nil {
+		s.work.Go(func() { s.deliver(ctx) })
+	}
 }
 
 // clean removes what no longer matters, now and then.

@@ -85,10 +85,9 @@ func TestEML05_NoPathChangesALoginAddress(t *testing.T) {
 			"email_verified": true, "email_confirmed_at": 1, "state": "deleted", "managing_organization_id": s.OrganizationID,
 			"application": true, "organization_id": s.OrganizationID, "is_super_admin": true,
 		}
-		// Unconfirmed: the operator vouched for nobody.
 		id := "u0c0ffee0c0f"
 		s.change(t, store.User(id), func(ctx context.Context, tx *store.Tx) error {
-			return tx.AddUser(ctx, identity.User{ID: id, Email: "carol@b.example", RealName: "Carol", State: identity.StateActive})
+			return tx.AddUser(ctx, identity.User{ID: id, Email: "carol@b.example", EmailConfirmed: tx.Now, RealName: "Carol", State: identity.StateActive})
 		})
 		carol := s.Session(t, id)
 		s.nothing(t, "a profile's smuggled fields", func() {

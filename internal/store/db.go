@@ -50,6 +50,8 @@ type DB struct {
 	Seal    func(purpose, row string, plain []byte) string
 	Open    func(purpose, row, sealed string) ([]byte, error)
 	MailOff bool
+	// Mailed is called after a commit that queued mail.
+	Mailed func()
 
 	write, read *sql.DB
 	dialect     *dialect
@@ -113,6 +115,7 @@ type Tx struct {
 	wrote    bool
 	events   int
 	recorded []string // scopes to append to the change log
+	mailed   bool
 }
 
 // ErrNoEvent is a programming error: a change without its audit event.
@@ -159,6 +162,7 @@ func (db *DB) Maintain(ctx context.Context, fn func(*Tx) error) error {
 
 func (db *DB) change(ctx context.Context, actor identity.Actor, scope Scope, fn func(*Tx) error) error {
 	var touched []string
+	var mailed bool
 	err := db.retry(ctx, func() error {
 		sqlTx, err := db.write.BeginTx(ctx, nil)
 		if err != nil {
@@ -177,8 +181,12 @@ func (db *DB) change(ctx context.Context, actor identity.Actor, scope Scope, fn 
 		if touched, err = tx.logChanges(ctx); err != nil {
 			return err
 		}
+		mailed = tx.mailed
 		return sqlTx.Commit()
 	})
+	if err == nil && mailed && db.Mailed != nil {
+		db.Mailed()
+	}
 	// Also after a failed commit: it may have happened all the same.
 	if db.Changed != nil && len(touched) > 0 {
 		db.Changed(touched)

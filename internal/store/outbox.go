@@ -35,7 +35,7 @@ type QueuedMail struct {
 
 // MailEnabled says whether mail is delivered at all. Features that cannot do
 // without refuse when it is not.
-func (tx *Tx) MailEnabled() bool { return !tx.db.MailOff && tx.db.Seal != nil }
+func (tx *Tx) MailEnabled() bool { return tx.db.MailEnabled() }
 
 // SendMail queues a message; it is delivered after the commit, at least once.
 // What it holds is sealed until then. It does nothing where mail is off.
@@ -43,11 +43,13 @@ func (tx *Tx) SendMail(ctx context.Context, m identity.Mail) error {
 	if !tx.MailEnabled() {
 		return nil
 	}
+	tx.mailed = true
 	text, err := json.Marshal(m.Data)
 	if err != nil {
 		return err
 	}
-	_, err = tx.exec(ctx, `INSERT INTO outbox (kind, recipient, data, tries, next_try_at, ended_at, outcome, created_at) VALUES ($1, $2, $3, 0, $4, 0, '', $4)`,
+	// Not tx.exec: a message is no change that needs an event of its own.
+	_, err = tx.q.ExecContext(ctx, `INSERT INTO outbox (kind, recipient, data, tries, next_try_at, ended_at, outcome, created_at) VALUES ($1, $2, $3, 0, $4, 0, '', $4)`,
 		m.Kind, m.To, tx.db.Seal(mailPurpose, mailRow(m), text), micros(tx.Now))
 	return err
 }
@@ -71,6 +73,15 @@ func scanMail(row scanner) (m QueuedMail, err error) {
 // this node alone tries to deliver it. It reports false when none is due. A
 // message that does not open is given up.
 func (db *DB) ClaimMail(ctx context.Context) (m QueuedMail, found bool, err error) {
+	// Looking costs no lock; most of the time there is nothing.
+	var due int64
+	err = db.Once(func(r *Read) (err error) {
+		due, err = one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM outbox WHERE ended_at = 0 AND next_try_at <= $1`, micros(r.Now))
+		return err
+	})
+	if err != nil || due == 0 {
+		return m, false, err
+	}
 	err = db.Maintain(ctx, func(tx *Tx) error {
 		found = false
 		tx.wrote = true
@@ -148,3 +159,6 @@ func (db *DB) HeldMail(ctx context.Context, limit int) ([]QueuedMail, error) {
 	}
 	return list, err
 }
+
+// MailEnabled says whether mail is delivered at all.
+func (db *DB) MailEnabled() bool { return !db.MailOff && db.Seal != nil }

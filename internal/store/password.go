@@ -56,7 +56,10 @@ func (tx *Tx) Rehash(ctx context.Context, userID, oldPHC, newPHC string) error {
 }
 
 // Purposes of one-time codes.
-const PurposePasswordReset = "password_reset"
+const (
+	PurposePasswordReset = "password_reset"
+	PurposeVerifyEmail   = "verify_email"
+)
 
 // AddCode stores a one-time code's hash, replacing older codes of the same
 // purpose and user.
@@ -97,6 +100,12 @@ func (r *Read) TOTPSecret(ctx context.Context, userID string) (sealed string, la
 		return "", 0, nil
 	}
 	return sealed, lastStep, err
+}
+
+// ForgetTOTPOffer takes an offer back.
+func (tx *Tx) ForgetTOTPOffer(ctx context.Context, userID string) error {
+	_, err := tx.exec(ctx, `DELETE FROM totp_offers WHERE user_id = $1`, userID)
+	return err
 }
 
 // AcceptTOTPStep moves the last accepted time step forward. It reports false

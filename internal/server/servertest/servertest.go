@@ -101,6 +101,7 @@ func Start(tb testing.TB, o Options) *Server {
 		tb.Fatal(err)
 	}
 	config.Listen, config.PublicURL = l.Addr().String(), "http://"+l.Addr().String()
+	config.HoldMail = true // see Server.Mails
 	if o.Config != nil {
 		o.Config(&config)
 	}

@@ -1,0 +1,24 @@
+package console
+
+import (
+	"net/http"
+	"time"
+)
+
+// Letter is a mail that a trial kept instead of sending it.
+type Letter struct {
+	To, Subject, Text string
+	Link              string // empty: it has none
+	At                time.Time
+}
+
+// mailbox shows what a trial would have mailed.
+func (p *Pages) mailbox(w http.ResponseWriter, r *http.Request) {
+	letters, err := p.Mailbox(r.Context())
+	if err != nil {
+		status, words := problem(err)
+		p.show(w, status, "hint", view{Title: "Mailbox", Words: words})
+		return
+	}
+	p.show(w, http.StatusOK, "mailbox", view{Title: "Mailbox", Letters: letters})
+}
