@@ -13,8 +13,9 @@ import (
 
 func (a *app) user() *cobra.Command {
 	return noun("user", "Log in, and look after your own account",
-		a.userLogin(), a.userLogout(), a.userInfo(), a.userCreate(), a.userPasswordChange(),
-		a.userTokensExpire(), a.accessToken(), a.twoFactor())
+		a.userLogin(), a.userLogout(), a.userInfo(), a.userCreate(), a.userVerifyEmail(),
+		a.userPasswordChange(), a.userPasswordResetRequest(), a.userPasswordReset(),
+		a.userTokensExpire(), a.userAcceptInvitation(), a.accessToken(), a.twoFactor())
 }
 
 // login is what "user login" was asked for.
@@ -225,6 +226,7 @@ func (a *app) userCreate() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			a.note("open the link that was mailed to %s: until then the account cannot be used", args[0])
 			return a.keep(api.URL, args[0], answer.Token)
 		},
 	}

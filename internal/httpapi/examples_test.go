@@ -31,11 +31,16 @@ type world struct {
 	personal   string // a personal token of the admin
 	decisionID string
 	resetCode  string // of bob
+	// Codes of open invitations, of an address without an account and of the
+	// other organization's super admin.
+	guestCode, eveCode, eveEmail string
 	// An organization of the admin's that holds nothing.
 	emptyOrganization, emptyRoot string
 	other                        servertest.Other
 	people                       []role // see matrix
 }
+
+const guest = "guest@a.example"
 
 const bobPassword = "violet teapots sail at dawn"
 
@@ -58,6 +63,8 @@ func newWorld(tb testing.TB) *world {
 	empty := w.Do(tb, http.MethodPost, "/v1/organizations", w.AdminToken, map[string]any{"organization_name": "Empty", "tier": "business"}).Want(http.StatusOK)
 	w.emptyOrganization, w.emptyRoot = empty.String("organization_id"), empty.String("account_id")
 	w.other = w.Eve(tb)
+	w.eveEmail = w.Value(tb, `SELECT email FROM users WHERE id = $1`, w.other.UserID)
+	w.guestCode, w.eveCode = w.invite(tb, guest), w.invite(tb, w.eveEmail)
 	return w
 }
 
@@ -116,6 +123,7 @@ func (w *world) examples() map[string]example {
 	ownToken := map[string]string{"token_prefix": w.personal[:12]}
 	appToken := map[string]string{"token_prefix": w.appToken[:12]}
 	unit := map[string]string{"account_id": w.unit}
+	eveEmail := map[string]string{"user_email": w.eveEmail}
 	grants := []any{fieldsOf{"principal_type": "user", "principal_id": w.bobID, "permissions": []string{"organization:users:write"}}}
 	return map[string]example{
 		"UserAuth":                          {body: fieldsOf{"email": "bob@a.example", "password": bobPassword}},
@@ -161,12 +169,12 @@ func (w *world) examples() map[string]example {
 		"OrganizationMemberPermissionsList": {},
 
 		"OrganizationUserInvitationsList":  {},
-		"OrganizationUserInvite":           {prepare: mailOn, body: fieldsOf{"user_email": "guest@a.example"}},
-		"OrganizationUserInvitationLink":   {prepare: mailOff, body: fieldsOf{"user_email": "guest@a.example"}},
-		"OrganizationUserInvitationDelete": {prepare: inviteGuest},
-		"OrganizationUserInvitationAccept": {prepare: inviteMember, body: fieldsOf{"action": "accept"}, organization: w.OrganizationID},
-		"InvitationAccept":                 {prepare: inviteMember, organization: w.OrganizationID},
-		"InvitationSignUp":                 {prepare: inviteGuest, body: fieldsOf{"real_name": "Guest", "password": "seven purple umbrellas sing"}, organization: w.OrganizationID},
+		"OrganizationUserInvite":           {prepare: mailOn, body: fieldsOf{"user_email": "new@a.example"}},
+		"OrganizationUserInvitationLink":   {prepare: mailOff, body: fieldsOf{"user_email": "new@a.example"}},
+		"OrganizationUserInvitationDelete": {},
+		"OrganizationUserInvitationAccept": {path: eveEmail, token: w.other.Session, body: fieldsOf{"action": "accept"}, organization: w.OrganizationID},
+		"InvitationAccept":                 {path: map[string]string{"invitation_code": w.eveCode}, token: w.other.Session, organization: w.OrganizationID},
+		"InvitationSignUp":                 {body: fieldsOf{"real_name": "Guest", "password": "seven purple umbrellas sing"}, organization: w.OrganizationID},
 
 		"PermissionsGet":    {},
 		"PermissionsSet":    {body: fieldsOf{"permissions": grants}},
@@ -239,25 +247,22 @@ func signUp(tb testing.TB, w *world, e *example) {
 func mailOn(_ testing.TB, w *world, _ *example)  { w.DB.MailOff = false }
 func mailOff(_ testing.TB, w *world, _ *example) { w.DB.MailOff = true }
 
-// inviteGuest invites an address without an account.
-func inviteGuest(tb testing.TB, w *world, e *example) {
+// invite makes an invitation of an address and returns its code.
+func (w *world) invite(tb testing.TB, email string) (code string) {
 	tb.Helper()
-	w.invite(tb, e, strings.ToLower(rand.Text())+"@guest.example")
-}
-
-// inviteMember invites the super admin of the other organization, who calls.
-func inviteMember(tb testing.TB, w *world, e *example) {
-	tb.Helper()
-	eve := w.Eve(tb)
-	e.token = eve.Session
-	w.invite(tb, e, w.Value(tb, `SELECT email FROM users WHERE id = $1`, eve.UserID))
-}
-
-func (w *world) invite(tb testing.TB, e *example, email string) {
-	tb.Helper()
-	w.DB.MailOff = false
-	w.Do(tb, http.MethodPost, "/v1/organization/"+w.OrganizationID+"/invitation", w.AdminToken, fieldsOf{"user_email": email}).Want(http.StatusNoContent)
-	e.path = map[string]string{"user_email": email, "invitation_code": w.MailedCode(tb, email, identity.MailInvitation)}
+	code, hash := credential.NewCode(rand.Reader)
+	err := w.DB.Update(tb.Context(), identity.Actor{Kind: identity.ActorOperator}, store.Organization(w.OrganizationID), func(tx *store.Tx) error {
+		ctx := tb.Context()
+		i := identity.Invitation{OrganizationID: w.OrganizationID, Email: email, InvitedBy: w.AdminID, Expires: tx.Now.Add(time.Hour)}
+		if err := tx.SetInvitation(ctx, i, hash); err != nil {
+			return err
+		}
+		return tx.Record(ctx, identity.Event{Action: "prepared", Description: "a test invited somebody"})
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return code
 }
 
 // offerTwoFactor is the step before the second factor is confirmed.
@@ -303,7 +308,7 @@ func (w *world) parameters(e example) map[string]string {
 	all := map[string]string{
 		"organization_id": w.OrganizationID, "account_id": w.AccountID, "project": w.project, "project_id": w.project,
 		"member_user_id": w.carolID, "user_id": w.appID, "resource_type": "organization", "resource_id": w.OrganizationID,
-		"decision_id": w.decisionID,
+		"decision_id": w.decisionID, "user_email": guest, "invitation_code": w.guestCode,
 	}
 	for name, value := range e.path {
 		all[name] = value

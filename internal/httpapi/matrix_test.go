@@ -370,6 +370,9 @@ func TestTEN01ForeignChildren(t *testing.T) {
 		if !strings.HasPrefix(r.Path, "/v1/organization/{organization_id}/") || len(names(r.Path)) < 2 {
 			continue
 		}
+		if r.ID == "OrganizationUserInvitationAccept" {
+			continue // its parameter is the caller's own address, and any other is refused alike
+		}
 		e := w.example(t, r)
 		foreign := w.parameters(e)
 		foreign["organization_id"] = w.other.OrganizationID

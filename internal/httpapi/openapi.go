@@ -185,6 +185,8 @@ var pathWords = map[string]string{
 	"account_id":        "Id of an organization's root account, or of an organizational unit.",
 	"decision_id":       "Id from the metadata of a refusal.",
 	"invite_code":       "Code of an invitation.",
+	"invitation_code":   "Code of a mailed invitation.",
+	"user_email":        "E-mail address.",
 	"member_user_id":    "Id of a member of the organization.",
 	"organization_id":   "Id of the organization.",
 	"project":           "Name of the project.",

@@ -148,7 +148,8 @@ func (w *world) expectedEvent(tb testing.TB, r httpapi.Row, c call) event {
 	tb.Helper()
 	e := event{Action: r.Event, Outcome: "success", ActorID: w.bobID}
 	if !r.Anonymous {
-		e.ActorID, e.Prefix = w.AdminID, c.token[:12]
+		e.Prefix = c.token[:12]
+		e.ActorID = w.Value(tb, `SELECT user_id FROM tokens WHERE prefix = $1`, e.Prefix)
 	}
 	switch r.ID {
 	case "UserCreate", "UserPasswordResetRequest":
@@ -158,6 +159,8 @@ func (w *world) expectedEvent(tb testing.TB, r httpapi.Row, c call) event {
 	}
 	values := w.parameters(w.examples()[r.ID])
 	switch ex := w.examples()[r.ID]; {
+	case r.ID == "InvitationSignUp":
+		e.ActorID, e.Organization = w.Value(tb, `SELECT id FROM users WHERE email = $1`, guest), w.OrganizationID
 	case ex.organization != "":
 		e.Organization = ex.organization
 	case strings.Contains(r.Path, "{account_id}"):
