@@ -86,16 +86,7 @@ func (s *Service) draftApplicationUser(organizationID, name string, superAdmin b
 // applicationEmail is an address that no mail reaches: names under .invalid
 // never exist (RFC 6761 section 6.4).
 func (s *Service) applicationEmail(userID string) string {
-	slug := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
-			return r
-		}
-		return -1
-	}, strings.ToLower(s.Brand))
-	if slug == "" {
-		slug = "server"
-	}
-	return userID + "@app." + slug + ".invalid"
+	return userID + "@app." + s.slug() + ".invalid"
 }
 
 // checkApplicationUser accepts a name as it was sent, or not at all: clients

@@ -36,6 +36,10 @@ type Service struct {
 	AllowLongTokens bool
 	// Flush writes pending last-use records, so that lists show them.
 	Flush func() error
+	// Prober asks for the proofs of domains.
+	Prober Prober
+
+	verifies perOrganization
 }
 
 func (s *Service) rand() io.Reader {

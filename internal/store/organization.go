@@ -70,7 +70,7 @@ func (tx *Tx) SetPolicy(ctx context.Context, organizationID, policyJSON string) 
 }
 
 // DeleteOrganization marks an organization deleted and ends what it gave:
-// memberships, grants, projects, units and its application users' credentials.
+// memberships, groups, grants, projects, units and its application users' credentials.
 // The row stays so that its audit events keep their meaning.
 func (tx *Tx) DeleteOrganization(ctx context.Context, id string) error {
 	concerned, err := collect(ctx, tx.q, scanText, `SELECT user_id FROM memberships WHERE organization_id = $1
@@ -92,7 +92,10 @@ func (tx *Tx) DeleteOrganization(ctx context.Context, id string) error {
 		{`DELETE FROM projects WHERE organization_id = $1`, []any{id}},
 		{`DELETE FROM accounts WHERE organization_id = $1`, []any{id}},
 		{`DELETE FROM memberships WHERE organization_id = $1`, []any{id}},
+		{`DELETE FROM group_members WHERE group_id IN (SELECT id FROM user_groups WHERE organization_id = $1)`, []any{id}},
+		{`DELETE FROM user_groups WHERE organization_id = $1`, []any{id}},
 		{`DELETE FROM invitations WHERE organization_id = $1`, []any{id}},
+		{`UPDATE domains SET state = 'deleted', updated_at = $2 WHERE organization_id = $1`, []any{id, now}},
 		{`UPDATE tokens SET revoked_at = $2 WHERE revoked_at = 0 AND user_id IN (SELECT id FROM users WHERE organization_id = $1)`, []any{id, now}},
 		{`UPDATE users SET state = 'deleted', updated_at = $2 WHERE organization_id = $1`, []any{id, now}},
 		{`UPDATE users SET managing_organization_id = '', updated_at = $2 WHERE managing_organization_id = $1`, []any{id, now}},

@@ -1,0 +1,152 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/identity"
+)
+
+// NoDomain is the answer for a domain that the organization does not have.
+func NoDomain() *identity.Error {
+	return identity.NotFoundf("organization_domain_not_found", "there is no such domain in this organization")
+}
+
+func domainTaken() *identity.Error {
+	return identity.Conflictf("organization_domain_already_linked", "another organization has verified this domain; it must remove the domain there first")
+}
+
+const domainColumns = `id, organization_id, name, challenge, verification_type, state, verified_at, created_at`
+
+func scanDomain(row scanner) (d identity.Domain, err error) {
+	return d, row.Scan(&d.ID, &d.OrganizationID, &d.Name, &d.Challenge, &d.VerificationType, &d.State, moment{&d.Verified}, moment{&d.Created})
+}
+
+// Domains returns the domains of an organization, verified or not, oldest
+// first.
+func (r *Read) Domains(ctx context.Context, organizationID string) ([]identity.Domain, error) {
+	return collect(ctx, r.q, scanDomain, `SELECT `+domainColumns+` FROM domains WHERE organization_id = $1 AND state <> 'deleted' ORDER BY created_at, id`, organizationID)
+}
+
+// Domain returns one domain of an organization.
+func (r *Read) Domain(ctx context.Context, organizationID, id string) (identity.Domain, error) {
+	d, err := one(ctx, r.q, scanDomain, `SELECT `+domainColumns+` FROM domains WHERE organization_id = $1 AND id = $2 AND state <> 'deleted'`, organizationID, id)
+	return found(d, err, NoDomain())
+}
+
+// AddDomain stores an unverified domain. Conflict
+// organization_domain_already_exists when the organization has it already.
+func (tx *Tx) AddDomain(ctx context.Context, d identity.Domain) error {
+	_, err := tx.exec(ctx, `INSERT INTO domains (id, organization_id, name, challenge, verification_type, state, verified_at, absent_since, absent_checks, trouble_since, warned_at, next_check_at, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, 'unverified', 0, 0, 0, 0, 0, 0, $6, $6)`, d.ID, d.OrganizationID, d.Name, d.Challenge, d.VerificationType, micros(tx.Now))
+	if duplicate(err) {
+		return identity.Conflictf("organization_domain_already_exists", "the organization has this domain already")
+	}
+	return err
+}
+
+// SetDomainProof changes how a domain is proven.
+func (tx *Tx) SetDomainProof(ctx context.Context, id, verificationType string) error {
+	_, err := tx.exec(ctx, `UPDATE domains SET verification_type = $2, updated_at = $3 WHERE id = $1`, id, verificationType, micros(tx.Now))
+	return err
+}
+
+// VerifyDomain makes a domain the organization's own. Conflict
+// organization_domain_already_linked when another organization was quicker:
+// the database keeps one winner.
+func (tx *Tx) VerifyDomain(ctx context.Context, d identity.Domain) error {
+	_, err := tx.exec(ctx, `UPDATE domains SET state = 'verified', verified_at = $2, absent_since = 0, absent_checks = 0, trouble_since = 0, warned_at = 0, updated_at = $2 WHERE id = $1 AND state = 'unverified'`,
+		d.ID, micros(tx.Now))
+	if duplicate(err) {
+		return domainTaken()
+	}
+	return err
+}
+
+// RemoveDomain ends a claim for good; its people are set free by FreeByDomain.
+func (tx *Tx) RemoveDomain(ctx context.Context, id string) error {
+	_, err := tx.exec(ctx, `UPDATE domains SET state = 'deleted', updated_at = $2 WHERE id = $1`, id, micros(tx.Now))
+	return err
+}
+
+// DomainFree is nil unless another organization has verified a domain.
+func (r *Read) DomainFree(ctx context.Context, organizationID, name string) error {
+	n, err := one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM domains WHERE name = $2 AND state = 'verified' AND organization_id <> $1`, organizationID, name)
+	if err == nil && n > 0 {
+		return domainTaken()
+	}
+	return err
+}
+
+// ManageByDomain makes the members of an organization whose address is in
+// exactly this domain managed, and returns those who were not. Guests of other
+// domains, application users and people managed elsewhere stay as they are.
+func (tx *Tx) ManageByDomain(ctx context.Context, organizationID, name string) ([]identity.User, error) {
+	return tx.moveByDomain(ctx, organizationID, name, "", organizationID)
+}
+
+// FreeByDomain sets free whom an organization manages by this domain, and
+// returns them.
+func (tx *Tx) FreeByDomain(ctx context.Context, organizationID, name string) ([]identity.User, error) {
+	return tx.moveByDomain(ctx, organizationID, name, organizationID, "")
+}
+
+func (tx *Tx) moveByDomain(ctx context.Context, organizationID, name, from, to string) ([]identity.User, error) {
+	members, err := tx.Members(ctx, organizationID)
+	if err != nil {
+		return nil, err
+	}
+	var moved []identity.User
+	for _, m := range members {
+		if m.User.Application || m.User.ManagingOrganizationID != from || mailDomain(m.User.Email) != name {
+			continue
+		}
+		if err := tx.SetManagingOrganization(ctx, m.User.ID, to); err != nil {
+			return nil, err
+		}
+		moved = append(moved, m.User)
+	}
+	return moved, nil
+}
+
+// mailDomain is all behind the @ of a canonical address, which has one.
+func mailDomain(email string) string {
+	_, domain, _ := strings.Cut(email, "@")
+	return domain
+}
+
+// AdoptByDomain makes a person a managed member of the organization that has
+// verified the domain of their confirmed address, and returns its id; empty
+// when there is none, when somebody manages them already, or when the domain's
+// proof has been missing lately. The caller records the event.
+func (tx *Tx) AdoptByDomain(ctx context.Context, userID string) (organizationID string, err error) {
+	u, err := tx.User(ctx, userID)
+	if err != nil || u.Application || u.State != identity.StateActive || u.EmailConfirmed.IsZero() || u.ManagingOrganizationID != "" {
+		return "", err
+	}
+	organizationID, err = one(ctx, tx.q, scanText, `SELECT d.organization_id FROM domains d JOIN organizations o ON o.id = d.organization_id
+		WHERE d.name = $1 AND d.state = 'verified' AND d.absent_checks < 2 AND NOT o.deleted`, mailDomain(u.Email))
+	if errors.Is(err, errNoRow) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	var missing *identity.Error
+	if _, err := tx.Member(ctx, organizationID, userID); errors.As(err, &missing) && missing.Kind == identity.NotFound {
+		err = tx.AddMember(ctx, organizationID, userID, false)
+		if err != nil {
+			return "", err
+		}
+	} else if err != nil {
+		return "", err
+	}
+	return organizationID, tx.SetManagingOrganization(ctx, userID, organizationID)
+}
+
+// EventsSince counts the events of an action on a target since a moment.
+func (r *Read) EventsSince(ctx context.Context, organizationID, action, targetID string, since time.Time) (int64, error) {
+	return one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM events WHERE organization_id = $1 AND action = $2 AND target_id = $3 AND created_at > $4`, organizationID, action, targetID, micros(since))
+}
