@@ -39,6 +39,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/config")
 			env.Values["test"] = env.T()
 			env.Values["clock"] = &clock{}
+			env.Values["server"] = &running{}
 			return nil
 		},
 	})
@@ -51,6 +52,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"enroll":   enroll,
 	"totp":     totp,
 	"advance":  advance,
+	"mailed":   mailed,
 	"filemode": fileMode,
 }
 
@@ -61,6 +63,17 @@ func (c *clock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Lo
 
 func clockOf(ts *testscript.TestScript) *clock { return ts.Value("clock").(*clock) }
 
+// running is the server of a script.
+type running struct{ *servertest.Server }
+
+// mailed keeps the code of the newest mail: "mailed VARIABLE ADDRESS KIND".
+func mailed(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: mailed VARIABLE ADDRESS KIND")
+	}
+	ts.Setenv(args[0], ts.Value("server").(*running).MailedCode(ts.Value("test").(testing.TB), args[1], args[2]))
+}
+
 // startServer starts a server with an organization and its admin: "server".
 // It sets SALLYPORT_URL, DATA_DIR, ORG, ACCOUNT, USER_ID, EMAIL and PASSWORD.
 func startServer(ts *testscript.TestScript, _ bool, args []string) {
@@ -68,6 +81,7 @@ func startServer(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("usage: server")
 	}
 	s := servertest.Start(ts.Value("test").(testing.TB), servertest.Options{Clock: clockOf(ts).Now})
+	ts.Value("server").(*running).Server = s
 	for name, value := range map[string]string{
 		"SALLYPORT_URL": s.URL, "DATA_DIR": s.Config.DataDir, "ORG": s.OrganizationID, "ACCOUNT": s.AccountID, "USER_ID": s.AdminID,
 		"EMAIL": servertest.AdminEmail, "PASSWORD": servertest.AdminPassword,
