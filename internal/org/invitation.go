@@ -305,7 +305,8 @@ func mayInvite(ctx context.Context, r *store.Read, i identity.Invitation) (bool,
 	return held.holds(place{organization: i.OrganizationID}, usersWrite), err
 }
 
-// join makes an invited user a member.
+// join makes an invited user a member, and a managed one where an organization
+// has proved the domain of their address to be its own.
 func join(ctx context.Context, tx *store.Tx, o identity.Organization, i identity.Invitation, u identity.User) error {
 	if err := tx.AddMember(ctx, o.ID, u.ID, false); err != nil {
 		return err
@@ -313,7 +314,31 @@ func join(ctx context.Context, tx *store.Tx, o identity.Organization, i identity
 	e := invitationEvent("invitation_accepted", o, i.Email, fmt.Sprintf("joined the organization %q, invited by %s", o.Name, i.InviterName))
 	e.Target = identity.Target{Kind: "user", ID: u.ID, Name: u.Email}
 	e.Detail = beforeAfter(nil, map[string]any{"user_id": u.ID, "user_email": u.Email, "invited_by": i.InvitedBy})
-	return tx.Record(ctx, e)
+	if err := tx.Record(ctx, e); err != nil {
+		return err
+	}
+	return adopt(ctx, tx, u)
+}
+
+// adopt makes a user managed by the organization of their domain, if there is
+// one and nobody manages them yet.
+func adopt(ctx context.Context, tx *store.Tx, u identity.User) error {
+	managing, err := tx.AdoptByDomain(ctx, u.ID)
+	if err != nil || managing == "" {
+		return err
+	}
+	o, err := tx.Organization(ctx, managing)
+	if err != nil {
+		return err
+	}
+	if err := tx.SendMail(ctx, identity.Mail{Kind: identity.MailManaged, To: u.Email, Data: map[string]string{"organization": o.Name}}); err != nil {
+		return err
+	}
+	return tx.Record(ctx, identity.Event{
+		Action: "user_managed", OrganizationID: o.ID, AccountID: o.AccountID, Target: identity.Target{Kind: "user", ID: u.ID, Name: u.Email},
+		Description: fmt.Sprintf("became a managed user of %q, which has verified the domain of %s", o.Name, u.Email),
+		Detail:      beforeAfter(nil, map[string]any{"managing_organization_id": o.ID}),
+	})
 }
 
 // Invited is what the page of an invitation shows to whoever has its code.

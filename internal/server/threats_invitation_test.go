@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/server"
 	"github.com/sallyport/sallyport/internal/server/servertest"
+	"github.com/sallyport/sallyport/internal/store"
 )
 
 // Rows ORG-01 to ORG-06, RAT-10, CON-01, DOS-05 and TOK-08 of invitations.
@@ -258,4 +259,49 @@ func TestInvitationPage(t *testing.T) {
 	}
 	post("same-origin").Want(http.StatusOK)
 	s.Do(t, http.MethodPost, "/v1/userauth", "", m{"email": "new@c.example", "password": "seven purple umbrellas sing"}).Want(http.StatusOK)
+}
+
+// verifyDomain makes a domain an organization's own.
+func verifyDomain(t *testing.T, s *servertest.Server, organizationID, name string) {
+	t.Helper()
+	err := s.DB.Update(t.Context(), identity.Actor{Kind: identity.ActorOperator}, store.Organization(organizationID), func(tx *store.Tx) error {
+		ctx := t.Context()
+		d := identity.Domain{ID: "dom-" + name, OrganizationID: organizationID, Name: name, Challenge: "x", VerificationType: identity.ProofDNS, State: identity.DomainUnverified}
+		if err := tx.AddDomain(ctx, d); err != nil {
+			return err
+		}
+		if err := tx.VerifyDomain(ctx, d); err != nil {
+			return err
+		}
+		return tx.Record(ctx, identity.Event{Action: "prepared", Description: "a test verified a domain", OrganizationID: organizationID})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whoever joins with an address of a verified domain is managed from then on,
+// and gets no session that did not follow the policy.
+func TestInvitedIntoTheirDomain(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
+		verifyDomain(t, s, s.OrganizationID, "c.example")
+		code := invite(t, s, "new@c.example")
+		made := s.Do(t, http.MethodPost, "/v1/invitation/"+code+"/sign-up", "", m{"real_name": "New", "password": "seven purple umbrellas sing"}).Want(http.StatusOK).Object()
+		if made["token"] != nil {
+			t.Error("a managed user got a session without a login")
+		}
+		if got := s.Value(t, `SELECT managing_organization_id FROM users WHERE id = $1`, made["user_id"]); got != s.OrganizationID {
+			t.Errorf("managed by %q", got)
+		}
+	})
+}
+
+// An admin elsewhere does not vouch for the people of a verified domain.
+func TestInvitationLinkForAnothersDomain(t *testing.T) {
+	s := servertest.Start(t, servertest.Options{Config: func(c *server.Config) { c.HoldMail = false }})
+	verifyDomain(t, s, s.OrganizationID, "c.example")
+	eve := s.Eve(t)
+	link := s.Do(t, http.MethodPost, "/v1/organization/"+eve.OrganizationID+"/invitation-link", eve.Session, m{"user_email": "ceo@c.example"}).Want(http.StatusOK).String("invitation_link")
+	_, code, _ := strings.Cut(link, "code=")
+	refusedUnchanged(t, s, http.MethodPost, "/v1/invitation/"+code+"/sign-up", "", m{"real_name": "CEO", "password": "seven purple umbrellas sing"}, http.StatusForbidden, "domain_proven_by_another_organization")
 }
