@@ -10,13 +10,20 @@ import (
 // codeLength is 32 bytes in URL-safe base 64 without padding.
 const codeLength = 43
 
+// firstHyphen is what the first six bits are of a code that begins with -.
+const firstHyphen = 62
+
 var codeEncoding = base64.RawURLEncoding.Strict()
 
 // NewCode makes a code for a mailed link (reset, verification, invitation): plain is 43 characters of [0-9A-Za-z_-], 256
-// random bits; hash is the SHA-256 of the plain text in lower-case hexadecimal, 64 characters, and the only thing to store.
+// random bits, not beginning with a hyphen; hash is the SHA-256 of the plain text in lower-case hexadecimal, 64 characters, and the only thing to store.
 // That a code works once and for a while is up to the row that holds the hash.
 func NewCode(rand io.Reader) (plain, hash string) {
-	plain = codeEncoding.EncodeToString(random(rand, sha256.Size))
+	b := random(rand, sha256.Size)
+	if b[0]>>2 == firstHyphen {
+		b[0] &= 0x7f // an e: a command line would take the hyphen for a flag
+	}
+	plain = codeEncoding.EncodeToString(b)
 	return plain, hashText(plain)
 }
 

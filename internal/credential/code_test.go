@@ -1,6 +1,7 @@
 package credential
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
@@ -69,4 +70,14 @@ func FuzzHashCode(f *testing.F) {
 			t.Errorf("accepted %q, which NewCode does not write", s)
 		}
 	})
+}
+
+// A command line takes what begins with a hyphen for a flag.
+func TestCodesBeginWithNoHyphen(t *testing.T) {
+	for first := range 256 {
+		plain, hash := NewCode(bytes.NewReader(append([]byte{byte(first)}, make([]byte, 31)...)))
+		if got, ok := HashCode(plain); plain[0] == '-' || !ok || got != hash {
+			t.Errorf("%d: %s, hash %s, %v", first, plain, got, ok)
+		}
+	}
 }
