@@ -79,7 +79,7 @@ func (k *known) expires() time.Time {
 
 func (k *known) principal(r Request) *identity.Principal {
 	p := &identity.Principal{
-		User: &k.User, Token: &k.Token, Policy: k.policy, Member: k.Member, SuperAdmin: k.SuperAdmin, Granted: k.Granted,
+		User: &k.User, Token: &k.Token, Policy: k.policy, Member: k.Member, SuperAdmin: k.SuperAdmin, Granted: k.Granted, Groups: k.Groups,
 		Address: r.Address, UserAgent: r.UserAgent, RequestID: r.RequestID,
 	}
 	if k.Organization.ID != "" {

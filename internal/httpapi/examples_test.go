@@ -30,6 +30,7 @@ type world struct {
 	asker      string
 	personal   string // a personal token of the admin
 	decisionID string
+	group      string // has nobody in it
 	resetCode  string // of bob
 	// Codes of open invitations, of an address without an account and of the
 	// other organization's super admin.
@@ -54,6 +55,8 @@ func newWorld(tb testing.TB) *world {
 	w.emptyUnit = w.AddUnit(tb, w.OrganizationID, w.AccountID, "nobody")
 	w.project = "rockets"
 	w.AddProject(tb, w.OrganizationID, w.unit, w.project)
+	w.group = w.Do(tb, http.MethodPost, "/v1/organization/"+w.OrganizationID+"/user-groups", w.AdminToken, map[string]any{"user_group_name": "pilots", "description": ""}).
+		Want(http.StatusOK).String("user_group_id")
 	w.appID, w.appToken = w.App(tb)
 	_, w.asker = w.App(tb, identity.IntrospectPermission)
 	w.personal = w.Personal(tb, w.AdminID)
@@ -168,6 +171,11 @@ func (w *world) examples() map[string]example {
 		"OrganizationUserRevokeToken":       {path: carolToken},
 		"OrganizationMemberPermissionsList": {},
 
+		"OrganizationDomainsList":          {},
+		"OrganizationDomainAdd":            {body: fieldsOf{"domain_name": "acme-rockets.com"}},
+		"OrganizationDomainUpdate":         {prepare: claimDomain, body: fieldsOf{"verification_type": "http"}},
+		"OrganizationDomainVerify":         {prepare: claimDomain},
+		"OrganizationDomainsRemove":        {prepare: claimDomain},
 		"OrganizationUserInvitationsList":  {},
 		"OrganizationUserInvite":           {prepare: mailOn, body: fieldsOf{"user_email": "new@a.example"}},
 		"OrganizationUserInvitationLink":   {prepare: mailOff, body: fieldsOf{"user_email": "new@a.example"}},
@@ -175,6 +183,15 @@ func (w *world) examples() map[string]example {
 		"OrganizationUserInvitationAccept": {path: eveEmail, token: w.other.Session, body: fieldsOf{"action": "accept"}, organization: w.OrganizationID},
 		"InvitationAccept":                 {path: map[string]string{"invitation_code": w.eveCode}, token: w.other.Session, organization: w.OrganizationID},
 		"InvitationSignUp":                 {body: fieldsOf{"real_name": "Guest", "password": "seven purple umbrellas sing"}, organization: w.OrganizationID},
+
+		"UserGroupsList":               {},
+		"UserGroupCreate":              {body: fieldsOf{"user_group_name": "crew", "description": ""}},
+		"UserGroupGet":                 {},
+		"UserGroupUpdate":              {body: fieldsOf{"description": "who fly"}},
+		"UserGroupDelete":              {},
+		"UserGroupMemberList":          {},
+		"UserGroupMembersUpdate":       {body: fieldsOf{"operation": "add_members", "member_ids": []string{w.bobID}}},
+		"OrganizationMemberGroupsList": {},
 
 		"PermissionsGet":    {},
 		"PermissionsSet":    {body: fieldsOf{"permissions": grants}},
@@ -308,7 +325,7 @@ func (w *world) parameters(e example) map[string]string {
 	all := map[string]string{
 		"organization_id": w.OrganizationID, "account_id": w.AccountID, "project": w.project, "project_id": w.project,
 		"member_user_id": w.carolID, "user_id": w.appID, "resource_type": "organization", "resource_id": w.OrganizationID,
-		"decision_id": w.decisionID, "user_email": guest, "invitation_code": w.guestCode,
+		"decision_id": w.decisionID, "user_group_id": w.group, "user_email": guest, "invitation_code": w.guestCode,
 	}
 	for name, value := range e.path {
 		all[name] = value
@@ -398,4 +415,14 @@ func (c call) request(tb testing.TB, w *world) *http.Request {
 func (c call) send(tb testing.TB, w *world) servertest.Answer {
 	tb.Helper()
 	return w.Send(tb, c.request(tb, w))
+}
+
+// claimDomain claims a domain and publishes its proof.
+func claimDomain(tb testing.TB, w *world, e *example) {
+	tb.Helper()
+	dns := servertest.NewDNS(tb)
+	w.Org.Prober.DNSServers = []string{dns.Address}
+	claim := w.Do(tb, http.MethodPost, "/v1/organization/"+w.OrganizationID+"/domains", w.AdminToken, fieldsOf{"domain_name": "acme-rockets.com"}).Want(http.StatusOK)
+	dns.TXT(claim.String("challenge_dns_name"), []string{claim.String("challenge_value")})
+	e.path = map[string]string{"domain_id": claim.String("domain_id")}
 }

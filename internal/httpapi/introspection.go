@@ -104,7 +104,7 @@ func activeOf(p *identity.Principal) sallyport.Introspection {
 	out := sallyport.Introspection{
 		Active: true, Sub: p.User.ID, Username: p.Actor().Name, TokenType: p.Token.Kind.String(), OrganizationID: p.Organization.ID,
 		Iat: p.Token.Created.Unix(), Scope: strings.Join(p.Token.Scopes, " "),
-		Groups: []string{}, Roles: rolesOf(p), AMR: methodsOf(p.Token.Authentication), Managed: &managed,
+		Groups: append([]string{}, p.Groups...), Roles: rolesOf(p), AMR: methodsOf(p.Token.Authentication), Managed: &managed,
 	}
 	if expires := p.Facts.Credential.Expires; !expires.IsZero() {
 		out.Exp = expires.Unix()

@@ -134,6 +134,7 @@ var open = []string{
 	"ProjectGet", "ProjectUpdate", "ProjectDelete", "ProjectUserList", "ProjectKmsGetCA", "ProjectTagsList", "ProjectTagsReplace", "ProjectTagsUpdate",
 	"AccountProjectsList", "OrganizationProjectsList", "OrganizationProjectsGet", "OrganizationProjectsUpdate", "OrganizationProjectsDelete",
 	"OrganizationAuthenticationConfigGet", "ProjectGetEventLogs",
+	"UserGroupsList", "UserGroupGet", "UserGroupMemberList",
 }
 
 func TestTEN02DoorsOpenToMembers(t *testing.T) {

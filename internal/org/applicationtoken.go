@@ -88,7 +88,7 @@ func mayMakeTokenFor(ctx context.Context, tx *store.Tx, p *identity.Principal, m
 	if p.Admin() {
 		return nil
 	}
-	grants, err := tx.GrantsOf(ctx, p.Organization.ID, m.UserID)
+	grants, err := tx.HeldBy(ctx, p.Organization.ID, m.UserID)
 	if err != nil {
 		return err
 	}

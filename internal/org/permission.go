@@ -236,11 +236,12 @@ func grantableOn(resourceType, permission string) bool {
 // namedPrincipal identifies whom something is granted to.
 type namedPrincipal struct{ Type, ID string }
 
-// grantable refuses principals that are not members of the organization. There
-// are no user groups, so none can be named.
+// grantable refuses principals that are neither members nor groups of the
+// organization.
 func grantable(ctx context.Context, r *store.Read, organizationID string, n NamedGrant) error {
 	if n.PrincipalType == principalGroup {
-		return identity.NotFoundf("user_group_not_found", "there is no user group %q in this organization", n.PrincipalID)
+		_, err := r.Group(ctx, organizationID, n.PrincipalID)
+		return err
 	}
 	_, err := r.Member(ctx, organizationID, n.PrincipalID)
 	return err

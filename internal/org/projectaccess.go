@@ -185,7 +185,8 @@ func (s *Service) ProjectUsers(ctx context.Context, p *identity.Principal, name 
 	return list, err
 }
 
-// grantsReaching are the grants to users that apply to a project, by user.
+// grantsReaching are the grants that apply to a project, by the users whom
+// they reach themselves or through a group.
 func grantsReaching(ctx context.Context, r *store.Read, p identity.Project) (map[string][]identity.Grant, error) {
 	byUser := map[string][]identity.Grant{}
 	for _, on := range []Resource{{resourceOrganization, p.OrganizationID}, {resourceUnit, p.AccountID}, {resourceProject, p.Name}} {
@@ -194,12 +195,26 @@ func grantsReaching(ctx context.Context, r *store.Read, p identity.Project) (map
 			return nil, err
 		}
 		for _, g := range grants {
-			if g.PrincipalType == principalUser {
-				byUser[g.PrincipalID] = append(byUser[g.PrincipalID], g)
+			users := []string{g.PrincipalID}
+			if g.PrincipalType == principalGroup {
+				if users, err = groupMemberIDs(ctx, r, g); err != nil {
+					return nil, err
+				}
+			}
+			for _, user := range users {
+				byUser[user] = append(byUser[user], g)
 			}
 		}
 	}
 	return byUser, nil
+}
+
+func groupMemberIDs(ctx context.Context, r *store.Read, g identity.Grant) (ids []string, err error) {
+	members, err := r.GroupMembers(ctx, g.OrganizationID, g.PrincipalID)
+	for _, m := range members {
+		ids = append(ids, m.UserID)
+	}
+	return ids, err
 }
 
 func oldest(grants []identity.Grant) time.Time {

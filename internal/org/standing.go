@@ -44,7 +44,7 @@ func standingIn(ctx context.Context, r *store.Read, organizationID, userID strin
 	if err != nil {
 		return standing{}, err
 	}
-	grants, err := r.GrantsOf(ctx, organizationID, userID)
+	grants, err := r.HeldBy(ctx, organizationID, userID)
 	held := standing{grants: grants}
 	held.admin = m.SuperAdmin || held.granted(place{organization: organizationID}, identity.AdminRole)
 	return held, err

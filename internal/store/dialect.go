@@ -34,6 +34,8 @@ type dialect struct {
 	// skipLocked lets several nodes take rows of a queue without waiting for
 	// each other.
 	skipLocked string
+	// list is the aggregate that makes a JSON list of values.
+	list string
 	// hasMigrations counts tables named schema_migrations: 0 or 1.
 	hasMigrations string
 }
@@ -51,6 +53,7 @@ CREATE TRIGGER events_keep_d BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, '
 	snapshot:      nil,
 	backup:        copySQLite,
 	settled:       `TRUE`,
+	list:          `json_group_array`,
 	hasMigrations: `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'`,
 }
 
@@ -71,6 +74,7 @@ CREATE TRIGGER events_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON events FOR EAC
 		return errors.New("this database is PostgreSQL: back it up with pg_dump, which takes a consistent copy while the server runs")
 	},
 	skipLocked: ` FOR UPDATE SKIP LOCKED`,
+	list:       `json_agg`,
 	// Rows of transactions older than every running one cannot be overtaken.
 	settled:       `transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::bigint`,
 	hasMigrations: `SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'schema_migrations'`,

@@ -54,10 +54,14 @@ func (tx *Tx) AddMember(ctx context.Context, organizationID, userID string, supe
 	return err
 }
 
-// RemoveMember ends a membership and every grant it carried.
+// RemoveMember ends a membership, every grant it carried, and being in the
+// organization's groups.
 func (tx *Tx) RemoveMember(ctx context.Context, organizationID, userID string) error {
 	tx.Touch(Organization(organizationID), User(userID))
 	if _, err := tx.exec(ctx, `DELETE FROM grants WHERE organization_id = $1 AND principal_type = 'user' AND principal_id = $2`, organizationID, userID); err != nil {
+		return err
+	}
+	if _, err := tx.exec(ctx, `DELETE FROM group_members WHERE user_id = $2 AND group_id IN (SELECT id FROM user_groups WHERE organization_id = $1)`, organizationID, userID); err != nil {
 		return err
 	}
 	_, err := tx.exec(ctx, `DELETE FROM memberships WHERE organization_id = $1 AND user_id = $2`, organizationID, userID)
@@ -82,8 +86,8 @@ func (r *Read) Grants(ctx context.Context, resourceType, resourceID string) ([]i
 	return collect(ctx, r.q, scanGrant, `SELECT `+grantColumns+` FROM grants WHERE resource_type = $1 AND resource_id = $2 ORDER BY created_at, principal_id`, resourceType, resourceID)
 }
 
-// GrantsOf returns what one user was granted in one organization, on every
-// level.
+// GrantsOf returns what was granted to one user themselves in one organization,
+// on every level. HeldBy counts their groups too.
 func (r *Read) GrantsOf(ctx context.Context, organizationID, userID string) ([]identity.Grant, error) {
 	return collect(ctx, r.q, scanGrant, `SELECT `+grantColumns+` FROM grants WHERE principal_id = $2 AND organization_id = $1 AND principal_type = 'user' ORDER BY resource_type, resource_id`, organizationID, userID)
 }

@@ -209,7 +209,9 @@ func fixture(tb testing.TB, db *DB) {
 			tx.SetGrant(ctx, grant("organization", "org-a", "u-bob", "role:organization:admin")),
 			tx.AddProject(ctx, identity.Project{Name: "p", OrganizationID: "org-a", AccountID: "unit-a"}),
 			tx.AddToken(ctx, identity.Token{Prefix: "spp_bob00000", Kind: policy.PersonalToken, UserID: "u-bob"}),
+			tx.AddGroup(ctx, identity.Group{ID: "ug-crew", OrganizationID: "org-a", Name: "crew"}), tx.AddToGroup(ctx, "org-a", "ug-crew", "u-bob"),
 			tx.SetInvitation(ctx, identity.Invitation{OrganizationID: "org-a", Email: "guest@example.com", InvitedBy: "u-bob", Expires: later}, "hash"),
+			tx.AddDomain(ctx, identity.Domain{ID: "dom-a", OrganizationID: "org-a", Name: "a.example", Challenge: "x", VerificationType: identity.ProofDNS}),
 		)
 	})
 }

@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
@@ -222,8 +224,10 @@ type Facts struct {
 	Organization identity.Organization
 	Member       bool
 	SuperAdmin   bool
-	// Granted are the permissions granted on the organization itself.
+	// Granted are the permissions that the user and their groups were granted
+	// on the organization itself, each once.
 	Granted []string
+	Groups  []string // names of the organization's groups that the user is in
 }
 
 // Facts reads all facts about a credential in one statement. An unknown prefix
@@ -235,14 +239,19 @@ func (r *Read) Facts(ctx context.Context, prefix, organizationID string) (f Fact
 	}
 	fields := append(tokenFields(&f.Token), userFields(&f.User)...)
 	var super *bool
-	fields = append(fields, &org.id, &org.name, &org.tier, &org.account, &org.policy, &org.version, &f.Member, &super, fromJSON{&f.Granted})
+	var granted []string
+	fields = append(fields, &org.id, &org.name, &org.tier, &org.account, &org.policy, &org.version, &f.Member, &super, fromJSON{&granted}, fromJSON{&f.Groups})
 	err = r.q.QueryRowContext(ctx, `SELECT `+tokenColumns+`, `+userColumns+`,
-			o.id, o.name, o.tier, o.account_id, o.policy, o.policy_version, m.user_id IS NOT NULL, m.super_admin, g.permissions
+			o.id, o.name, o.tier, o.account_id, o.policy, o.policy_version, m.user_id IS NOT NULL, m.super_admin,
+			(SELECT `+r.dialect.list+`(g.permissions ORDER BY g.principal_type, g.principal_id) FROM grants g WHERE g.resource_type = 'organization' AND g.resource_id = m.organization_id
+				AND (g.principal_type = 'user' AND g.principal_id = m.user_id
+					OR g.principal_type = 'user_group' AND g.principal_id IN (SELECT gm.group_id FROM group_members gm WHERE gm.user_id = m.user_id))),
+			(SELECT `+r.dialect.list+`(ug.name ORDER BY ug.name) FROM group_members gm JOIN user_groups ug ON ug.id = gm.group_id
+				WHERE gm.user_id = m.user_id AND ug.organization_id = m.organization_id)
 		FROM tokens t
 		JOIN users u ON u.id = t.user_id
 		LEFT JOIN organizations o ON o.id = $2 AND NOT o.deleted
 		LEFT JOIN memberships m ON m.organization_id = o.id AND m.user_id = u.id
-		LEFT JOIN grants g ON g.resource_type = 'organization' AND g.resource_id = o.id AND g.principal_type = 'user' AND g.principal_id = u.id AND m.user_id IS NOT NULL
 		WHERE t.prefix = $1`, prefix, organizationID).Scan(fields...)
 	if errors.Is(err, errNoRow) {
 		return f, identity.BadCredential()
@@ -254,7 +263,29 @@ func (r *Read) Facts(ctx context.Context, prefix, organizationID string) (f Fact
 		f.Organization = identity.Organization{ID: *org.id, Name: *org.name, Tier: *org.tier, AccountID: *org.account, Policy: *org.policy, PolicyVersion: *org.version}
 	}
 	f.SuperAdmin = super != nil && *super
-	return f, nil
+	if len(f.Groups) == 0 {
+		f.Groups = nil // as where there is no organization
+	}
+	f.Granted, err = together(granted)
+	return f, err
+}
+
+// together are the permissions of several grants, each once. A list that
+// cannot be read is an error: nobody is let in, or kept out, by damage.
+func together(lists []string) ([]string, error) {
+	var all []string
+	for _, text := range lists {
+		var permissions []string
+		if err := json.Unmarshal([]byte(text), &permissions); err != nil {
+			return nil, errors.New("store: a grant's permissions are damaged: grant them again")
+		}
+		for _, permission := range permissions {
+			if !slices.Contains(all, permission) {
+				all = append(all, permission)
+			}
+		}
+	}
+	return all, nil
 }
 
 // TokenOwner returns whose token a prefix names, dead or alive; this never

@@ -1,0 +1,111 @@
+package store
+
+import (
+	"context"
+
+	"github.com/sallyport/sallyport/internal/identity"
+)
+
+// NoGroup is the answer for a user group that does not exist or is another
+// organization's.
+func NoGroup() *identity.Error {
+	return identity.NotFoundf("user_group_not_found", "there is no such user group in this organization; check the id with `sallyport organization group list`")
+}
+
+const groupQuery = `SELECT g.id, g.organization_id, g.name, g.description, g.managed_by_scim, g.created_at, g.updated_at,
+	(SELECT COUNT(*) FROM group_members c WHERE c.group_id = g.id) FROM user_groups g`
+
+func scanGroup(row scanner) (g identity.Group, err error) {
+	return g, row.Scan(&g.ID, &g.OrganizationID, &g.Name, &g.Description, &g.ManagedBySCIM, moment{&g.Created}, moment{&g.Updated}, &g.Members)
+}
+
+// Group returns one user group of an organization.
+func (r *Read) Group(ctx context.Context, organizationID, groupID string) (identity.Group, error) {
+	g, err := one(ctx, r.q, scanGroup, groupQuery+` WHERE g.organization_id = $1 AND g.id = $2`, organizationID, groupID)
+	return found(g, err, NoGroup())
+}
+
+// Groups returns the user groups of an organization, by name.
+func (r *Read) Groups(ctx context.Context, organizationID string) ([]identity.Group, error) {
+	return collect(ctx, r.q, scanGroup, groupQuery+` WHERE g.organization_id = $1 ORDER BY g.name, g.id`, organizationID)
+}
+
+// GroupsOf returns the user groups of an organization that a user is in, by
+// name.
+func (r *Read) GroupsOf(ctx context.Context, organizationID, userID string) ([]identity.Group, error) {
+	return collect(ctx, r.q, scanGroup, groupQuery+` JOIN group_members m ON m.group_id = g.id
+		WHERE g.organization_id = $1 AND m.user_id = $2 ORDER BY g.name, g.id`, organizationID, userID)
+}
+
+// GroupMembers returns the members of a group in the order of joining the
+// organization.
+func (r *Read) GroupMembers(ctx context.Context, organizationID, groupID string) ([]identity.Member, error) {
+	return collect(ctx, r.q, scanMember, memberQuery+` JOIN group_members gm ON gm.user_id = m.user_id
+		WHERE m.organization_id = $1 AND gm.group_id = $2 ORDER BY m.joined_at, m.user_id`, organizationID, groupID)
+}
+
+// GroupGranted says whether a group was granted anything, on any level.
+func (r *Read) GroupGranted(ctx context.Context, organizationID, groupID string) (bool, error) {
+	n, err := one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM grants WHERE organization_id = $1 AND principal_type = 'user_group' AND principal_id = $2`, organizationID, groupID)
+	return n > 0, err
+}
+
+// HeldBy returns what a user holds in one organization on every level: what
+// was granted to them, and to the groups they are in.
+func (r *Read) HeldBy(ctx context.Context, organizationID, userID string) ([]identity.Grant, error) {
+	return collect(ctx, r.q, scanGrant, `SELECT `+grantColumns+` FROM grants WHERE organization_id = $1
+		AND (principal_type = 'user' AND principal_id = $2
+			OR principal_type = 'user_group' AND principal_id IN (SELECT m.group_id FROM group_members m WHERE m.user_id = $2))
+		ORDER BY resource_type, resource_id, principal_type, principal_id`, organizationID, userID)
+}
+
+// AddGroup stores a new user group. A taken name is a conflict.
+func (tx *Tx) AddGroup(ctx context.Context, g identity.Group) error {
+	tx.Touch(Organization(g.OrganizationID))
+	_, err := tx.exec(ctx, `INSERT INTO user_groups (id, organization_id, name, description, managed_by_scim, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6)`,
+		g.ID, g.OrganizationID, g.Name, g.Description, g.ManagedBySCIM, micros(tx.Now))
+	return groupNameTaken(err, g.Name)
+}
+
+// SetGroup changes a group's name and description. A taken name is a conflict.
+func (tx *Tx) SetGroup(ctx context.Context, g identity.Group) error {
+	tx.Touch(Organization(g.OrganizationID))
+	_, err := tx.exec(ctx, `UPDATE user_groups SET name = $2, description = $3, updated_at = $4 WHERE id = $1`, g.ID, g.Name, g.Description, micros(tx.Now))
+	return groupNameTaken(err, g.Name)
+}
+
+func groupNameTaken(err error, name string) error {
+	if duplicate(err) {
+		return identity.Conflictf("user_group_names_must_be_unique", "the organization has a user group %q already; choose another name", name)
+	}
+	return err
+}
+
+// DeleteGroup removes a group with its members and grants.
+func (tx *Tx) DeleteGroup(ctx context.Context, organizationID, groupID string) error {
+	tx.Touch(Organization(organizationID))
+	for _, query := range []string{
+		`DELETE FROM grants WHERE organization_id = $1 AND principal_type = 'user_group' AND principal_id = $2`,
+		`DELETE FROM group_members WHERE group_id = (SELECT id FROM user_groups WHERE organization_id = $1 AND id = $2)`,
+		`DELETE FROM user_groups WHERE organization_id = $1 AND id = $2`,
+	} {
+		if _, err := tx.exec(ctx, query, organizationID, groupID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AddToGroup makes a member of the organization a member of one of its groups.
+func (tx *Tx) AddToGroup(ctx context.Context, organizationID, groupID, userID string) error {
+	tx.Touch(Organization(organizationID))
+	_, err := tx.exec(ctx, `INSERT INTO group_members (group_id, user_id, created_at) VALUES ($1, $2, $3)`, groupID, userID, micros(tx.Now))
+	return err
+}
+
+// RemoveFromGroup ends a membership in a group.
+func (tx *Tx) RemoveFromGroup(ctx context.Context, organizationID, groupID, userID string) error {
+	tx.Touch(Organization(organizationID))
+	_, err := tx.exec(ctx, `DELETE FROM group_members WHERE group_id = $1 AND user_id = $2`, groupID, userID)
+	return err
+}
