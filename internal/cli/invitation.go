@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 
 	"github.com/spf13/cobra"
 
@@ -77,19 +78,29 @@ func (a *app) userAcceptInvitation() *cobra.Command {
 	c := &cobra.Command{
 		Use: "accept-invitation CODE", Short: "Join the organization that a mailed code invites to", Args: cobra.ExactArgs(1),
 		Long: `Join the organization that a mailed code invites to, with the session that is
-kept. Without an account, give --real-name: then one is made for the invited
+kept. The whole link, in quotes, does as well as the code. Without an account, give --real-name: then one is made for the invited
 address, with a password that is asked for or read with --password-stdin, and
 its session is kept.`,
 		RunE: func(c *cobra.Command, args []string) error {
+			code := codeIn(args[0])
 			if realName != "" {
-				return a.signUpInvited(c.Context(), args[0], realName, passwordStdin)
+				return a.signUpInvited(c.Context(), code, realName, passwordStdin)
 			}
-			return a.acceptInvitation(c.Context(), args[0])
+			return a.acceptInvitation(c.Context(), code)
 		},
 	}
 	c.Flags().StringVar(&realName, "real-name", "", "your name, to sign up with the invited address")
 	c.Flags().BoolVar(&passwordStdin, "password-stdin", false, "read the password of the sign-up from the first line of standard input")
 	return c
+}
+
+// codeIn is the code of a mailed link, or the argument itself: a code may begin
+// with a hyphen, which is no argument then.
+func codeIn(arg string) string {
+	if u, err := url.Parse(arg); err == nil && u.Query().Get("code") != "" {
+		return u.Query().Get("code")
+	}
+	return arg
 }
 
 func (a *app) acceptInvitation(ctx context.Context, code string) error {
