@@ -30,6 +30,8 @@ type world struct {
 	asker      string
 	personal   string // a personal token of the admin
 	decisionID string
+	domainID   string // of a claim whose proof is published
+	leaverID   string // a plain member whom nobody needs
 	group      string // has nobody in it
 	resetCode  string // of bob
 	// Codes of open invitations, of an address without an account and of the
@@ -49,6 +51,7 @@ func newWorld(tb testing.TB) *world {
 	tb.Helper()
 	w := &world{Server: servertest.New(tb)}
 	w.bobID, w.bob = w.AddMember(tb, "bob@a.example", bobPassword)
+	w.leaverID, _ = w.AddMember(tb, "leaver@a.example", "")
 	w.carolID, w.carolToken = w.AddMember(tb, "carol@a.example", "")
 	w.Manage(tb, w.carolID)
 	w.unit = w.AddUnit(tb, w.OrganizationID, w.AccountID, "research")
@@ -65,6 +68,7 @@ func newWorld(tb testing.TB) *world {
 	w.resetCode = w.newResetCode(tb)
 	empty := w.Do(tb, http.MethodPost, "/v1/organizations", w.AdminToken, map[string]any{"organization_name": "Empty", "tier": "business"}).Want(http.StatusOK)
 	w.emptyOrganization, w.emptyRoot = empty.String("organization_id"), empty.String("account_id")
+	w.domainID = w.claimDomain(tb)
 	w.other = w.Eve(tb)
 	w.eveEmail = w.Value(tb, `SELECT email FROM users WHERE id = $1`, w.other.UserID)
 	w.guestCode, w.eveCode = w.invite(tb, guest), w.invite(tb, w.eveEmail)
@@ -126,6 +130,7 @@ func (w *world) examples() map[string]example {
 	ownToken := map[string]string{"token_prefix": w.personal[:12]}
 	appToken := map[string]string{"token_prefix": w.appToken[:12]}
 	unit := map[string]string{"account_id": w.unit}
+	domain := map[string]string{"domain_id": w.domainID}
 	eveEmail := map[string]string{"user_email": w.eveEmail}
 	grants := []any{fieldsOf{"principal_type": "user", "principal_id": w.bobID, "permissions": []string{"organization:users:write"}}}
 	return map[string]example{
@@ -166,16 +171,17 @@ func (w *world) examples() map[string]example {
 		"AccountUsersSearch": {body: fieldsOf{"query": "bob", "limit": 10, "order_by": "user_email:asc"}},
 
 		"OrganizationUserList":              {query: "include_application_users=true"},
+		"OrganizationUserDelete":            {path: map[string]string{"member_user_id": w.leaverID}},
 		"OrganizationUserGet":               {},
 		"OrganizationUserTokensList":        {},
 		"OrganizationUserRevokeToken":       {path: carolToken},
 		"OrganizationMemberPermissionsList": {},
 
 		"OrganizationDomainsList":          {},
-		"OrganizationDomainAdd":            {body: fieldsOf{"domain_name": "acme-rockets.com"}},
-		"OrganizationDomainUpdate":         {prepare: claimDomain, body: fieldsOf{"verification_type": "http"}},
-		"OrganizationDomainVerify":         {prepare: claimDomain},
-		"OrganizationDomainsRemove":        {prepare: claimDomain},
+		"OrganizationDomainAdd":            {body: fieldsOf{"domain_name": "other-rockets.com"}},
+		"OrganizationDomainUpdate":         {path: domain, body: fieldsOf{"verification_type": "http"}},
+		"OrganizationDomainVerify":         {path: domain},
+		"OrganizationDomainsRemove":        {path: domain},
 		"OrganizationUserInvitationsList":  {},
 		"OrganizationUserInvite":           {prepare: mailOn, body: fieldsOf{"user_email": "new@a.example"}},
 		"OrganizationUserInvitationLink":   {prepare: mailOff, body: fieldsOf{"user_email": "new@a.example"}},
@@ -418,11 +424,11 @@ func (c call) send(tb testing.TB, w *world) servertest.Answer {
 }
 
 // claimDomain claims a domain and publishes its proof.
-func claimDomain(tb testing.TB, w *world, e *example) {
+func (w *world) claimDomain(tb testing.TB) (domainID string) {
 	tb.Helper()
 	dns := servertest.NewDNS(tb)
 	w.Org.Prober.DNSServers = []string{dns.Address}
 	claim := w.Do(tb, http.MethodPost, "/v1/organization/"+w.OrganizationID+"/domains", w.AdminToken, fieldsOf{"domain_name": "acme-rockets.com"}).Want(http.StatusOK)
 	dns.TXT(claim.String("challenge_dns_name"), []string{claim.String("challenge_value")})
-	e.path = map[string]string{"domain_id": claim.String("domain_id")}
+	return claim.String("domain_id")
 }

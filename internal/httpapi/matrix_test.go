@@ -134,7 +134,7 @@ var open = []string{
 	"ProjectGet", "ProjectUpdate", "ProjectDelete", "ProjectUserList", "ProjectKmsGetCA", "ProjectTagsList", "ProjectTagsReplace", "ProjectTagsUpdate",
 	"AccountProjectsList", "OrganizationProjectsList", "OrganizationProjectsGet", "OrganizationProjectsUpdate", "OrganizationProjectsDelete",
 	"OrganizationAuthenticationConfigGet", "ProjectGetEventLogs",
-	"UserGroupsList", "UserGroupGet", "UserGroupMemberList",
+	"OrganizationUserDelete", "UserGroupsList", "UserGroupGet", "UserGroupMemberList",
 }
 
 func TestTEN02DoorsOpenToMembers(t *testing.T) {
@@ -204,6 +204,7 @@ func TestTEN02OnlySuperAdminsDeleteOrganizations(t *testing.T) {
 // case asks for more, because it depends on what is in the body or the path.
 var deeper = map[string]string{
 	"PermissionsGet":             "project:permissions:read, there",
+	"OrganizationUserDelete":     "organization:users:write",
 	"OrganizationProjectsGet":    "a grant on the project",
 	"OrganizationProjectsUpdate": "admin of the project",
 	"OrganizationProjectsDelete": "organization:projects:write",

@@ -101,6 +101,11 @@ func (a *API) memberRoutes() []route {
 			handler: read(a.member),
 		},
 		{
+			method: "DELETE", path: members + "/{member_user_id}", id: "OrganizationUserDelete", tag: tag, summary: "Remove a member (with organization:users:write), or leave the organization yourself",
+			resource: organization, need: access.Need{Scopes: []string{"accounts:write"}, Permission: access.Member}, status: 204, event: "member_removed",
+			handler: do(a.removeMember),
+		},
+		{
 			method: "GET", path: members + "/{member_user_id}/access-tokens", id: "OrganizationUserTokensList", tag: tag, summary: "List the tokens of a member",
 			resource: organization, need: manage("accounts:read"), status: 200, handler: read(a.memberTokens),
 		},
@@ -264,6 +269,10 @@ func (a *API) members(ctx context.Context, c *Call) (out sallyport.OrganizationU
 func (a *API) member(ctx context.Context, c *Call) (sallyport.OrganizationUser, error) {
 	m, err := a.Org.Member(ctx, c.Principal, c.Path("member_user_id"))
 	return memberWire(m), err
+}
+
+func (a *API) removeMember(ctx context.Context, c *Call) error {
+	return a.Org.RemoveMember(ctx, c.Principal, c.Path("member_user_id"))
 }
 
 func memberTokenWire(t identity.Token) sallyport.MemberToken {
