@@ -17,6 +17,12 @@ type Domain struct {
 	CreateTime       time.Time `json:"create_time"`
 
 	LinkedAuthenticationMethodIDs []string `json:"linked_authentication_method_ids"` // never null
+
+	// Where the proof is looked for, and what it is. The compatible API has
+	// none of these three.
+	ChallengeDNSName string `json:"challenge_dns_name"` // of a TXT record
+	ChallengeURL     string `json:"challenge_url"`      // of a text file
+	ChallengeValue   string `json:"challenge_value"`    // the record's value, a line of the file
 }
 
 // DomainList is the answer of GET /v1/organization/{organization_id}/domains.
@@ -30,6 +36,11 @@ type CreateDomain struct {
 	VerificationType string `json:"verification_type,omitzero"` // "dns" (the default) or "http"
 }
 
+// UpdateDomain is the body of PATCH on one domain. What is empty stays.
+type UpdateDomain struct {
+	VerificationType string `json:"verification_type,omitzero"` // "dns" or "http"
+}
+
 // Domains returns the domains of an organization, verified or not.
 func (c *Client) Domains(ctx context.Context, organizationID string) ([]Domain, error) {
 	var out DomainList
@@ -40,6 +51,12 @@ func (c *Client) Domains(ctx context.Context, organizationID string) ([]Domain, 
 // CreateDomain claims a domain.
 func (c *Client) CreateDomain(ctx context.Context, organizationID string, in CreateDomain) (out Domain, err error) {
 	err = c.call(ctx, http.MethodPost, organizationPath(organizationID, "domains"), nil, in, &out)
+	return out, err
+}
+
+// UpdateDomain changes how a domain is verified.
+func (c *Client) UpdateDomain(ctx context.Context, organizationID, domainID string, in UpdateDomain) (out Domain, err error) {
+	err = c.call(ctx, http.MethodPatch, organizationPath(organizationID, "domains", domainID), nil, in, &out)
 	return out, err
 }
 

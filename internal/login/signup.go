@@ -240,7 +240,10 @@ func (s *Service) ConfirmEmail(ctx context.Context, from Caller, code string) (e
 		if err != nil {
 			return err
 		}
-		return tx.Record(ctx, e)
+		if err := tx.Record(ctx, e); err != nil {
+			return err
+		}
+		return adopt(ctx, tx, &user)
 	})
 	return owner.Email, err
 }

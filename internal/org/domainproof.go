@@ -38,8 +38,20 @@ type Prober struct {
 	Roots *x509.CertPool
 }
 
-// ProofLine is what the TXT record holds, and a line of the file.
-func ProofLine(d identity.Domain) string { return "token=" + d.Challenge + ",expiry=never" }
+// Proof is where the proof of a domain is looked for, and what it is.
+type Proof struct {
+	DNSName string // of the TXT record
+	URL     string // of the file
+	Line    string // value of the record, a line of the file
+}
+
+// ProofOf returns what proves a domain.
+func (s *Service) ProofOf(d identity.Domain) Proof {
+	return Proof{
+		DNSName: "_" + s.slug() + "-challenge." + d.Name, URL: "https://" + d.Name + "/.well-known/" + s.slug(),
+		Line: "token=" + d.Challenge + ",expiry=never",
+	}
+}
 
 // slug is the brand as it stands in names and paths.
 func (s *Service) slug() string {
@@ -59,25 +71,24 @@ func (s *Service) slug() string {
 // Invalid organization_domain_verification_failed.
 func (s *Service) proven(ctx context.Context, d identity.Domain) *identity.Error {
 	const code = "organization_domain_verification_failed"
-	line := ProofLine(d)
+	proof := s.ProofOf(d)
+	line := proof.Line
 	if d.VerificationType == identity.ProofHTTP {
-		where := "https://" + d.Name + "/.well-known/" + s.slug()
-		if err := s.Prober.file(ctx, where, line); err != nil {
-			failed := identity.Invalidf(code, "%s must be a text file with the line %q: %s", where, line, blame(err))
+		if err := s.Prober.file(ctx, proof.URL, line); err != nil {
+			failed := identity.Invalidf(code, "%s must be a text file with the line %q, %s", proof.URL, line, blame(err))
 			failed.Cause = err
 			return failed
 		}
 		return nil
 	}
-	name := "_" + s.slug() + "-challenge." + d.Name
-	values, err := s.Prober.txt(ctx, name)
+	values, err := s.Prober.txt(ctx, proof.DNSName)
 	switch {
 	case err != nil:
-		failed := identity.Invalidf(code, "the name servers of %s gave no usable answer; try again, or check them with `dig TXT %s`", d.Name, name)
+		failed := identity.Invalidf(code, "the name servers of %s gave no usable answer; try again, or check them with `dig TXT %s`", d.Name, proof.DNSName)
 		failed.Cause = err
 		return failed
 	case !slices.Contains(values, line):
-		return identity.Invalidf(code, "there is no TXT record %s with the value %q; add it and try again: new records may take up to 72 hours to be seen", name, line)
+		return identity.Invalidf(code, "there is no TXT record %s with the value %q; add it and try again: new records may take up to 72 hours to be seen", proof.DNSName, line)
 	}
 	return nil
 }

@@ -35,6 +35,8 @@ type Config struct {
 	AllowLongTokens   bool
 	LogLevel          string
 	LogFormat         string
+	DNSServers        []string // host:port
+	AllowPrivate      bool
 	SMTPURL           string
 	MailFrom          string
 	// HoldMail keeps mail in the outbox, to be read at /dev/mailbox; only
@@ -132,6 +134,12 @@ var settings = []setting{
 		c.AllowLongTokens = b
 		return wordBool(err)
 	}},
+	{"dns-servers", "the system's", "name servers to ask for the proofs of domains: HOST:PORT, separated by commas", setDNSServers},
+	{"allow-private-networks", "false", "let the server fetch files that prove domains from loopback and private networks", func(c *Config, v string) error {
+		b, err := strconv.ParseBool(v)
+		c.AllowPrivate = b
+		return wordBool(err)
+	}},
 	{"smtp-url", "none: nothing is mailed", "mail server: smtp://HOST:PORT, smtp://USER:PASSWORD@HOST:PORT or smtps://…", func(c *Config, v string) error {
 		_, err := mail.NewSender(v, "somebody@example.com", "x")
 		c.SMTPURL = v
@@ -168,6 +176,19 @@ func named(path, what string) error {
 func wordBool(err error) error {
 	if err != nil {
 		return errors.New("write true or false")
+	}
+	return nil
+}
+
+func setDNSServers(c *Config, v string) error {
+	c.DNSServers = nil
+	for text := range strings.SplitSeq(v, ",") {
+		text = strings.TrimSpace(text)
+		host, port, err := net.SplitHostPort(text)
+		if n, portErr := strconv.ParseUint(port, 10, 16); err != nil || host == "" || portErr != nil || n == 0 {
+			return fmt.Errorf("%q is not HOST:PORT such as 192.0.2.53:53", text)
+		}
+		c.DNSServers = append(c.DNSServers, text)
 	}
 	return nil
 }

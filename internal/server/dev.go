@@ -39,7 +39,7 @@ func (t Terminal) serveDev(ctx context.Context, c Config) error {
 	c.DataDir = ".sallyport"
 	c.DatabaseURL = "sqlite:" + filepath.Join(c.DataDir, "sallyport.db")
 	c.SecretKeyFile = filepath.Join(c.DataDir, "secret.key")
-	c.HoldMail = true
+	c.HoldMail, c.AllowPrivate = true, true
 	if c.LogLevel == "info" {
 		c.LogLevel = "warn"
 	}
