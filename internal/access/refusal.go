@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/sallyport/sallyport/internal/identity"
@@ -16,10 +15,10 @@ import (
 const maxRecentRefusals = 10_000
 
 // refusalKey is what is recorded at most once: a credential, an organization,
-// the reasons and a minute.
+// the refusing rules and a minute.
 type refusalKey struct {
-	prefix, organization, reasons string
-	minute                        int64
+	prefix, organization, rules string
+	minute                      int64
 }
 
 type refusals struct {
@@ -52,7 +51,7 @@ func (c *Checker) refuse(ctx context.Context, r Request, p *identity.Principal, 
 // recorded once, so that several nodes agree on it.
 func (c *Checker) record(ctx context.Context, r Request, p *identity.Principal, k *known, d policy.Decision) (string, error) {
 	f := &p.Facts
-	key := refusalKey{k.Token.Prefix, k.Organization.ID, strings.Join(d.Codes(), " "), f.Now.Unix() / 60}
+	key := refusalKey{k.Token.Prefix, k.Organization.ID, identity.RulesOf(d), f.Now.Unix() / 60}
 	if !k.Member {
 		key.organization = ""
 	}
