@@ -65,7 +65,7 @@ func RefusedError(d policy.Decision, f *policy.Facts, decisionID, publicURL stri
 		metadata["remedy_url"] = publicURL + remedy.Path
 	}
 	return &Error{
-		Kind: Forbidden, Code: seen.Code(), Metadata: metadata,
+		Kind: Forbidden, Code: seen.Code(), Metadata: metadata, Recorded: true,
 		Message: seen.Reasons()[0].Message + " What to do: " + remedy.Text + ".",
 	}
 }

@@ -95,10 +95,11 @@ func wire(c Config, o *opened, log *slog.Logger) *Server {
 		DB: o.db, Keys: o.keys, Brand: c.Brand, PublicURL: c.PublicURL, Log: log, AllowLongTokens: c.AllowLongTokens,
 		Flush: func() error { return s.Access.FlushUses(context.Background()) },
 	}
-	pages := &console.Pages{Login: s.Login, Brand: c.Brand, PublicURL: c.PublicURL, Ready: s.ready}
+	proxies := access.Proxies{Trusted: c.TrustedProxies, Forwarded: c.ForwardedHeader}
+	pages := &console.Pages{Login: s.Login, Brand: c.Brand, PublicURL: c.PublicURL, Proxies: proxies, Ready: s.ready}
 	api := &httpapi.API{
 		Access: s.Access, Login: s.Login, Org: s.Org, Log: log, PublicURL: c.PublicURL, Brand: c.Brand,
-		Proxies:      access.Proxies{Trusted: c.TrustedProxies, Forwarded: c.ForwardedHeader},
+		Proxies:      proxies,
 		Fallback:     pages.Handler(),
 		NewRequestID: newRequestID,
 	}
