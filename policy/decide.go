@@ -35,10 +35,10 @@ func Decide(f *Facts) Decision {
 
 	org, p := governing(f)
 	ruled := p != nil
-	d.judge(0, org != "", !ruled)
 	if !login && brokeGlass(c, org) {
 		return d
 	}
+	d.judge(0, org != "", !ruled)
 	if !ruled {
 		p = &noPolicy
 	}

@@ -89,10 +89,10 @@ func mirrorCreate(f *Facts, m mirror) mirror {
 	manager := f.Principal.ManagingOrganization
 	managed := manager != ""
 	if managed {
-		m.readable = f.Policy != nil && f.Organization == manager
 		if f.Credential.Kind == Session && f.Credential.BreakGlass == manager {
 			return m
 		}
+		m.readable = f.Policy != nil && f.Organization == manager
 	}
 	m.person = f.Principal.State == Active
 	m.place = mirrorOwnPlace(f)
@@ -112,10 +112,10 @@ func mirrorAccess(f *Facts, m mirror) mirror {
 		m.covered = f.Covered
 		return m
 	}
-	m.readable = f.Policy != nil
 	if f.Credential.Kind == Session && f.Credential.BreakGlass == f.Organization {
 		return m
 	}
+	m.readable = f.Policy != nil
 	m.person = f.Principal.State == Active
 	m.place = mirrorOwnPlace(f)
 	m.belongs = f.Principal.Member

@@ -206,7 +206,8 @@ type Facts struct {
 	// rules 1 to 5, 11 and 19 apply, and Policy is nil.
 	Organization string
 	// Policy is that of Organization. Nil with a non-empty Organization is a
-	// policy that could not be read: it refuses everything (rule 0).
+	// policy that could not be read: it refuses everything (rule 0) but the
+	// operator's recover session.
 	Policy *Policy
 	// Memberships are the policies of every organization of the user; used by
 	// rule 11 alone. A nil element is a policy that could not be read, and

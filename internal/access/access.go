@@ -88,7 +88,7 @@ func (c *Checker) Check(ctx context.Context, r Request) (*identity.Principal, er
 		return nil, c.refuse(ctx, r, p, known, decision)
 	}
 	if err := r.Need.demand(p, f.Now); err != nil {
-		return nil, err
+		return nil, c.Denied(ctx, p, err)
 	}
 	c.use(known, r, f.Now)
 	return p, nil

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"net/http"
 	"net/netip"
 	"strings"
 	"unicode/utf8"
@@ -29,6 +30,13 @@ func (p Proxies) Header() string {
 		return "Forwarded"
 	}
 	return "X-Forwarded-For"
+}
+
+// Caller is the address of a request's sender.
+func (p Proxies) Caller(r *http.Request) identity.Address {
+	// A socket without an address has the zero one, which is unknown.
+	socket, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return p.Client(socket.Addr(), r.Header.Values(p.Header()))
 }
 
 // Client derives the caller's address: start with the socket's, and while the

@@ -3,8 +3,8 @@ package access
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/sallyport/sallyport/internal/identity"
@@ -16,10 +16,10 @@ import (
 const maxRecentRefusals = 10_000
 
 // refusalKey is what is recorded at most once: a credential, an organization,
-// the reasons and a minute.
+// the refusing rules and a minute.
 type refusalKey struct {
-	prefix, organization, reasons string
-	minute                        int64
+	prefix, organization, rules string
+	minute                      int64
 }
 
 type refusals struct {
@@ -52,26 +52,25 @@ func (c *Checker) refuse(ctx context.Context, r Request, p *identity.Principal, 
 // recorded once, so that several nodes agree on it.
 func (c *Checker) record(ctx context.Context, r Request, p *identity.Principal, k *known, d policy.Decision) (string, error) {
 	f := &p.Facts
-	key := refusalKey{k.Token.Prefix, k.Organization.ID, strings.Join(d.Codes(), " "), f.Now.Unix() / 60}
+	key := refusalKey{k.Token.Prefix, k.Organization.ID, identity.RulesOf(d), f.Now.Unix() / 60}
 	if !k.Member {
 		key.organization = ""
 	}
-	c.refusals.mu.Lock()
-	id, known := c.refusals.recent[key]
-	c.refusals.mu.Unlock()
-	if known {
+	if id, known := c.refusals.find(key); known {
 		return id, nil
 	}
-	id = identity.DecisionID(c.keys.Derive("decision id"), key.prefix, key.organization, d, f.Now)
-	event, err := refusalEvent(id, key, r, k, f, d)
+	id := identity.DecisionID(c.keys.Derive("decision id"), key.prefix, key.organization, d, f.Now)
+	refusal, err := identity.NewRefusal(d, f, k.Organization.PolicyVersion, r.Address)
 	if err != nil {
 		return "", err
 	}
-	scope := store.User(k.User.ID)
-	if key.organization != "" {
-		scope = store.Organization(key.organization)
+	detail, err := json.Marshal(refusal)
+	if err != nil {
+		return "", err
 	}
-	err = c.db.Update(ctx, p.Actor(), scope, func(tx *store.Tx) error {
+	event := key.event(p, d.Code(), detail)
+	event.DecisionID = id
+	err = c.db.Update(ctx, p.Actor(), key.scope(p), func(tx *store.Tx) error {
 		if recorded, err := tx.DecisionRecorded(ctx, id); err != nil || recorded {
 			return err
 		}
@@ -80,38 +79,82 @@ func (c *Checker) record(ctx context.Context, r Request, p *identity.Principal, 
 	if err != nil {
 		return "", err
 	}
-	c.refusals.mu.Lock()
-	defer c.refusals.mu.Unlock()
-	if len(c.refusals.recent) >= maxRecentRefusals {
-		clear(c.refusals.recent)
-	}
-	c.refusals.recent[key] = id
+	c.refusals.add(key, id)
 	return id, nil
 }
 
-func refusalEvent(id string, key refusalKey, r Request, k *known, f *policy.Facts, d policy.Decision) (identity.Event, error) {
-	refusal, err := identity.NewRefusal(d, f, k.Organization.PolicyVersion, r.Address)
-	if err != nil {
-		return identity.Event{}, err
+// Denied records that a caller whom the policy accepts was refused by what an
+// action itself demands, once a minute like other refusals, and returns the
+// error: the refusal, or that it cannot be recorded. There is no decision to
+// explain: the error says all there is. Errors that are no refusals pass.
+func (c *Checker) Denied(ctx context.Context, p *identity.Principal, refused error) error {
+	var refusal *identity.Error
+	if !errors.As(refused, &refusal) || refusal.Kind != identity.Forbidden || refusal.Recorded {
+		return refused
 	}
-	detail, err := json.Marshal(refusal)
-	if err != nil {
-		return identity.Event{}, err
+	recorded := *refusal
+	recorded.Recorded = true
+	key := refusalKey{prefix: p.Token.Prefix, rules: refusal.Code, minute: p.Facts.Now.Unix() / 60}
+	if p.Organization != nil && p.Member {
+		key.organization = p.Organization.ID
 	}
+	if _, known := c.refusals.find(key); known {
+		return &recorded
+	}
+	detail, err := json.Marshal(map[string]string{"error_code": refusal.Code})
+	if err != nil {
+		return err
+	}
+	event := key.event(p, refusal.Code, detail)
+	err = c.db.Update(ctx, p.Actor(), key.scope(p), func(tx *store.Tx) error { return tx.RecordRefusal(ctx, event) })
+	if err != nil {
+		return err
+	}
+	c.refusals.add(key, "")
+	return &recorded
+}
+
+func (r *refusals) find(key refusalKey) (decisionID string, known bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	decisionID, known = r.recent[key]
+	return decisionID, known
+}
+
+func (r *refusals) add(key refusalKey, decisionID string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.recent) >= maxRecentRefusals {
+		clear(r.recent)
+	}
+	r.recent[key] = decisionID
+}
+
+// scope is where a refusal is recorded: in the organization's chain, or for
+// those who are not its members in their own.
+func (key refusalKey) scope(p *identity.Principal) store.Scope {
+	if key.organization != "" {
+		return store.Organization(key.organization)
+	}
+	return store.User(p.User.ID)
+}
+
+// event describes a refusal; code is why.
+func (key refusalKey) event(p *identity.Principal, code string, detail []byte) identity.Event {
 	e := identity.Event{
-		Action: "access_refused", Outcome: identity.Refused, OrganizationID: key.organization, DecisionID: id,
-		Target:      identity.Target{Kind: "organization", ID: r.Organization},
-		Description: fmt.Sprintf("refused a %s of %s: %s", f.Credential.Kind, k.User.Email, d.Code()),
+		Action: "access_refused", Outcome: identity.Refused, OrganizationID: key.organization,
+		Target:      identity.Target{Kind: "organization", ID: p.Facts.Organization},
+		Description: fmt.Sprintf("refused a %s of %s: %s", p.Token.Kind, p.User.Email, code),
 		Detail:      detail,
 	}
 	if key.organization != "" {
-		e.AccountID = k.Organization.AccountID
-		e.Target.Name = k.Organization.Name
+		e.AccountID = p.Organization.AccountID
+		e.Target.Name = p.Organization.Name
 	}
-	if r.Organization == "" {
-		e.Target = identity.Target{Kind: "user", ID: k.User.ID, Name: k.User.Email}
+	if p.Facts.Organization == "" {
+		e.Target = identity.Target{Kind: "user", ID: p.User.ID, Name: p.User.Email}
 	}
-	return e, nil
+	return e
 }
 
 // Replay decides recorded facts again and returns every rule's verdict.

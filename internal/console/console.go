@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/sallyport/sallyport/internal/access"
 	"github.com/sallyport/sallyport/internal/login"
 	"github.com/sallyport/sallyport/internal/org"
 )
@@ -23,6 +24,7 @@ type Pages struct {
 	Org       *org.Service
 	Brand     string
 	PublicURL string
+	Proxies   access.Proxies
 	// Ready is nil when the server can answer requests.
 	Ready func(context.Context) error
 	// Mailbox returns what a trial would have mailed, newest first; nil where
@@ -121,13 +123,18 @@ func (p *Pages) reset(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := view{Title: "Set your password", Code: r.PostForm.Get("code")}
-	if err := p.Login.ResetPassword(r.Context(), v.Code, r.PostForm.Get("password")); err != nil {
+	if err := p.Login.ResetPasswordFrom(r.Context(), p.caller(w, r), v.Code, r.PostForm.Get("password")); err != nil {
 		status, words := problem(err)
 		v.Problem = words
 		p.show(w, status, "reset", v)
 		return
 	}
 	p.show(w, http.StatusOK, "reset", view{Title: "Your password is set", Done: true})
+}
+
+// caller is who sent a form; the edge has named the request.
+func (p *Pages) caller(w http.ResponseWriter, r *http.Request) login.Caller {
+	return login.Caller{Client: p.Proxies.Caller(r).Client, UserAgent: r.UserAgent(), RequestID: w.Header().Get("X-Request-Id")}
 }
 
 // ResetLink is the page for a one-time code.

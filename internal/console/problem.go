@@ -15,8 +15,11 @@ func problem(err error) (status int, words string) {
 		return http.StatusInternalServerError, "Something went wrong on the server; try again."
 	}
 	status = http.StatusBadRequest
-	if e.Kind == identity.Unavailable {
+	switch e.Kind {
+	case identity.Unavailable:
 		status = http.StatusServiceUnavailable
+	case identity.TooMany:
+		status = http.StatusTooManyRequests
 	}
 	return status, strings.ToUpper(e.Message[:1]) + e.Message[1:] + "."
 }

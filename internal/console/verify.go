@@ -3,7 +3,6 @@ package console
 import (
 	"net/http"
 
-	"github.com/sallyport/sallyport/internal/login"
 )
 
 const confirmTitle = "Confirm your e-mail address"
@@ -21,7 +20,7 @@ func (p *Pages) verify(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := view{Title: confirmTitle, Code: r.PostForm.Get("code")}
-	if _, err := p.Login.ConfirmEmail(r.Context(), login.Caller{}, v.Code); err != nil {
+	if _, err := p.Login.ConfirmEmail(r.Context(), p.caller(w, r), v.Code); err != nil {
 		status, words := problem(err)
 		v.Problem = words
 		p.show(w, status, "verify", v)

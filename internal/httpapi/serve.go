@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"path"
 	"runtime/debug"
 	"strconv"
@@ -124,7 +123,7 @@ func (a *API) serveOther(e *exchange, id string, req *http.Request) {
 
 // answer runs the steps of a route: address, access, body, handler.
 func (a *API) answer(ctx context.Context, r *route, c *Call, w http.ResponseWriter) (any, error) {
-	c.Address = a.Proxies.Client(socketOf(c.request), c.request.Header.Values(a.Proxies.Header()))
+	c.Address = a.Proxies.Caller(c.request)
 	if !r.anonymous {
 		if err := a.admit(ctx, r, c); err != nil {
 			return nil, err
@@ -138,7 +137,11 @@ func (a *API) answer(ctx context.Context, r *route, c *Call, w http.ResponseWrit
 	if err != nil {
 		return nil, err
 	}
-	return r.handler.run(ctx, c, body, r)
+	answer, err := r.handler.run(ctx, c, body, r)
+	if err != nil && c.Principal != nil {
+		err = a.Access.Denied(ctx, c.Principal, err)
+	}
+	return answer, err
 }
 
 // admit checks the caller's credential against the route.
@@ -211,14 +214,6 @@ func kindOf(err error) identity.Kind {
 		return e.Kind
 	}
 	return identity.Internal
-}
-
-func socketOf(req *http.Request) netip.Addr {
-	ap, err := netip.ParseAddrPort(req.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return ap.Addr()
 }
 
 // bearerOf takes the credential out of the Authorization header (RFC 6750

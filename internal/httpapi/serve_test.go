@@ -491,7 +491,7 @@ func TestAddressOfARequest(t *testing.T) {
 	if got := client(map[string]string{"X-Forwarded-For": "203.0.113.9", "Forwarded": "for=198.51.100.7"}); got.String() != "198.51.100.7" {
 		t.Errorf("client %s by the other header", got)
 	}
-	if got := socketOf(&http.Request{RemoteAddr: "@"}); got.IsValid() {
+	if got := b.Proxies.Caller(&http.Request{RemoteAddr: "@"}).Client; got.IsValid() {
 		t.Errorf("a socket without address is %s", got)
 	}
 }

@@ -30,6 +30,8 @@ type Error struct {
 	Metadata map[string]any
 	// RetryAfter is in seconds, 1 to 60; for TooMany and Unavailable.
 	RetryAfter int
+	// Recorded says that the refusal is in the audit log already.
+	Recorded bool
 	// Cause is for the log and never shown.
 	Cause error
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -64,7 +65,7 @@ func RefusedError(d policy.Decision, f *policy.Facts, decisionID, publicURL stri
 		metadata["remedy_url"] = publicURL + remedy.Path
 	}
 	return &Error{
-		Kind: Forbidden, Code: seen.Code(), Metadata: metadata,
+		Kind: Forbidden, Code: seen.Code(), Metadata: metadata, Recorded: true,
 		Message: seen.Reasons()[0].Message + " What to do: " + remedy.Text + ".",
 	}
 }
@@ -75,8 +76,18 @@ func RefusedError(d policy.Decision, f *policy.Facts, decisionID, publicURL stri
 // guessed.
 func DecisionID(key []byte, subject, organization string, d policy.Decision, at time.Time) string {
 	mac := hmac.New(sha256.New, key)
-	fmt.Fprintf(mac, "%s %s %d %s", subject, organization, at.Unix()/60, strings.Join(d.Codes(), " "))
+	fmt.Fprintf(mac, "%s %s %d %s", subject, organization, at.Unix()/60, RulesOf(d))
 	return "dec_" + hex.EncodeToString(mac.Sum(nil)[:14])
+}
+
+// RulesOf are the numbers of the refusing rules, as "5 6": the reasons that are
+// recorded once, because several rules share a code.
+func RulesOf(d policy.Decision) string {
+	var rules []string
+	for _, r := range d.Reasons() {
+		rules = append(rules, strconv.Itoa(r.Rule))
+	}
+	return strings.Join(rules, " ")
 }
 
 func codesOf(d policy.Decision) []string { return append([]string{}, d.Codes()...) }

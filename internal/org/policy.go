@@ -109,7 +109,7 @@ func (s *Service) editPolicy(ctx context.Context, p *identity.Principal, edit po
 			return err
 		}
 		var before policy.Policy
-		if before, after, err = edit.plan(o); err != nil {
+		if before, after, err = edit.plan(p, o); err != nil {
 			return err
 		}
 		lockout := lockedOut(p, &after)
@@ -121,11 +121,20 @@ func (s *Service) editPolicy(ctx context.Context, p *identity.Principal, edit po
 	return after, err
 }
 
-// plan is the policy before and after an edit.
-func (e policyEdit) plan(o identity.Organization) (before, after policy.Policy, err error) {
+// plan is the policy before and after an edit. One that cannot be read is not
+// written over, except from the operator's recover session, which is there to
+// mend it: then the edit starts from the defaults, and every field counts as
+// changed.
+func (e policyEdit) plan(p *identity.Principal, o identity.Organization) (before, after policy.Policy, err error) {
 	stored := readPolicy(o.Policy)
 	if stored == nil {
-		return before, after, unreadable()
+		if !brokeGlass(p, o.ID) {
+			return before, after, unreadable()
+		}
+		if after, err = e.apply(policy.Default()); err != nil {
+			return before, after, err
+		}
+		return before, after, policy.Validate(after)
 	}
 	if after, err = e.apply(*stored); err != nil {
 		return *stored, after, err

@@ -325,6 +325,19 @@ func TestAnUnreadablePolicyIsNotWrittenOver(t *testing.T) {
 			wantCode(t, err, "policy_unreadable")
 			wantCode(t, s.org.SetRanges(t.Context(), p, org.RangesChange{}), "policy_unreadable")
 		})
+		// Only the operator's session opens this door, and mends it.
+		token, _, err := s.org.Recover(t.Context(), s.first.OrganizationID, s.first.Email)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, err := s.org.ChangePolicy(t.Context(), s.as(token), []byte(`{"mcp_enabled": true}`))
+		if err != nil || !after.MCPEnabled || !after.PasswordEnabled {
+			t.Fatalf("mended policy %+v: %v", after, err)
+		}
+		s.admin() // gets in again
+		if e := s.events("policy_changed"); len(e) != 1 {
+			t.Errorf("events %+v", e)
+		}
 	})
 }
 

@@ -22,11 +22,20 @@ type certificates struct {
 }
 
 // pairState tells whether one of the two files was replaced or written to.
-type pairState struct{ cert, key fileState }
+type pairState struct{ cert, key os.FileInfo } // nil: cannot be looked at
 
-type fileState struct {
-	modified time.Time
-	size     int64
+func (s pairState) same(o pairState) bool {
+	return sameState(s.cert, o.cert) && sameState(s.key, o.key)
+}
+
+// sameState compares what the file system says of a file. Which file it is
+// counts as well: two versions made one after the other can have the same size
+// and, by a coarse clock, the same time.
+func sameState(a, b os.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
 }
 
 // checkFilesEvery bounds how often the files are looked at.
@@ -69,12 +78,12 @@ func (c *certificates) state() pairState {
 	return pairState{stateOf(c.certFile), stateOf(c.keyFile)}
 }
 
-func stateOf(file string) fileState {
+func stateOf(file string) os.FileInfo {
 	info, err := os.Stat(file)
 	if err != nil {
-		return fileState{}
+		return nil
 	}
-	return fileState{info.ModTime(), info.Size()}
+	return info
 }
 
 func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -90,7 +99,7 @@ func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 // refresh reads the files again if they changed. A half-written pair keeps the
 // old one; the other half will change the files once more.
 func (c *certificates) refresh() {
-	if c.state() == c.read {
+	if c.state().same(c.read) {
 		return
 	}
 	if err := c.load(); err != nil {

@@ -149,9 +149,9 @@ func TestConfigFileLists(t *testing.T) {
 	}
 }
 
-// TestUnsafeConfiguration is the configuration half of row OPS-02: what cannot
+// TestOPS02_UnsafeConfiguration is the configuration half of row OPS-02: what cannot
 // work, or not safely, is refused in one line that names it.
-func TestUnsafeConfiguration(t *testing.T) {
+func TestOPS02_UnsafeConfiguration(t *testing.T) {
 	public := map[string]string{"listen": "0.0.0.0:8080"}
 	with := func(base map[string]string, name, value string) map[string]string {
 		m := map[string]string{name: value}

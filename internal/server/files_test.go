@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// TestUnsafeFiles is the file half of row OPS-02: what others may read, or
+// TestOPS02_UnsafeFiles is the file half of row OPS-02: what others may read, or
 // what a link stands for, is refused with exit code 2 in one line that names
 // it.
-func TestUnsafeFiles(t *testing.T) {
+func TestOPS02_UnsafeFiles(t *testing.T) {
 	readable := func(name string) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {
 			if err := os.Chmod(filepath.Join(dir, name), 0o640); err != nil {

@@ -101,13 +101,14 @@ func wire(c Config, o *opened, log *slog.Logger) *Server {
 		Hasher: s.Hasher, Rules: s.Login.Rules, Prober: org.Prober{DNSServers: c.DNSServers, AllowPrivate: c.AllowPrivate},
 		Flush: func() error { return s.Access.FlushUses(context.Background()) },
 	}
-	pages := &console.Pages{Login: s.Login, Org: s.Org, Brand: c.Brand, PublicURL: c.PublicURL, Ready: s.ready}
+	proxies := access.Proxies{Trusted: c.TrustedProxies, Forwarded: c.ForwardedHeader}
+	pages := &console.Pages{Login: s.Login, Org: s.Org, Brand: c.Brand, PublicURL: c.PublicURL, Proxies: proxies, Ready: s.ready}
 	if c.HoldMail {
 		pages.Mailbox = s.mailbox
 	}
 	api := &httpapi.API{
 		Access: s.Access, Login: s.Login, Org: s.Org, Log: log, PublicURL: c.PublicURL, Brand: c.Brand,
-		Proxies:      access.Proxies{Trusted: c.TrustedProxies, Forwarded: c.ForwardedHeader},
+		Proxies:      proxies,
 		Fallback:     pages.Handler(),
 		NewRequestID: newRequestID,
 	}

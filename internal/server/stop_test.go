@@ -108,9 +108,9 @@ func TestSecondSignal(t *testing.T) {
 	<-n.ended
 }
 
-// TestHealth is row OPS-03: whoever asks learns whether the server is well, and
+// TestOPS03_Health is row OPS-03: whoever asks learns whether the server is well, and
 // nothing else.
-func TestHealth(t *testing.T) {
+func TestOPS03_Health(t *testing.T) {
 	n := start(t, onSQLite(t, t.TempDir()).settings...)
 	for _, path := range []string{"/healthz", "/readyz"} {
 		for _, agent := range []string{"", "kube-probe/1.29", "GoogleHC/1.0"} {

@@ -105,7 +105,7 @@ func TestEML05_NoPathChangesALoginAddress(t *testing.T) {
 		s.Manage(t, id)
 		s.nothing(t, "a managed profile", func() {
 			s.Do(t, http.MethodPatch, "/v1/me", carol, smuggled).WantCode(http.StatusForbidden, "action_forbidden_for_managed_users")
-		})
+		}, "access_refused")
 	})
 }
 

@@ -142,7 +142,7 @@ func TestSES07_OtherPeoplesSessions(t *testing.T) {
 			s.Do(t, http.MethodDelete, member(bob, "/access-token/"+bobSession[:12]), s.AdminToken, nil).WantCode(http.StatusForbidden, "action_forbidden_on_unmanaged_users")
 			s.Do(t, http.MethodDelete, member(managed, "/access-token/"+managedSession[:12]), eve.Session, nil).WantCode(http.StatusNotFound, "organization_not_found")
 			s.Do(t, http.MethodDelete, member(managed, "/access-token/"+bobSession[:12]), s.AdminToken, nil).WantCode(http.StatusNotFound, "token_not_found")
-		}, "access_refused")
+		}, "access_refused", "access_refused")
 		s.Do(t, http.MethodDelete, member(managed, "/access-token/"+managedSession[:12]), bobSession, nil).WantCode(http.StatusForbidden, "request_forbidden")
 		e := s.one(t, "token_revoked", func() {
 			s.Do(t, http.MethodDelete, member(managed, "/access-token/"+managedSession[:12]), s.AdminToken, nil).Want(http.StatusNoContent)
@@ -206,20 +206,21 @@ func TestSES09_StepUpIsAFullLogin(t *testing.T) {
 		s.Grant(t, bob, identity.AdminRole)
 		ranges := map[string]any{"api_client_ip_allowlist": []string{"192.0.2.0/24"}, "api_client_ip_allowlist_enabled": true, "accept_lockout": true}
 		lockout := map[string]any{"password_auth_enabled": false, "accept_lockout": true}
-		refused := func(what, token, code string) {
+		// A refusal is recorded once for each credential, reason and minute.
+		refused := func(what, token, code string, actions ...string) {
 			t.Helper()
 			s.nothing(t, what, func() {
 				s.Do(t, http.MethodPatch, s.organizationPath("/config/authentication"), token, lockout).WantCode(http.StatusForbidden, code)
 				s.Do(t, http.MethodPut, s.organizationPath("/config/api-client-ip-allowlist"), token, ranges).WantCode(http.StatusForbidden, code)
-			})
+			}, actions...)
 		}
-		refused("a session by password where there is a factor", weak, "fresh_login_required")
-		refused("a token", personal, "session_required")
+		refused("a session by password where there is a factor", weak, "fresh_login_required", "access_refused")
+		refused("a token", personal, "session_required", "access_refused")
 		s.advance(9 * time.Minute)
 		s.Do(t, http.MethodPatch, s.organizationPath("/config/authentication"), strong, map[string]any{"mcp_enabled": true}).Want(http.StatusOK)
 		s.advance(2 * time.Minute)
 		for what, token := range map[string]string{"an old session": strong, "an old session of another admin": bobSession, "an old weak session": weak} {
-			refused(what, token, "fresh_login_required")
+			refused(what, token, "fresh_login_required", "access_refused")
 			s.nothing(t, what, func() {
 				s.Do(t, http.MethodPatch, s.organizationPath("/config/authentication"), token, map[string]any{"mcp_enabled": false}).WantCode(http.StatusForbidden, "fresh_login_required")
 			})
@@ -228,7 +229,7 @@ func TestSES09_StepUpIsAFullLogin(t *testing.T) {
 			s.Do(t, http.MethodDelete, s.organizationPath(""), strong, nil).WantCode(http.StatusForbidden, "fresh_login_required")
 			s.Do(t, http.MethodDelete, s.organizationPath(""), personal, nil).WantCode(http.StatusForbidden, "session_required")
 			s.Do(t, http.MethodPut, "/v1/me/2fa", strong, map[string]any{"method": nil, "password": servertest.AdminPassword}).WantCode(http.StatusForbidden, "fresh_login_required")
-		})
+		}, "access_refused", "access_refused")
 		// A fresh login of bob freshens no session of alice.
 		s.login(t, bobEmail, bobPassword, "")
 		refused("another's login", strong, "fresh_login_required")

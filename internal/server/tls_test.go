@@ -55,8 +55,8 @@ func subject(address string, c *tls.Config) (string, error) {
 	return conn.ConnectionState().PeerCertificates[0].Subject.CommonName, nil
 }
 
-// TestOldTLS is row OPS-04: the settings reach the listener.
-func TestOldTLS(t *testing.T) {
+// TestOPS04_OldTLS is row OPS-04: the settings reach the listener.
+func TestOPS04_OldTLS(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := certificate(t, dir, "one.example", time.Now().Add(time.Hour))
 	i := onSQLite(t, filepath.Join(dir, "data"))
