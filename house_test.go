@@ -423,7 +423,8 @@ func files(t *testing.T) map[string][]byte {
 		if entry.IsDir() && slices.Contains([]string{".git", ".sallyport", ".cache", "bin"}, name) {
 			return fs.SkipDir
 		}
-		if !entry.Type().IsRegular() || path.Ext(name) == ".test" || path.Ext(name) == ".prof" {
+		// In a work tree of Git's, .git is a file that names its repository.
+		if name == ".git" || !entry.Type().IsRegular() || path.Ext(name) == ".test" || path.Ext(name) == ".prof" {
 			return nil
 		}
 		text, err := os.ReadFile(name)

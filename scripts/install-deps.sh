@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs what `make test` needs beside Go, git, make and gcc: the PostgreSQL
 # server programs; strace, with which tests kill a server at a chosen system
-# call; and oathtool, another author's one-time codes. Does nothing when they
-# are there. The tests start private servers of their own; the system's server
-# is neither needed nor started.
+# call; oathtool, another author's one-time codes; and NSD, another author's name
+# server. Does nothing when they are there. The tests start private servers of
+# their own; the system's servers are neither needed nor started.
 set -euo pipefail
 
 has_postgres() {
@@ -13,8 +13,12 @@ has_postgres() {
 	compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
 }
 
+has_nsd() {
+	command -v nsd >/dev/null || [ -x /usr/sbin/nsd ]
+}
+
 has_all() {
-	has_postgres && command -v strace >/dev/null && command -v oathtool >/dev/null
+	has_postgres && command -v strace >/dev/null && command -v oathtool >/dev/null && has_nsd
 }
 
 if has_all; then
@@ -22,8 +26,8 @@ if has_all; then
 fi
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-	echo "make test needs the PostgreSQL server programs (version 15 or newer), strace and oathtool." >&2
-	echo "Install them (Debian: sudo apt-get install postgresql strace oathtool) and run it again;" >&2
+	echo "make test needs the PostgreSQL server programs (version 15 or newer), strace, oathtool and nsd." >&2
+	echo "Install them (Debian: sudo apt-get install postgresql strace oathtool nsd) and run it again;" >&2
 	echo "make check runs the tests that need none." >&2
 	exit 1
 fi
@@ -35,19 +39,31 @@ if [ ! -e "$conf" ]; then
 	echo "create_main_cluster = false" >"$conf"
 fi
 
-echo "installing PostgreSQL, strace and oathtool for the tests ..."
+echo "installing PostgreSQL, strace, oathtool and NSD for the tests ..."
+# Without this Debian's package would start its name server; the administrator's
+# own rule stays.
+policy=/usr/sbin/policy-rc.d
+made_policy=
+if ! command -v nsd >/dev/null && [ ! -e "$policy" ]; then
+	printf '#!/bin/sh\nexit 101\n' >"$policy"
+	chmod 755 "$policy"
+	made_policy=$policy
+fi
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'rm -f "$log" $made_policy' EXIT
 export DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1
 if ! {
 	apt-get -q update &&
-		apt-get -qy --no-install-recommends -o Dpkg::Options::=--force-confold install postgresql strace oathtool
+		apt-get -qy --no-install-recommends -o Dpkg::Options::=--force-confold install postgresql strace oathtool nsd
 } >"$log" 2>&1; then
 	cat "$log" >&2
-	echo "PostgreSQL, strace and oathtool could not be installed; the reason is above" >&2
+	echo "PostgreSQL, strace, oathtool and NSD could not be installed; the reason is above" >&2
 	exit 1
 fi
+if [ -n "$made_policy" ] && command -v systemctl >/dev/null; then
+	systemctl disable nsd.service >>"$log" 2>&1 || true # nor after the next start of the machine
+fi
 if ! has_all; then
-	echo "the packages postgresql, strace and oathtool are installed, but one of their programs is not found" >&2
+	echo "the packages postgresql, strace, oathtool and nsd are installed, but one of their programs is not found" >&2
 	exit 1
 fi

@@ -53,6 +53,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"totp":     totp,
 	"advance":  advance,
 	"mailed":   mailed,
+	"txt":      publishText,
 	"filemode": fileMode,
 }
 
@@ -64,7 +65,19 @@ func (c *clock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Lo
 func clockOf(ts *testscript.TestScript) *clock { return ts.Value("clock").(*clock) }
 
 // running is the server of a script.
-type running struct{ *servertest.Server }
+type running struct {
+	*servertest.Server
+	names *servertest.DNS
+}
+
+// publishText makes a TXT record the only one of a name, as its server sees
+// it: "txt NAME VALUE".
+func publishText(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: txt NAME VALUE")
+	}
+	ts.Value("server").(*running).names.TXT(args[0], args[1:])
+}
 
 // mailed keeps the code of the newest mail: "mailed VARIABLE ADDRESS KIND".
 func mailed(ts *testscript.TestScript, _ bool, args []string) {
@@ -81,7 +94,9 @@ func startServer(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("usage: server")
 	}
 	s := servertest.Start(ts.Value("test").(testing.TB), servertest.Options{Clock: clockOf(ts).Now})
-	ts.Value("server").(*running).Server = s
+	r := ts.Value("server").(*running)
+	r.Server, r.names = s, servertest.NewDNS(ts.Value("test").(testing.TB))
+	s.Org.Prober.DNSServers = []string{r.names.Address}
 	for name, value := range map[string]string{
 		"SALLYPORT_URL": s.URL, "DATA_DIR": s.Config.DataDir, "ORG": s.OrganizationID, "ACCOUNT": s.AccountID, "USER_ID": s.AdminID,
 		"EMAIL": servertest.AdminEmail, "PASSWORD": servertest.AdminPassword,

@@ -208,7 +208,11 @@ var (
 	applicationUserShape = shape{
 		"user_id": userID, "name": str(256), "user_email": str(254), "is_super_admin": boolean, "create_time": instant,
 	}
-	permissionShape = shape{
+	groupShape = shape{
+		"user_group_id": str(36), "user_group_name": str(128), "description": str(4096), "managed_by_scim": boolean, "create_time": instant, "update_time": instant,
+	}
+	groupMemberShape = shape{"user_id": userID, "user_info": obj(userInfoShape), "~last_activity_time": orNull(instant)}
+	permissionShape  = shape{
 		"principal_type": enum("user", "user_group"), "principal_id": str(36), "permissions": texts, "create_time": instant, "update_time": instant,
 	}
 	configShape = shape{

@@ -8,7 +8,8 @@ import (
 )
 
 // adopt makes a person whose address was confirmed just now a managed member
-// of the organization that has verified its domain, if there is one.
+// of the organization that has verified its domain, if there is one. tx holds
+// store.Read.AdoptingScope.
 func adopt(ctx context.Context, tx *store.Tx, u *identity.User) error {
 	organizationID, err := tx.AdoptByDomain(ctx, u.ID)
 	if err != nil || organizationID == "" {

@@ -218,14 +218,18 @@ func (s *Service) ConfirmEmail(ctx context.Context, from Caller, code string) (e
 	}
 	hash, _ := credential.HashCode(code) // no row has the empty hash
 	var owner identity.User
+	var adopting store.Scope
 	err = s.DB.View(ctx, func(r *store.Read) (err error) {
-		owner, err = confirming(ctx, r, hash)
+		if owner, err = confirming(ctx, r, hash); err != nil {
+			return err
+		}
+		adopting, err = r.AdoptingScope(ctx, owner.Email)
 		return err
 	})
 	if err != nil {
 		return "", err
 	}
-	err = s.DB.Update(ctx, from.as(&owner, ""), store.User(owner.ID), func(tx *store.Tx) error {
+	err = s.DB.Update(ctx, from.as(&owner, ""), store.User(owner.ID).And(adopting), func(tx *store.Tx) error {
 		user, err := confirming(ctx, &tx.Read, hash)
 		if err != nil {
 			return err

@@ -127,7 +127,7 @@ func (s *Service) ChangeDomain(ctx context.Context, p *identity.Principal, id, p
 // Conflict organization_domain_already_linked when another organization was
 // quicker; TooMany after ten tries in a minute.
 func (s *Service) VerifyDomain(ctx context.Context, p *identity.Principal, id string) (d identity.Domain, err error) {
-	if !s.verifies.allow(p.Organization.ID, time.Now()) {
+	if !s.verifies.allow(p.Organization.ID, s.DB.Now()) {
 		return d, &identity.Error{Kind: identity.TooMany, Code: "too_many_verifications", Message: "an organization can ask ten times a minute for a verification; wait a little", RetryAfter: 60 / verifiesPerMinute}
 	}
 	err = s.DB.Once(func(r *store.Read) error {
@@ -154,6 +154,9 @@ func (s *Service) verified(ctx context.Context, p *identity.Principal, proven id
 			return identity.Conflictf("organization_domain_changed", "the domain was changed meanwhile; verify it again")
 		}
 		if err := tx.VerifyDomain(ctx, d); err != nil {
+			return err
+		}
+		if err := tx.SetDomainCheck(ctx, store.DomainCheck{Domain: d, Next: nextCheck(tx.Now)}); err != nil {
 			return err
 		}
 		people, err := tx.ManageByDomain(ctx, d.OrganizationID, d.Name)

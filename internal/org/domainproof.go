@@ -116,6 +116,13 @@ func (p *Prober) txt(ctx context.Context, name string) ([]string, error) {
 	return nil, trouble
 }
 
+// Probe asks the name servers for a name that cannot exist (RFC 6761, section
+// 6.4): that it does not is an answer. The error says which trouble each had.
+func (p *Prober) Probe(ctx context.Context) error {
+	_, err := p.txt(ctx, "doctor.invalid")
+	return err
+}
+
 // lookUp asks one server, over UDP and, when the answer is cut off, TCP.
 func lookUp(ctx context.Context, server, name string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, dnsTime)
@@ -145,8 +152,10 @@ var errNoLine = errors.New("the line is not in it")
 func blame(err error) string {
 	var status statusError
 	switch {
-	case errors.Is(err, errNoLine), errors.Is(err, errPrivate):
-		return "but " + err.Error()
+	case errors.Is(err, errNoLine):
+		return "but " + errNoLine.Error()
+	case errors.Is(err, errPrivate): // what is around it names the address
+		return "but " + errPrivate.Error()
 	case errors.As(err, &status) && status/100 == 3:
 		return "but it redirects, and redirects are not followed"
 	case errors.As(err, &status):

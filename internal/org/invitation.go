@@ -232,7 +232,10 @@ func (s *Service) AcceptInvitationByCode(ctx context.Context, p *identity.Princi
 // accept joins a user who is there already. hash is that of the code that was
 // shown; empty: none was.
 func (s *Service) accept(ctx context.Context, p *identity.Principal, organizationID, email, hash string) error {
-	scope := store.Organization(organizationID).And(store.User(p.User.ID))
+	scope, err := s.joining(ctx, organizationID, p.User.ID, email)
+	if err != nil {
+		return err
+	}
 	return s.DB.Update(ctx, p.Actor(), scope, func(tx *store.Tx) error {
 		u, err := tx.User(ctx, p.User.ID)
 		if err != nil {
@@ -303,6 +306,17 @@ func mayInvite(ctx context.Context, r *store.Read, i identity.Invitation) (bool,
 	}
 	held, err := standingIn(ctx, r, i.OrganizationID, i.InvitedBy)
 	return held.holds(place{organization: i.OrganizationID}, usersWrite), err
+}
+
+// joining is the scope of join: the organization, the user, and whoever has
+// verified the domain of the user's address.
+func (s *Service) joining(ctx context.Context, organizationID, userID, email string) (scope store.Scope, err error) {
+	err = s.DB.Once(func(r *store.Read) error {
+		adopting, err := r.AdoptingScope(ctx, email)
+		scope = store.Organization(organizationID).And(store.User(userID)).And(adopting)
+		return err
+	})
+	return scope, err
 }
 
 // join makes an invited user a member, and a managed one where an organization

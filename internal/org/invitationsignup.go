@@ -111,7 +111,10 @@ func (s *Service) signUpInvited(ctx context.Context, in InvitedSignUp, user iden
 		return out, err
 	}
 	actor := identity.Actor{Kind: identity.ActorUser, ID: user.ID, Name: user.Email, Client: in.Client, RequestID: in.RequestID}
-	scope := store.Organization(organizationID).And(store.User(user.ID))
+	scope, err := s.joining(ctx, organizationID, user.ID, user.Email)
+	if err != nil {
+		return out, err
+	}
 	err = s.DB.Update(ctx, actor, scope, func(tx *store.Tx) error {
 		i, o, err := takeInvitation(ctx, tx, organizationID, user.Email, hash)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/internal/store"
 )
 
@@ -31,7 +32,7 @@ const (
 func (t Terminal) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check configuration, keys, database, audit log, clock, certificate and proxies",
+		Short: "Check configuration, keys, database, audit log, clock, certificate, proxies, mail and name servers",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), doctorsPatience)
@@ -66,7 +67,7 @@ func (t Terminal) examine(ctx context.Context, cmd *cobra.Command) []finding {
 		return []finding{{what: "configuration", err: err}}
 	}
 	list := []finding{{what: "configuration", note: "listens on " + c.Listen + ", public address " + c.PublicURL}}
-	list = append(list, examineCertificate(&c), examineProxies(&c), examineMail(ctx, &c))
+	list = append(list, examineCertificate(&c), examineProxies(&c), examineMail(ctx, &c), examineDNS(ctx, &c))
 	o, err := openExisting(&c)
 	if err != nil {
 		return append(list, finding{what: "database", err: err})
@@ -130,6 +131,22 @@ func examineMail(ctx context.Context, c *Config) finding {
 		f.err = fmt.Errorf("%w; check SALLYPORT_SMTP_URL and whether this machine may connect to it", err)
 	}
 	f.note = sender.Address() + " answers"
+	return f
+}
+
+// examineDNS only warns: what needs name servers is the proof of a domain.
+func examineDNS(ctx context.Context, c *Config) finding {
+	f := finding{what: "dns", note: "the system's name servers answer"}
+	if len(c.DNSServers) > 0 {
+		f.note = "a name server of " + strings.Join(c.DNSServers, ", ") + " answers"
+	}
+	p := org.Prober{DNSServers: c.DNSServers}
+	if err := p.Probe(ctx); err != nil {
+		f.note = warn + ": no name server gives a usable answer, so no domain can be verified by its record; check SALLYPORT_DNS_SERVERS"
+		if len(c.DNSServers) == 0 {
+			f.note = warn + ": the system's name servers give no usable answer, so no domain can be verified by its record; set SALLYPORT_DNS_SERVERS"
+		}
+	}
 	return f
 }
 

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/sallyport/sallyport/internal/server/servertest"
 	"github.com/sallyport/sallyport/internal/store/storetest"
 )
 
@@ -30,6 +33,8 @@ func TestDoctor(t *testing.T) {
 		cert, key := certificate(t, t.TempDir(), "a.example", until)
 		return doctor("--tls-cert", cert, "--tls-key", key)
 	}
+	names, refusing := servertest.NewDNS(t), servertest.NewDNS(t)
+	refusing.Fail(dnsmessage.RCodeRefused)
 	soon := time.Now().Add(72 * time.Hour)
 	cert, _ := certificate(t, t.TempDir(), "a.example", soon)
 	_, key := certificate(t, t.TempDir(), "a.example", soon)
@@ -51,6 +56,9 @@ func TestDoctor(t *testing.T) {
 		{0, `ok +proxies +2 prefixes trusted`, doctor("--trusted-proxies", "10.0.0.0/24,fd00::/64")},
 		{0, `warning +proxies +10.0.0.0/8 is wide`, doctor("--trusted-proxies", "10.0.0.0/8,fd00::/64")},
 		{0, `warning +proxies +fd00::/8 is wide`, doctor("--trusted-proxies", "10.0.0.0/24,fd00::/8")},
+		{0, `warning +dns +no name server gives a usable answer.*SALLYPORT_DNS_SERVERS`, doctor()},
+		{0, `warning +dns +no name server`, doctor("--dns-servers", refusing.Address)},
+		{0, `ok +dns +a name server of \S+, \S+ answers`, doctor("--dns-servers", "127.0.0.1:1,"+names.Address)},
 		{0, `ok +secret key +keys \S+ in `, doctor()},
 		{1, `problem +database .*secret.key.* does not exist`, doctor("--secret-key-file", filepath.Join(dir, "none-secret.key"))},
 		{0, `ok +database +sqlite, schema up to date`, doctor()},

@@ -140,6 +140,7 @@ func (s *Server) Start() {
 	s.cancel = cancel
 	s.work.Go(func() { s.Access.Run(ctx) })
 	s.work.Go(func() { s.clean(ctx) })
+	s.work.Go(func() { s.watchDomains(ctx) })
 	if s.Mail != nil {
 		s.work.Go(func() { s.deliver(ctx) })
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,9 +56,9 @@ func (tx *Tx) SetDomainProof(ctx context.Context, id, verificationType string) e
 
 // VerifyDomain makes a domain the organization's own. Conflict
 // organization_domain_already_linked when another organization was quicker:
-// the database keeps one winner.
+// the database keeps one winner. Its check is due at once, until SetDomainCheck.
 func (tx *Tx) VerifyDomain(ctx context.Context, d identity.Domain) error {
-	_, err := tx.exec(ctx, `UPDATE domains SET state = 'verified', verified_at = $2, absent_since = 0, absent_checks = 0, trouble_since = 0, warned_at = 0, updated_at = $2 WHERE id = $1 AND state = 'unverified'`,
+	_, err := tx.exec(ctx, `UPDATE domains SET state = 'verified', verified_at = $2, absent_since = 0, absent_checks = 0, trouble_since = 0, warned_at = 0, next_check_at = 0, updated_at = $2 WHERE id = $1 AND state = 'unverified'`,
 		d.ID, micros(tx.Now))
 	if duplicate(err) {
 		return domainTaken()
@@ -84,29 +85,41 @@ func (r *Read) DomainFree(ctx context.Context, organizationID, name string) erro
 // exactly this domain managed, and returns those who were not. Guests of other
 // domains, application users and people managed elsewhere stay as they are.
 func (tx *Tx) ManageByDomain(ctx context.Context, organizationID, name string) ([]identity.User, error) {
-	return tx.moveByDomain(ctx, organizationID, name, "", organizationID)
-}
-
-// FreeByDomain sets free whom an organization manages by this domain, and
-// returns them.
-func (tx *Tx) FreeByDomain(ctx context.Context, organizationID, name string) ([]identity.User, error) {
-	return tx.moveByDomain(ctx, organizationID, name, organizationID, "")
-}
-
-func (tx *Tx) moveByDomain(ctx context.Context, organizationID, name, from, to string) ([]identity.User, error) {
 	members, err := tx.Members(ctx, organizationID)
 	if err != nil {
 		return nil, err
 	}
-	var moved []identity.User
+	var people []identity.User
 	for _, m := range members {
-		if m.User.Application || m.User.ManagingOrganizationID != from || mailDomain(m.User.Email) != name {
+		if !m.User.Application && m.User.ManagingOrganizationID == "" {
+			people = append(people, m.User)
+		}
+	}
+	return tx.moveByDomain(ctx, people, name, organizationID)
+}
+
+// FreeByDomain sets free whom an organization manages by this domain, members
+// or not, and returns them.
+func (tx *Tx) FreeByDomain(ctx context.Context, organizationID, name string) ([]identity.User, error) {
+	people, err := collect(ctx, tx.q, scanUser, `SELECT `+userColumns+` FROM users u WHERE u.managing_organization_id = $1 AND u.state <> 'deleted' ORDER BY u.created_at, u.id`, organizationID)
+	if err != nil {
+		return nil, err
+	}
+	return tx.moveByDomain(ctx, people, name, "")
+}
+
+// moveByDomain gives those of a list whose address is in a domain another
+// managing organization.
+func (tx *Tx) moveByDomain(ctx context.Context, people []identity.User, name, to string) ([]identity.User, error) {
+	var moved []identity.User
+	for _, u := range people {
+		if mailDomain(u.Email) != name {
 			continue
 		}
-		if err := tx.SetManagingOrganization(ctx, m.User.ID, to); err != nil {
+		if err := tx.SetManagingOrganization(ctx, u.ID, to); err != nil {
 			return nil, err
 		}
-		moved = append(moved, m.User)
+		moved = append(moved, u)
 	}
 	return moved, nil
 }
@@ -120,7 +133,9 @@ func mailDomain(email string) string {
 // AdoptByDomain makes a person a managed member of the organization that has
 // verified the domain of their confirmed address, and returns its id; empty
 // when there is none, when somebody manages them already, or when the domain's
-// proof has been missing lately. The caller records the event.
+// proof has been missing lately. The caller holds AdoptingScope, and records
+// the event. Conflict organization_domain_changed when the domain became
+// another organization's after that scope was read.
 func (tx *Tx) AdoptByDomain(ctx context.Context, userID string) (organizationID string, err error) {
 	u, err := tx.User(ctx, userID)
 	if err != nil || u.Application || u.State != identity.StateActive || u.EmailConfirmed.IsZero() || u.ManagingOrganizationID != "" {
@@ -134,6 +149,9 @@ func (tx *Tx) AdoptByDomain(ctx context.Context, userID string) (organizationID 
 	if err != nil {
 		return "", err
 	}
+	if !slices.Contains(tx.scope.keys, Organization(organizationID).keys[0]) {
+		return "", identity.Conflictf("organization_domain_changed", "the domain of your address was verified by an organization just now; try again")
+	}
 	var missing *identity.Error
 	if _, err := tx.Member(ctx, organizationID, userID); errors.As(err, &missing) && missing.Kind == identity.NotFound {
 		err = tx.AddMember(ctx, organizationID, userID, false)
@@ -144,6 +162,16 @@ func (tx *Tx) AdoptByDomain(ctx context.Context, userID string) (organizationID 
 		return "", err
 	}
 	return organizationID, tx.SetManagingOrganization(ctx, userID, organizationID)
+}
+
+// AdoptingScope is the scope of the organization that has verified the domain
+// of a canonical address; that of nothing when none has.
+func (r *Read) AdoptingScope(ctx context.Context, email string) (Scope, error) {
+	id, err := r.DomainProver(ctx, email)
+	if err != nil || id == "" {
+		return Scope{}, err
+	}
+	return Organization(id), nil
 }
 
 // EventsSince counts the events of an action on a target since a moment.
