@@ -23,18 +23,20 @@ var sample = map[string]struct {
 	"data-dir": {"data", func(c *Config) {
 		c.DataDir, c.DatabaseURL, c.SecretKeyFile = "data", "sqlite:data/sallyport.db", "data/secret.key"
 	}},
-	"secret-key-file":      {"k", func(c *Config) { c.SecretKeyFile, c.keyFileSet = "k", true }},
-	"tls-cert":             {"cert.pem", func(c *Config) { c.TLSCert = "cert.pem" }},
-	"tls-key":              {"key.pem", func(c *Config) { c.TLSKey = "key.pem" }},
-	"trusted-proxies":      {"10.0.0.0/24, 10.1.0.1,fd00::/64", func(c *Config) { c.TrustedProxies = prefixes("10.0.0.0/24", "10.1.0.1/32", "fd00::/64") }},
-	"trusted-proxy-header": {"forwarded", func(c *Config) { c.ForwardedHeader = true }},
-	"brand":                {"Acme", func(c *Config) { c.Brand = "Acme" }},
-	"password-min-length":  {"20", func(c *Config) { c.PasswordMinLength = 20 }},
-	"allow-long-tokens":    {"true", func(c *Config) { c.AllowLongTokens = true }},
-	"log-level":            {"debug", func(c *Config) { c.LogLevel = "debug" }},
-	"smtp-url":             {"smtps://me:word@mail.example", func(c *Config) { c.SMTPURL = "smtps://me:word@mail.example" }},
-	"mail-from":            {"no-reply@a.example", func(c *Config) { c.MailFrom = "no-reply@a.example" }},
-	"log-format":           {"text", func(c *Config) { c.LogFormat = "text" }},
+	"secret-key-file":        {"k", func(c *Config) { c.SecretKeyFile, c.keyFileSet = "k", true }},
+	"tls-cert":               {"cert.pem", func(c *Config) { c.TLSCert = "cert.pem" }},
+	"tls-key":                {"key.pem", func(c *Config) { c.TLSKey = "key.pem" }},
+	"trusted-proxies":        {"10.0.0.0/24, 10.1.0.1,fd00::/64", func(c *Config) { c.TrustedProxies = prefixes("10.0.0.0/24", "10.1.0.1/32", "fd00::/64") }},
+	"trusted-proxy-header":   {"forwarded", func(c *Config) { c.ForwardedHeader = true }},
+	"brand":                  {"Acme", func(c *Config) { c.Brand = "Acme" }},
+	"password-min-length":    {"20", func(c *Config) { c.PasswordMinLength = 20 }},
+	"allow-long-tokens":      {"true", func(c *Config) { c.AllowLongTokens = true }},
+	"log-level":              {"debug", func(c *Config) { c.LogLevel = "debug" }},
+	"smtp-url":               {"smtps://me:word@mail.example", func(c *Config) { c.SMTPURL = "smtps://me:word@mail.example" }},
+	"mail-from":              {"no-reply@a.example", func(c *Config) { c.MailFrom = "no-reply@a.example" }},
+	"dns-servers":            {"127.0.0.1:5353, [::1]:53", func(c *Config) { c.DNSServers = []string{"127.0.0.1:5353", "[::1]:53"} }},
+	"allow-private-networks": {"true", func(c *Config) { c.AllowPrivate = true }},
+	"log-format":             {"text", func(c *Config) { c.LogFormat = "text" }},
 }
 
 func prefixes(texts ...string) (list []netip.Prefix) {

@@ -48,15 +48,32 @@ func TestORG07_NoHeadlessOrganization(t *testing.T) {
 			for _, token := range []string{s.AdminToken, admin, app} {
 				s.Do(t, http.MethodDelete, s.organizationPath("/application-users/"+s.AdminID), token, nil).WantCode(http.StatusBadRequest, "user_not_application_user")
 				s.Do(t, http.MethodPatch, s.organizationPath("/application-users/"+s.AdminID), token, map[string]any{"name": "x", "is_super_admin": false}).WantCode(http.StatusBadRequest, "user_not_application_user")
-				for _, method := range []string{http.MethodDelete, http.MethodPatch} {
-					s.Do(t, method, s.organizationPath("/user/"+s.AdminID), token, map[string]any{"is_super_admin": false, "state": "deactivated"}).Want(http.StatusMethodNotAllowed)
-				}
 				s.Do(t, http.MethodDelete, "/v1/me", token, nil).Want(http.StatusMethodNotAllowed)
 			}
 			s.Do(t, http.MethodDelete, s.organizationPath(""), admin, nil).WantCode(http.StatusForbidden, "request_forbidden")
 			s.Do(t, http.MethodDelete, "/v1/account/"+s.AccountID, app, nil).Want(http.StatusForbidden)
 			s.Do(t, http.MethodDelete, s.organizationPath(""), eve.Session, nil).WantCode(http.StatusNotFound, "organization_not_found")
 		}, "access_refused", "access_refused")
+		before := s.Dump(t)
+		for _, token := range []string{s.AdminToken, admin, app} {
+			for _, member := range []struct {
+				method string
+				body   any
+			}{
+				{http.MethodDelete, nil},
+				{http.MethodPatch, map[string]any{"is_super_admin": false}},
+				{http.MethodPatch, map[string]any{"state": "deactivated"}},
+				{http.MethodPatch, map[string]any{"state": "deleted"}},
+			} {
+				if a := s.Do(t, member.method, s.organizationPath("/user/"+s.AdminID), token, member.body); a.Status != http.StatusBadRequest && a.Status != http.StatusForbidden {
+					t.Errorf("%s with %v: status %d; body: %s", member.method, member.body, a.Status, a.Body)
+				}
+			}
+		}
+		if after := s.Dump(t); after != before {
+			t.Errorf("the last super admin was changed: %s", firstDifference(before, after))
+		}
+		wantHead("members' changes")
 		s.Do(t, http.MethodPatch, "/v1/me", s.AdminToken, map[string]any{"real_name": "Alice", "state": "deactivated"}).Want(http.StatusOK)
 		wantHead("a profile's change")
 

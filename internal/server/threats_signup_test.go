@@ -121,7 +121,7 @@ func TestEML07_RightsBeforeConfirmation(t *testing.T) {
 				s.Do(t, http.MethodPost, path, token, body).WantCode(http.StatusForbidden, "email_not_confirmed")
 			}
 			s.Do(t, http.MethodGet, "/v1/me", token, nil).WantCode(http.StatusForbidden, "email_not_confirmed")
-		})
+		}, "access_refused")
 		s.Do(t, http.MethodPost, "/v1/me/logout", other, nil).Want(http.StatusOK)
 		s.Do(t, http.MethodPost, "/v1/me/verify_email", token, nil).Want(http.StatusOK)
 		answer := s.Do(t, http.MethodPost, "/v1/user/verify_email/"+s.MailedCode(t, email, identity.MailVerifyEmail), "", nil).Want(http.StatusOK)

@@ -316,8 +316,9 @@ func TestDeadlockedChangeRunsAgain(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if n := attempts.Load(); n != 3 {
-		t.Errorf("two changes took %d attempts, want 3", n)
+	// One of the two runs again; on a slow machine it may meet the other twice.
+	if n := attempts.Load(); n < 3 || n > 2+maxAttempts {
+		t.Errorf("two changes took %d attempts, want 3 or a few more", n)
 	}
 }
 
