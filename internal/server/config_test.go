@@ -31,10 +31,14 @@ var sample = map[string]struct {
 	"brand":                {"Acme", func(c *Config) { c.Brand = "Acme" }},
 	"password-min-length":  {"20", func(c *Config) { c.PasswordMinLength = 20 }},
 	"allow-long-tokens":    {"true", func(c *Config) { c.AllowLongTokens = true }},
-	"log-level":            {"debug", func(c *Config) { c.LogLevel = "debug" }},
-	"smtp-url":             {"smtps://me:word@mail.example", func(c *Config) { c.SMTPURL = "smtps://me:word@mail.example" }},
-	"mail-from":            {"no-reply@a.example", func(c *Config) { c.MailFrom = "no-reply@a.example" }},
-	"log-format":           {"text", func(c *Config) { c.LogFormat = "text" }},
+	"dns-servers": {"192.0.2.53:53, [2001:db8::53]:5353", func(c *Config) {
+		c.DNSServers = []string{"192.0.2.53:53", "[2001:db8::53]:5353"}
+	}},
+	"allow-private-networks": {"true", func(c *Config) { c.AllowPrivate = true }},
+	"log-level":              {"debug", func(c *Config) { c.LogLevel = "debug" }},
+	"smtp-url":               {"smtps://me:word@mail.example", func(c *Config) { c.SMTPURL = "smtps://me:word@mail.example" }},
+	"mail-from":              {"no-reply@a.example", func(c *Config) { c.MailFrom = "no-reply@a.example" }},
+	"log-format":             {"text", func(c *Config) { c.LogFormat = "text" }},
 }
 
 func prefixes(texts ...string) (list []netip.Prefix) {
