@@ -2,7 +2,6 @@ package console
 
 import (
 	"net/http"
-
 )
 
 const confirmTitle = "Confirm your e-mail address"

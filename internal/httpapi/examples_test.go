@@ -176,6 +176,12 @@ func (w *world) examples() map[string]example {
 		"OrganizationUserTokensList":        {},
 		"OrganizationUserRevokeToken":       {path: carolToken},
 		"OrganizationMemberPermissionsList": {},
+		"OrganizationUserUpdate":            {body: fieldsOf{"real_name": "Carol Danvers", "department": "Flight", "country": "FI"}},
+		"OrganizationUserPasswordReset":     {prepare: mailOn},
+		"UserAccountDelete":                 {prepare: deactivateSomebody, organization: w.OrganizationID},
+
+		"OrganizationUserAuthenticationMethodsList": {},
+		"OrganizationDiscoveredOrganizationsList":   {},
 
 		"OrganizationDomainsList":          {},
 		"OrganizationDomainAdd":            {body: fieldsOf{"domain_name": "other-rockets.com"}},
@@ -269,6 +275,15 @@ func signUp(tb testing.TB, w *world, e *example) {
 
 func mailOn(_ testing.TB, w *world, _ *example)  { w.DB.MailOff = false }
 func mailOff(_ testing.TB, w *world, _ *example) { w.DB.MailOff = true }
+
+// deactivateSomebody makes a managed user who may be deleted.
+func deactivateSomebody(tb testing.TB, w *world, e *example) {
+	tb.Helper()
+	id, _ := w.AddMember(tb, strings.ToLower(rand.Text())+"@a.example", "")
+	w.Manage(tb, id)
+	w.Do(tb, http.MethodPatch, "/v1/organization/"+w.OrganizationID+"/user/"+id, w.AdminToken, fieldsOf{"state": "deactivated"}).Want(http.StatusOK)
+	e.path = map[string]string{"user_id": id}
+}
 
 // invite makes an invitation of an address and returns its code.
 func (w *world) invite(tb testing.TB, email string) (code string) {

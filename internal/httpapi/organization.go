@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"slices"
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/internal/access"
@@ -41,7 +42,7 @@ func (a *API) organizationRoutes() []route {
 			resource: organization, need: deletesOrganizations, status: 204, event: "organization_deleted",
 			query: []string{"recursive"}, handler: do(a.deleteOrganization),
 		},
-	}, append(a.accountRoutes(), a.memberRoutes()...)...)
+	}, slices.Concat(a.accountRoutes(), a.memberRoutes(), a.memberAdminRoutes())...)
 }
 
 func (a *API) accountRoutes() []route {

@@ -63,11 +63,11 @@ var wordings = map[string]wording{
 	},
 	"domain_at_risk": {
 		subject: "The proof of {domain} is gone",
-		lines:   []string{"The record that proves that {organization} owns {domain} cannot be found any more. Put it back within {days} days; until then nobody new becomes a managed user. `sallyport domain list` shows the record."},
+		lines:   []string{"The record that proves that {organization} owns {domain} cannot be found any more. Put it back within {days} days; until then nobody new becomes a managed user. `sallyport organization domain-list` shows the record."},
 	},
 	"domain_lapsed": {
 		subject: "{domain} is no longer verified",
-		lines:   []string{"The record that proves that {organization} owns {domain} was gone for too long. The domain is no longer verified. Put the record back and verify it again with `sallyport domain verify`."},
+		lines:   []string{"The record that proves that {organization} owns {domain} was gone for too long. The domain is no longer verified. Put the record back and verify it again with `sallyport organization domain-verify`."},
 	},
 	"domain_trouble": {
 		subject: "The proof of {domain} cannot be checked",

@@ -225,3 +225,22 @@ func TestDOM06_Bought(t *testing.T) {
 		}
 	})
 }
+
+// TestDOM09_LapseFreesThoseWhoLeft: whom the organization manages by the
+// domain is free of it, member or not; others are as they were.
+func TestDOM09_LapseFreesThoseWhoLeft(t *testing.T) {
+	scenes(t, func(t *testing.T, s *scene) {
+		w := watch(t, s)
+		left := s.AddUser(t, "", "left@"+registered, "", false)
+		guest, _ := s.AddMember(t, "guest@sub."+registered, "")
+		s.Manage(t, left)
+		s.Manage(t, guest)
+		w.gone()
+		w.pass(t, 9)
+		for id, want := range map[string]string{w.bob: "", left: "", guest: s.OrganizationID} {
+			if by := s.Value(t, `SELECT managing_organization_id FROM users WHERE id = $1`, id); by != want {
+				t.Errorf("%s is managed by %q, want %q", id, by, want)
+			}
+		}
+	})
+}

@@ -37,6 +37,13 @@ func (r *Read) ApplicationUsers(ctx context.Context, organizationID string) ([]i
 	return collect(ctx, r.q, scanMember, memberQuery+` WHERE m.organization_id = $1 AND u.application ORDER BY m.joined_at, m.user_id`, organizationID)
 }
 
+// ManagedElsewhere returns the memberships in other organizations of the users
+// whom an organization manages, by organization.
+func (r *Read) ManagedElsewhere(ctx context.Context, organizationID string) ([]identity.Member, error) {
+	return collect(ctx, r.q, scanMember, memberQuery+` WHERE u.managing_organization_id = $1 AND m.organization_id <> $1 AND u.state <> 'deleted'
+		ORDER BY m.organization_id, m.joined_at, m.user_id`, organizationID)
+}
+
 // SuperAdmins counts the active super admins of an organization.
 func (r *Read) SuperAdmins(ctx context.Context, organizationID string) (int64, error) {
 	return one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM memberships m JOIN users u ON u.id = m.user_id

@@ -1,0 +1,117 @@
+package httpapi
+
+import (
+	"context"
+	"time"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/internal/access"
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/org"
+)
+
+// memberAdminRoutes are what admins do to members, and users to themselves.
+func (a *API) memberAdminRoutes() []route {
+	const tag, member = "organization users", "/v1/organization/{organization_id}/user/{member_user_id}"
+	manage := func(scopes ...string) access.Need {
+		return access.Need{Scopes: scopes, Permission: "organization:users:write"}
+	}
+	text := field{max: identity.MaxRealName}
+	return []route{
+		{
+			method: "PATCH", path: member, id: "OrganizationUserUpdate", tag: tag, summary: "Change a member: super admin (by super admins in a fresh session), and of managed users the state and the profile",
+			resource: organization, need: manage("accounts:write"), status: 200, event: "user_updated",
+			fields:  fields{"real_name": text, "city": {max: 512}, "country": text, "department": text, "job_title": text},
+			handler: write(a.updateMember),
+		},
+		{
+			method: "GET", path: member + "/authentication_methods", id: "OrganizationUserAuthenticationMethodsList", tag: tag, summary: "List the ways in which a member may log in",
+			resource: organization, need: manage("accounts:read"), status: 200, handler: read(a.memberLogins),
+		},
+		{
+			method: "POST", path: member + "/reset_password", id: "OrganizationUserPasswordReset", tag: tag, summary: "Mail a managed user a link to set a new password",
+			resource: organization, need: manage("accounts:write"), status: 204, event: "password_reset_sent", handler: do(a.resetMemberPassword),
+		},
+		{
+			method: "DELETE", path: "/v1/user/{user_id}", id: "UserAccountDelete", tag: "users", summary: "Delete your own account (in a fresh session), or a deactivated user whom your organization manages",
+			need: access.Need{Scopes: []string{"user:write", "authentication:write"}, Person: true}, status: 204, event: "user_deleted", handler: do(a.deleteUser),
+		},
+		{
+			method: "GET", path: "/v1/organization/{organization_id}/discovered-organizations", id: "OrganizationDiscoveredOrganizationsList", tag: tag, summary: "List the other organizations of the users whom an organization manages",
+			resource: organization, need: manage("accounts:read", "user:read"), status: 200, handler: read(a.discoveredOrganizations),
+		},
+	}
+}
+
+func (a *API) updateMember(ctx context.Context, c *Call, in sallyport.UpdateOrganizationUser) (sallyport.OrganizationUser, error) {
+	m, err := a.Org.UpdateMember(ctx, c.Principal, c.Path("member_user_id"), org.MemberChange{
+		SuperAdmin: in.IsSuperAdmin, State: in.State, RealName: in.RealName,
+		City: in.City, Country: in.Country, Department: in.Department, JobTitle: in.JobTitle,
+	})
+	return memberWire(m), err
+}
+
+func (a *API) memberLogins(ctx context.Context, c *Call) (out sallyport.MemberAuthMethodList, err error) {
+	list, err := a.Org.MemberLogins(ctx, c.Principal, c.Path("member_user_id"))
+	out.AuthenticationMethods = wireList(list, func(m org.MemberLogin) sallyport.MemberAuthMethod {
+		name := m.Method.String()
+		return sallyport.MemberAuthMethod{
+			RemoteProviderID: name, Name: name, UserID: m.User.ID, UserEmail: m.User.Email, IsEnabled2FA: m.SecondFactor,
+		}
+	})
+	return out, err
+}
+
+func (a *API) resetMemberPassword(ctx context.Context, c *Call) error {
+	return a.Org.ResetMemberPassword(ctx, c.Principal, c.Path("member_user_id"))
+}
+
+func (a *API) deleteUser(ctx context.Context, c *Call) error {
+	userID := c.Path("user_id")
+	if userID == c.Principal.User.ID {
+		return a.Org.DeleteMe(ctx, c.Principal)
+	}
+	organizationID, err := a.Org.OrganizationToDelete(ctx, c.Principal, userID)
+	if err != nil {
+		return err
+	}
+	p, err := a.recheck(ctx, c, organizationID, access.Need{Scopes: []string{"user:write", "authentication:write"}, Permission: "organization:users:write"})
+	if err != nil {
+		return err
+	}
+	deleted := identity.StateDeleted
+	_, err = a.Org.UpdateMember(ctx, p, userID, org.MemberChange{State: &deleted})
+	return err
+}
+
+// discoveredList is the answer of GET
+// /v1/organization/{organization_id}/discovered-organizations.
+type discoveredList struct {
+	DiscoveredOrganizations []discoveredOrganization `json:"discovered_organizations"` // never null
+}
+
+type discoveredOrganization struct {
+	OrganizationID   string           `json:"organization_id"`
+	OrganizationName string           `json:"organization_name"`
+	CreateTime       time.Time        `json:"create_time"`
+	Users            []discoveredUser `json:"users"` // never empty
+}
+
+type discoveredUser struct {
+	UserID       string    `json:"user_id"`
+	UserEmail    string    `json:"user_email"`
+	RealName     string    `json:"real_name"`
+	IsSuperAdmin bool      `json:"is_super_admin"`
+	CreateTime   time.Time `json:"create_time"`
+}
+
+func (a *API) discoveredOrganizations(ctx context.Context, c *Call) (discoveredList, error) {
+	list, err := a.Org.DiscoveredOrganizations(ctx, c.Principal)
+	return discoveredList{wireList(list, func(d org.Discovered) discoveredOrganization {
+		return discoveredOrganization{d.Organization.ID, d.Organization.Name, d.Organization.Created, wireList(d.Members, discoveredUserWire)}
+	})}, err
+}
+
+func discoveredUserWire(m identity.Member) discoveredUser {
+	return discoveredUser{m.UserID, m.User.Email, m.User.RealName, m.SuperAdmin, m.User.Created}
+}
