@@ -16,7 +16,9 @@ func groupsOffered(err error) error {
 }
 
 func (a *app) group() *cobra.Command {
-	return noun("group", "User groups", a.groupList(), a.groupShow(), a.groupCreate(), a.groupUpdate(), a.groupDelete())
+	return noun("group", "User groups", a.groupList(), a.groupShow(), a.groupCreate(), a.groupUpdate(), a.groupDelete(),
+		a.groupMembers("add-members", "Put members into a group", sallyport.AddMembers, "Added"),
+		a.groupMembers("remove-members", "Take members out of a group", sallyport.RemoveMembers, "Removed"))
 }
 
 func (a *app) groupList() *cobra.Command {
