@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
@@ -120,21 +118,11 @@ func (c *ProfileChange) check() error {
 	for name, text := range map[string]*string{
 		"real_name": &c.RealName, "job_title": c.JobTitle, "country": c.Country, "city": c.City, "department": c.Department,
 	} {
-		if text == nil {
-			continue
-		}
-		if utf8.RuneCountInString(*text) > identity.MaxRealName || strings.ContainsFunc(*text, unicode.IsControl) {
-			return identity.Invalidf("bad_request", "the field %q can have at most %d characters, and no line breaks or other control characters", name, identity.MaxRealName)
+		if err := identity.CheckProfileField(name, text, identity.MaxRealName); err != nil {
+			return err
 		}
 	}
-	if c.Country != nil && *c.Country != "" && !isCountry(*c.Country) {
-		return identity.Invalidf("bad_request", `the field "country" must be two capital letters (ISO 3166-1 alpha-2), such as FI`)
-	}
-	return nil
-}
-
-func isCountry(s string) bool {
-	return len(s) == 2 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
+	return identity.CheckCountry(c.Country)
 }
 
 func (c *ProfileChange) apply(u identity.User) identity.User {

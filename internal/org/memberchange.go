@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
@@ -73,12 +71,12 @@ func (in *MemberChange) check() error {
 		{"department", in.Department, identity.MaxRealName},
 		{"job_title", in.JobTitle, identity.MaxRealName},
 	} {
-		if f.text != nil && (utf8.RuneCountInString(*f.text) > f.most || strings.ContainsFunc(*f.text, unicode.IsControl)) {
-			return identity.Invalidf("bad_request", "the field %q can have at most %d characters, and no line breaks or other control characters", f.name, f.most)
+		if err := identity.CheckProfileField(f.name, f.text, f.most); err != nil {
+			return err
 		}
 	}
-	if c := in.Country; c != nil && *c != "" && (len(*c) != 2 || strings.Trim(*c, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "") {
-		return identity.Invalidf("bad_request", `the field "country" must be two capital letters (ISO 3166-1 alpha-2), such as FI`)
+	if err := identity.CheckCountry(in.Country); err != nil {
+		return err
 	}
 	if in.State != nil {
 		switch *in.State {
