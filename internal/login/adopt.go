@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
@@ -11,20 +12,7 @@ import (
 // of the organization that has verified its domain, if there is one. tx holds
 // store.Read.AdoptingScope.
 func adopt(ctx context.Context, tx *store.Tx, u *identity.User) error {
-	organizationID, err := tx.AdoptByDomain(ctx, u.ID)
-	if err != nil || organizationID == "" {
-		return err
-	}
-	o, err := tx.Organization(ctx, organizationID)
-	if err != nil {
-		return err
-	}
-	if err := tx.SendMail(ctx, identity.Mail{Kind: identity.MailManaged, To: u.Email, Data: map[string]string{"organization": o.Name}}); err != nil {
-		return err
-	}
-	return tx.Record(ctx, identity.Event{
-		Action: "user_managed", OrganizationID: o.ID, AccountID: o.AccountID,
-		Target:      identity.Target{Kind: "user", ID: u.ID, Name: u.Email},
-		Description: "joined as a managed user, because the organization has verified the domain of the address",
+	return tx.Adopt(ctx, *u, func(identity.Organization) (string, json.RawMessage) {
+		return "joined as a managed user, because the organization has verified the domain of the address", nil
 	})
 }

@@ -2,6 +2,7 @@ package org
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"time"
@@ -337,21 +338,9 @@ func join(ctx context.Context, tx *store.Tx, o identity.Organization, i identity
 // adopt makes a user managed by the organization of their domain, if there is
 // one and nobody manages them yet.
 func adopt(ctx context.Context, tx *store.Tx, u identity.User) error {
-	managing, err := tx.AdoptByDomain(ctx, u.ID)
-	if err != nil || managing == "" {
-		return err
-	}
-	o, err := tx.Organization(ctx, managing)
-	if err != nil {
-		return err
-	}
-	if err := tx.SendMail(ctx, identity.Mail{Kind: identity.MailManaged, To: u.Email, Data: map[string]string{"organization": o.Name}}); err != nil {
-		return err
-	}
-	return tx.Record(ctx, identity.Event{
-		Action: "user_managed", OrganizationID: o.ID, AccountID: o.AccountID, Target: identity.Target{Kind: "user", ID: u.ID, Name: u.Email},
-		Description: fmt.Sprintf("became a managed user of %q, which has verified the domain of %s", o.Name, u.Email),
-		Detail:      beforeAfter(nil, map[string]any{"managing_organization_id": o.ID}),
+	return tx.Adopt(ctx, u, func(o identity.Organization) (string, json.RawMessage) {
+		return fmt.Sprintf("became a managed user of %q, which has verified the domain of %s", o.Name, u.Email),
+			beforeAfter(nil, map[string]any{"managing_organization_id": o.ID})
 	})
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -177,4 +178,26 @@ func (r *Read) AdoptingScope(ctx context.Context, email string) (Scope, error) {
 // EventsSince counts the events of an action on a target since a moment.
 func (r *Read) EventsSince(ctx context.Context, organizationID, action, targetID string, since time.Time) (int64, error) {
 	return one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM events WHERE organization_id = $1 AND action = $2 AND target_id = $3 AND created_at > $4`, organizationID, action, targetID, micros(since))
+}
+
+// Adopt is AdoptByDomain with what belongs to it: the mail to the new managed
+// user, and the event, for which words gives the description and detail. It
+// does nothing when no organization has verified the address's domain.
+func (tx *Tx) Adopt(ctx context.Context, u identity.User, words func(identity.Organization) (description string, detail json.RawMessage)) error {
+	organizationID, err := tx.AdoptByDomain(ctx, u.ID)
+	if err != nil || organizationID == "" {
+		return err
+	}
+	o, err := tx.Organization(ctx, organizationID)
+	if err != nil {
+		return err
+	}
+	if err := tx.SendMail(ctx, identity.Mail{Kind: identity.MailManaged, To: u.Email, Data: map[string]string{"organization": o.Name}}); err != nil {
+		return err
+	}
+	description, detail := words(o)
+	return tx.Record(ctx, identity.Event{
+		Action: "user_managed", OrganizationID: o.ID, AccountID: o.AccountID,
+		Target: identity.Target{Kind: "user", ID: u.ID, Name: u.Email}, Description: description, Detail: detail,
+	})
 }
