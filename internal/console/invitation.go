@@ -38,7 +38,11 @@ func (p *Pages) signUpInvited(w http.ResponseWriter, r *http.Request) {
 		p.show(w, http.StatusBadRequest, "invitation", view{Title: invitationTitle, Problem: "The form could not be read; open the link again."})
 		return
 	}
-	in := org.InvitedSignUp{Code: r.PostForm.Get("code"), RealName: r.PostForm.Get("real_name"), Password: r.PostForm.Get("password")}
+	from := p.caller(w, r)
+	in := org.InvitedSignUp{
+		Code: r.PostForm.Get("code"), RealName: r.PostForm.Get("real_name"), Password: r.PostForm.Get("password"),
+		Client: from.Client, RequestID: from.RequestID,
+	}
 	made, err := p.Org.SignUpInvited(r.Context(), in)
 	if err != nil {
 		p.showInvitation(w, r, in.Code, in.RealName, err)

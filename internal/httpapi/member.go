@@ -56,7 +56,7 @@ func (a *API) memberLogins(ctx context.Context, c *Call) (out sallyport.MemberAu
 	out.AuthenticationMethods = wireList(list, func(m org.MemberLogin) sallyport.MemberAuthMethod {
 		name := m.Method.String()
 		return sallyport.MemberAuthMethod{
-			RemoteProviderID: name, Name: name, UserID: m.User.ID, UserEmail: m.User.Email, IsEnabled2FA: m.SecondFactor,
+			RemoteProviderID: name, MethodID: m.ID, Name: name, UserID: m.User.ID, UserEmail: m.User.Email, IsEnabled2FA: m.SecondFactor,
 		}
 	})
 	return out, err

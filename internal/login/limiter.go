@@ -125,6 +125,17 @@ func (r rate) until(left float64) time.Duration {
 	return time.Duration((1 - left) / r.perMinute * float64(time.Minute))
 }
 
+// Call counts a call that needs no credential, for the use cases of other
+// rooms that have one: all of them share the 60 calls a minute of a client
+// address (docs/parameters.md 3.3). The error is the kind TooMany. The zero
+// address stands for all callers whose address is unknown.
+func (s *Service) Call(client netip.Addr) error {
+	if wait := s.calls.call(client, openRate, s.DB.Now()); wait > 0 {
+		return tooMany(wait)
+	}
+	return nil
+}
+
 // tooMany is the one answer to whoever has to wait.
 func tooMany(wait time.Duration) *identity.Error {
 	return &identity.Error{

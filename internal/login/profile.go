@@ -2,8 +2,6 @@ package login
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
 	"time"
 
@@ -149,17 +147,11 @@ func (s *Service) LoginMethods(ctx context.Context, p *identity.Principal) ([]Lo
 		return list, err
 	}
 	m := LoginMethod{
-		ID: methodID(p.User.ID, policy.MethodPassword), Method: policy.MethodPassword, Email: p.User.Email,
+		ID: identity.LoginMethodID(p.User.ID, policy.MethodPassword), Method: policy.MethodPassword, Email: p.User.Email,
 		Created: p.User.Created, Updated: chosen,
 	}
 	if a := p.Token.Authentication; a.Method == policy.MethodPassword {
 		m.Active, m.LastLogin = true, a.At
 	}
 	return append(list, m), nil
-}
-
-// methodID names a login method that has no row of its own.
-func methodID(userID string, m policy.Method) string {
-	sum := sha256.Sum256([]byte(userID + " " + m.String()))
-	return "am" + hex.EncodeToString(sum[:])[:11]
 }

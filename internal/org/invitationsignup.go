@@ -46,9 +46,14 @@ type InvitedUser struct {
 // reason for a password the rules refuse, which leaves the invitation open;
 // Forbidden domain_proven_by_another_organization for a link that was handed
 // over by an admin, when the address belongs to the domain of another
-// organization: no mail proved it; Unavailable when too many passwords are
-// being hashed.
+// organization: no mail proved it; TooMany for more than 60 calls a minute
+// from one address; Unavailable when too many passwords are being hashed.
 func (s *Service) SignUpInvited(ctx context.Context, in InvitedSignUp) (out InvitedUser, err error) {
+	if s.Call != nil {
+		if err := s.Call(in.Client); err != nil {
+			return out, err
+		}
+	}
 	if in.RealName, err = cleanRealName(in.RealName); err != nil {
 		return out, err
 	}

@@ -11,12 +11,19 @@ import (
 	"github.com/sallyport/sallyport/policy"
 )
 
-// resetLife is how long a mailed link to set a new password lives
-// (docs/parameters.md 3.7).
-const resetLife = 30 * time.Minute
+const (
+	// resetLife is how long a mailed link to set a new password lives
+	// (docs/parameters.md 3.7).
+	resetLife = 30 * time.Minute
+	// maxResetMails is how many of them admins can have sent to one address in
+	// an hour (row RAT-10). What strangers ask for is counted apart: it must
+	// not stand in the way of an admin.
+	maxResetMails = 3
+)
 
 // MemberLogin is one way in which a member may log in.
 type MemberLogin struct {
+	ID           string // am + 11 hex digits; the one that the user sees
 	Method       policy.Method
 	User         identity.User
 	SecondFactor bool // asked for beside it
@@ -33,7 +40,7 @@ func (s *Service) MemberLogins(ctx context.Context, p *identity.Principal, userI
 		}
 		_, chosen, err := r.PasswordSince(ctx, userID)
 		if list = list[:0]; err == nil && !chosen.IsZero() {
-			list = append(list, MemberLogin{policy.MethodPassword, m.User, m.User.SecondFactor})
+			list = append(list, MemberLogin{identity.LoginMethodID(userID, policy.MethodPassword), policy.MethodPassword, m.User, m.User.SecondFactor})
 		}
 		return err
 	})
@@ -42,7 +49,11 @@ func (s *Service) MemberLogins(ctx context.Context, p *identity.Principal, userI
 
 // ResetMemberPassword mails a managed user a link to choose a new password.
 // Nobody but the user sees it; their password and sessions stay until it is
-// used. Invalid mail_not_configured when the server sends no mail.
+// used.
+//
+// Errors: Invalid mail_not_configured when the server sends no mail; TooMany
+// for the fourth mail to the address within an hour, which leaves the last link
+// good. An admin is known, so unlike a stranger they are told.
 func (s *Service) ResetMemberPassword(ctx context.Context, p *identity.Principal, userID string) error {
 	organizationID := p.Organization.ID
 	return s.DB.Update(ctx, p.Actor(), store.Organization(organizationID).And(store.User(userID)), func(tx *store.Tx) error {
@@ -60,6 +71,9 @@ func (s *Service) ResetMemberPassword(ctx context.Context, p *identity.Principal
 		case !tx.MailEnabled():
 			return identity.Invalidf("mail_not_configured", "this server sends no mail, so this is not offered: ask its operator to set SALLYPORT_SMTP_URL")
 		}
+		if err := mayMailReset(ctx, &tx.Read, u.Email); err != nil {
+			return err
+		}
 		plain, hash := credential.NewCode(s.rand())
 		if err := tx.AddCode(ctx, hash, store.PurposePasswordReset, u.ID, tx.Now.Add(resetLife)); err != nil {
 			return err
@@ -71,4 +85,16 @@ func (s *Service) ResetMemberPassword(ctx context.Context, p *identity.Principal
 		}
 		return c.record("password_reset_sent", "mailed "+u.Email+" a link to set a new password", nil, nil)
 	})
+}
+
+// mayMailReset refuses an address that admins had enough mails sent to.
+func mayMailReset(ctx context.Context, r *store.Read, email string) error {
+	sent, err := r.MailsSince(ctx, email, identity.MailAdminPasswordReset, r.Now.Add(-time.Hour))
+	if err == nil && sent >= maxResetMails {
+		return &identity.Error{
+			Kind: identity.TooMany, Code: "too_many_requests", RetryAfter: 60,
+			Message: "the user was mailed three such links within an hour: ask them to look into their mailbox, also among the spam; the last link is good for 30 minutes",
+		}
+	}
+	return err
 }

@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"io"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/credential"
@@ -36,6 +37,9 @@ type Service struct {
 	AllowLongTokens bool
 	// Flush writes pending last-use records, so that lists show them.
 	Flush func() error
+	// Call counts a call that needs no credential, by the client's address,
+	// and refuses too many with the kind TooMany; nil: nobody counts.
+	Call func(client netip.Addr) error
 	// Prober asks for the proofs of domains.
 	Prober Prober
 

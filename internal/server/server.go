@@ -99,7 +99,7 @@ func wire(c Config, o *opened, log *slog.Logger) *Server {
 	s.Org = &org.Service{
 		DB: o.db, Keys: o.keys, Brand: c.Brand, PublicURL: c.PublicURL, Log: log, AllowLongTokens: c.AllowLongTokens,
 		Hasher: s.Hasher, Rules: s.Login.Rules, Prober: org.Prober{DNSServers: c.DNSServers, AllowPrivate: c.AllowPrivate},
-		Flush: func() error { return s.Access.FlushUses(context.Background()) },
+		Flush: func() error { return s.Access.FlushUses(context.Background()) }, Call: s.Login.Call,
 	}
 	proxies := access.Proxies{Trusted: c.TrustedProxies, Forwarded: c.ForwardedHeader}
 	pages := &console.Pages{Login: s.Login, Org: s.Org, Brand: c.Brand, PublicURL: c.PublicURL, Proxies: proxies, Ready: s.ready}

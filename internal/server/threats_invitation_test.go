@@ -261,6 +261,39 @@ func TestInvitationPage(t *testing.T) {
 	s.Do(t, http.MethodPost, "/v1/userauth", "", m{"email": "new@c.example", "password": "seven purple umbrellas sing"}).Want(http.StatusOK)
 }
 
+// Sign-ups with a code are limited by address, through the API and the page
+// together; a refused one leaves the invitation open.
+func TestInvitedSignUpsAreLimitedByAddress(t *testing.T) {
+	at := time.Now()
+	var ahead atomic.Int64
+	s := servertest.Start(t, servertest.Options{Clock: func() time.Time { return at.Add(time.Duration(ahead.Load())) }})
+	code := invite(t, s, "new@c.example")
+	signUp := "/v1/invitation/" + code + "/sign-up"
+	form := url.Values{"code": {code}, "real_name": {"New"}, "password": {"seven purple umbrellas sing"}}
+	page := func() servertest.Answer {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/invitation", strings.NewReader(form.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		return s.Send(t, req)
+	}
+	for range 60 {
+		s.Do(t, http.MethodPost, "/v1/invitation/x/sign-up", "", m{"real_name": "New", "password": "seven purple umbrellas sing"}).
+			WantCode(http.StatusNotFound, "invitation_not_found")
+	}
+	refusedUnchanged(t, s, http.MethodPost, signUp, "", m{"real_name": "New", "password": "seven purple umbrellas sing"}, http.StatusTooManyRequests, "too_many_requests")
+	if a := page().Want(http.StatusTooManyRequests); !strings.Contains(string(a.Body), "Too many attempts") || !strings.Contains(string(a.Body), "<form") {
+		t.Errorf("the page says %s", a.Body)
+	}
+	ahead.Add(int64(time.Second))
+	page().Want(http.StatusOK)
+	// The event says from where.
+	if got := s.Value(t, `SELECT client_ip FROM events WHERE action = 'invitation_accepted'`); got != "127.0.0.1" {
+		t.Errorf("the event says the address %q", got)
+	}
+}
+
 // verifyDomain makes a domain an organization's own.
 func verifyDomain(t *testing.T, s *servertest.Server, organizationID, name string) {
 	t.Helper()

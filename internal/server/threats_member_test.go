@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/server/servertest"
@@ -79,5 +80,31 @@ func TestPWD11_AdminsNeverKnowPasswords(t *testing.T) {
 		code := s.MailedCode(t, bobEmail, identity.MailAdminPasswordReset)
 		s.Do(t, http.MethodPost, "/v1/user/password_reset/"+code, "", map[string]string{"new_password": servertest.EvePassword}).Want(http.StatusOK)
 		s.login(t, bobEmail, servertest.EvePassword, "")
+	})
+}
+
+// TestRAT10_AdminsMailThreeResetsAnHour: the fourth is refused, and said so,
+// while the last link works on; what strangers ask for takes none of the three.
+func TestRAT10_AdminsMailThreeResetsAnHour(t *testing.T) {
+	scenes(t, func(t *testing.T, s *scene) {
+		bob, _ := s.AddMember(t, bobEmail, bobPassword)
+		s.Manage(t, bob)
+		reset := s.organizationPath("/user/" + bob + "/reset_password")
+		for range 5 {
+			s.Do(t, http.MethodPost, "/v1/user/password_reset_request", "", map[string]string{"email": bobEmail}).Want(http.StatusOK)
+		}
+		for range 3 {
+			s.Do(t, http.MethodPost, reset, s.AdminToken, nil).Want(http.StatusNoContent)
+		}
+		code := s.MailedCode(t, bobEmail, identity.MailAdminPasswordReset)
+		s.nothing(t, "the fourth reset of an hour", func() {
+			a := s.Do(t, http.MethodPost, reset, s.AdminToken, nil).WantCode(http.StatusTooManyRequests, "too_many_requests")
+			if got := a.Header.Get("Retry-After"); got != "60" {
+				t.Errorf("Retry-After is %q", got)
+			}
+		})
+		s.Do(t, http.MethodPost, "/v1/user/password_reset/"+code, "", map[string]string{"new_password": servertest.EvePassword}).Want(http.StatusOK)
+		s.advance(time.Hour + time.Second)
+		s.Do(t, http.MethodPost, reset, s.Session(t, s.AdminID), nil).Want(http.StatusNoContent)
 	})
 }
