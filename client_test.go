@@ -65,6 +65,15 @@ func TestCallsReachTheirRoute(t *testing.T) {
 		{"list and delete differ", "DELETE", "/v1/organization/org1/user/u1/access-token/p", "", func(ctx context.Context, c *Client) error {
 			return c.RevokeMemberToken(ctx, id, "u1", "p")
 		}},
+		{"discovered organizations", "GET", "/v1/organization/org1/discovered-organizations", "", func(ctx context.Context, c *Client) error {
+			_, err := c.DiscoveredOrganizations(ctx, id)
+			return err
+		}},
+		{"groups of a member", "GET", "/v1/organization/org1/user/u1/user-groups", "", func(ctx context.Context, c *Client) error {
+			_, err := c.MemberGroups(ctx, id, "u1")
+			return err
+		}},
+		{"delete a user", "DELETE", "/v1/user/u1", "", func(ctx context.Context, c *Client) error { return c.DeleteUser(ctx, "u1") }},
 		{"recursive", "DELETE", "/v1/organization/org1?recursive=true", "", func(ctx context.Context, c *Client) error {
 			return c.DeleteOrganization(ctx, id, true)
 		}},

@@ -97,6 +97,14 @@ func (c *Client) GroupMembers(ctx context.Context, organizationID, groupID strin
 	return out.Members, err
 }
 
+// MemberGroups returns the groups that a member of the organization is in,
+// without the number of their members.
+func (c *Client) MemberGroups(ctx context.Context, organizationID, userID string) ([]Group, error) {
+	var out GroupList
+	err := c.call(ctx, http.MethodGet, organizationPath(organizationID, "user", userID, "user-groups"), nil, nil, &out)
+	return out.UserGroups, err
+}
+
 // UpdateGroupMembers adds or removes members of a group.
 func (c *Client) UpdateGroupMembers(ctx context.Context, organizationID, groupID string, in UpdateGroupMembers) error {
 	return c.call(ctx, http.MethodPatch, organizationPath(organizationID, "user-groups", groupID, "members"), nil, in, nil)

@@ -29,6 +29,48 @@ func (a *app) memberShow() *cobra.Command {
 	return c
 }
 
+func (a *app) memberGroups() *cobra.Command {
+	var asJSON bool
+	c := a.organizationVerb("groups USER_ID", "Show the groups of a member", cobra.ExactArgs(1),
+		func(ctx context.Context, api *sallyport.Client, org string, args []string) error {
+			groups, err := api.MemberGroups(ctx, org, args[0])
+			if err != nil {
+				return groupsOffered(err)
+			}
+			return table(a, asJSON, groups, "this member is in no group", groupColumns...)
+		})
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+func (a *app) memberPermissions() *cobra.Command {
+	var asJSON bool
+	c := a.organizationVerb("permissions USER_ID", "Show what a member was granted, on all levels", cobra.ExactArgs(1),
+		func(ctx context.Context, api *sallyport.Client, org string, args []string) error {
+			held, err := api.MemberPermissions(ctx, org, args[0])
+			if err != nil {
+				return err
+			}
+			return table(a, asJSON, held, "this member was granted nothing in person", "resource_type", "resource_id", "permissions")
+		})
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+func (a *app) memberAuthMethods() *cobra.Command {
+	var asJSON bool
+	c := a.organizationVerb("authentication-methods USER_ID", "Show the ways in which a member may log in", cobra.ExactArgs(1),
+		func(ctx context.Context, api *sallyport.Client, org string, args []string) error {
+			methods, err := api.MemberAuthMethods(ctx, org, args[0])
+			if err != nil {
+				return err
+			}
+			return table(a, asJSON, methods, "this member cannot log in: they have no login method", "name", "method_id", "is_enabled_2fa")
+		})
+	jsonFlag(c, &asJSON)
+	return c
+}
+
 func (a *app) memberUpdate() *cobra.Command {
 	var asJSON, superAdmin bool
 	var realName, city, country, department, jobTitle string

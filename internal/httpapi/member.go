@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"time"
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/internal/access"
@@ -84,34 +83,17 @@ func (a *API) deleteUser(ctx context.Context, c *Call) error {
 	return err
 }
 
-// discoveredList is the answer of GET
-// /v1/organization/{organization_id}/discovered-organizations.
-type discoveredList struct {
-	DiscoveredOrganizations []discoveredOrganization `json:"discovered_organizations"` // never null
-}
-
-type discoveredOrganization struct {
-	OrganizationID   string           `json:"organization_id"`
-	OrganizationName string           `json:"organization_name"`
-	CreateTime       time.Time        `json:"create_time"`
-	Users            []discoveredUser `json:"users"` // never empty
-}
-
-type discoveredUser struct {
-	UserID       string    `json:"user_id"`
-	UserEmail    string    `json:"user_email"`
-	RealName     string    `json:"real_name"`
-	IsSuperAdmin bool      `json:"is_super_admin"`
-	CreateTime   time.Time `json:"create_time"`
-}
-
-func (a *API) discoveredOrganizations(ctx context.Context, c *Call) (discoveredList, error) {
+func (a *API) discoveredOrganizations(ctx context.Context, c *Call) (out sallyport.DiscoveredOrganizationList, err error) {
 	list, err := a.Org.DiscoveredOrganizations(ctx, c.Principal)
-	return discoveredList{wireList(list, func(d org.Discovered) discoveredOrganization {
-		return discoveredOrganization{d.Organization.ID, d.Organization.Name, d.Organization.Created, wireList(d.Members, discoveredUserWire)}
-	})}, err
+	out.DiscoveredOrganizations = wireList(list, func(d org.Discovered) sallyport.DiscoveredOrganization {
+		return sallyport.DiscoveredOrganization{
+			OrganizationID: d.Organization.ID, OrganizationName: d.Organization.Name, CreateTime: d.Organization.Created,
+			Users: wireList(d.Members, discoveredUserWire),
+		}
+	})
+	return out, err
 }
 
-func discoveredUserWire(m identity.Member) discoveredUser {
-	return discoveredUser{m.UserID, m.User.Email, m.User.RealName, m.SuperAdmin, m.User.Created}
+func discoveredUserWire(m identity.Member) sallyport.DiscoveredUser {
+	return sallyport.DiscoveredUser{UserID: m.UserID, UserEmail: m.User.Email, RealName: m.User.RealName, IsSuperAdmin: m.SuperAdmin, CreateTime: m.User.Created}
 }
