@@ -34,7 +34,8 @@ type CreateUser struct {
 	Tenant   string `json:"tenant,omitzero"`   // accepted and ignored
 }
 
-// VerifiedEmail is the answer of POST /v1/user/verify_email/{code}.
+// VerifiedEmail is the answer of POST /v1/user/verify_email/{code} and of
+// POST /v1/me/verify_email/{code}.
 type VerifiedEmail struct {
 	InviteDetails struct {
 		UserEmail string `json:"user_email"` // the address that is confirmed
@@ -94,12 +95,21 @@ func (c *Client) CreateUser(ctx context.Context, in CreateUser) (out UserAuth, e
 }
 
 // VerifyEmail confirms an address with the code that was mailed to it, and
-// returns the address.
+// returns the address. The error email_confirmation_needs_login asks for
+// VerifyOwnEmail.
 func (c *Client) VerifyEmail(ctx context.Context, code string) (string, error) {
 	anonymous := *c
 	anonymous.Token = ""
 	var out VerifiedEmail
 	err := anonymous.call(ctx, http.MethodPost, []string{"v1", "user", "verify_email", code}, nil, nil, &out)
+	return out.InviteDetails.UserEmail, err
+}
+
+// VerifyOwnEmail is VerifyEmail for the caller's own address, which it asks for
+// where the address was confirmed before and its domain changed hands since.
+func (c *Client) VerifyOwnEmail(ctx context.Context, code string) (string, error) {
+	var out VerifiedEmail
+	err := c.call(ctx, http.MethodPost, []string{"v1", "me", "verify_email", code}, nil, nil, &out)
 	return out.InviteDetails.UserEmail, err
 }
 

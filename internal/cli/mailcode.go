@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -22,14 +23,6 @@ func (a *app) open(run func(ctx context.Context, api *sallyport.Client, args []s
 
 func (a *app) userVerifyEmail() *cobra.Command {
 	var resend bool
-	confirm := a.open(func(ctx context.Context, api *sallyport.Client, args []string) error {
-		email, err := api.VerifyEmail(ctx, args[0])
-		if err != nil {
-			return err
-		}
-		a.note("%s is confirmed", email)
-		return nil
-	})
 	c := a.verb("verify-email [CODE]", "Confirm your e-mail address with a mailed code, or ask for another mail", cobra.MaximumNArgs(1),
 		func(ctx context.Context, api *sallyport.Client, _ []string) error {
 			message, err := api.ResendVerification(ctx)
@@ -40,17 +33,35 @@ func (a *app) userVerifyEmail() *cobra.Command {
 			return nil
 		})
 	again := c.RunE
+	loggedIn := a.verb("", "", nil, func(ctx context.Context, api *sallyport.Client, args []string) error {
+		return a.confirmed(api.VerifyOwnEmail(ctx, args[0]))
+	}).RunE
+	confirm := a.open(func(ctx context.Context, api *sallyport.Client, args []string) error {
+		return a.confirmed(api.VerifyEmail(ctx, args[0]))
+	})
 	c.RunE = func(c *cobra.Command, args []string) error {
 		switch {
 		case resend && len(args) == 0:
 			return again(c, args)
 		case !resend && len(args) == 1:
-			return confirm(c, args)
+			err := confirm(c, args)
+			var refused *sallyport.Error
+			if errors.As(err, &refused) && refused.Code == "email_confirmation_needs_login" {
+				return loggedIn(c, args)
+			}
+			return err
 		}
 		return usagef("name the code of the mail, or ask for another one with --resend")
 	}
 	c.Flags().BoolVar(&resend, "resend", false, "ask for another mail")
 	return c
+}
+
+func (a *app) confirmed(email string, err error) error {
+	if err == nil {
+		a.note("%s is confirmed", email)
+	}
+	return err
 }
 
 func (a *app) userPasswordResetRequest() *cobra.Command {

@@ -146,6 +146,7 @@ func (w *world) examples() map[string]example {
 
 		"UserCreate":               {body: fieldsOf{"email": "new@a.example", "real_name": "New", "password": "seven purple umbrellas sing"}},
 		"UserVerifyEmail":          {prepare: signUp},
+		"UserVerifyOwnEmail":       {prepare: signUp},
 		"UserVerifyEmailResend":    {prepare: signUp},
 		"UserPasswordResetRequest": {body: fieldsOf{"email": "bob@a.example"}},
 

@@ -28,6 +28,11 @@ func (a *API) signUpRoutes() []route {
 			status: 200, event: "email_confirmation_requested", own: true, handler: read(a.resendConfirmation),
 		},
 		{
+			method: "POST", path: "/v1/me/verify_email/{verification_code}", id: "UserVerifyOwnEmail", tag: tag, summary: "Confirm your e-mail address with a mailed code; an address whose domain lapsed is confirmed by nothing else",
+			need:   access.Need{Scopes: []string{"user:write", "authentication:write"}, Person: true, Session: true, Unconfirmed: true},
+			status: 200, event: "email_confirmed", own: true, handler: read(a.verifyOwnEmail),
+		},
+		{
 			method: "POST", path: "/v1/user/password_reset_request", id: "UserPasswordResetRequest", tag: tag, summary: "Ask for a mail to set a new password with; the answer is always the same",
 			anonymous: true, status: 200, event: "password_reset_requested",
 			fields: fields{"email": {required: true}}, handler: write(a.requestReset),
@@ -47,6 +52,11 @@ func (c *Call) caller() login.Caller {
 
 func (a *API) verifyEmail(ctx context.Context, c *Call) (out sallyport.VerifiedEmail, err error) {
 	out.InviteDetails.UserEmail, err = a.Login.ConfirmEmail(ctx, c.caller(), c.Path("verification_code"))
+	return out, err
+}
+
+func (a *API) verifyOwnEmail(ctx context.Context, c *Call) (out sallyport.VerifiedEmail, err error) {
+	out.InviteDetails.UserEmail, err = a.Login.ConfirmOwnEmail(ctx, c.Principal, c.caller(), c.Path("verification_code"))
 	return out, err
 }
 

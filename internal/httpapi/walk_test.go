@@ -154,7 +154,7 @@ func (w *world) expectedEvent(tb testing.TB, r httpapi.Row, c call) event {
 	switch r.ID {
 	case "UserCreate", "UserPasswordResetRequest":
 		e.ActorID = "" // anybody
-	case "UserVerifyEmail", "UserVerifyEmailResend":
+	case "UserVerifyEmail", "UserVerifyOwnEmail", "UserVerifyEmailResend":
 		e.ActorID = w.Value(tb, `SELECT id FROM users ORDER BY created_at DESC LIMIT 1`) // who has just signed up
 	}
 	values := w.parameters(w.examples()[r.ID])

@@ -12,6 +12,8 @@ type Mail struct {
 const (
 	MailInvitation         = "invitation"           // organization, inviter, link, expires
 	MailVerifyEmail        = "verify_email"         // link
+	MailConfirmAgain       = "confirm_again"        // link
+	MailAddressLapsed      = "address_lapsed"       //
 	MailClaimAccount       = "claim_account"        // link
 	MailPasswordReset      = "password_reset"       // link
 	MailPasswordResetNone  = "password_reset_none"  // why

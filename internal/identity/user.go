@@ -17,14 +17,19 @@ const (
 type User struct {
 	ID             string // u + 11 hex digits
 	Application    bool
-	Email          string // canonical, see ParseEmail; made by us for application users
-	EmailConfirmed time.Time
-	RealName       string
-	JobTitle       string
-	Country        string // ISO 3166-1 alpha-2
-	City           string
-	Department     string
-	State          string
+	Email          string    // canonical, see ParseEmail; made by us for application users
+	EmailConfirmed time.Time // zero: never
+	// AddressLapsed is when an organization that managed the user lost or gave
+	// up the domain of the address, AddressLapsedFrom its id: somebody else may
+	// read mail there since. Zero: the address counts.
+	AddressLapsed     time.Time
+	AddressLapsedFrom string
+	RealName          string
+	JobTitle          string
+	Country           string // ISO 3166-1 alpha-2
+	City              string
+	Department        string
+	State             string
 	// ManagingOrganizationID is the organization that verified the domain of
 	// the user's address and has the user as a member; empty otherwise.
 	ManagingOrganizationID string
@@ -37,6 +42,24 @@ type User struct {
 	LastActive   time.Time // zero: never
 	Created      time.Time
 	Updated      time.Time
+}
+
+// AddressProven says whether the user proved to read mail at their address, and
+// its domain has not lapsed since. What an address earns asks for it: joining
+// an organization, being managed, making organizations and personal tokens,
+// linking an identity, and setting a password by mail.
+func (u *User) AddressProven() bool { return !u.EmailConfirmed.IsZero() && u.AddressLapsed.IsZero() }
+
+// DemandAddress is nil for a proven address, else Forbidden email_not_confirmed
+// with what to do.
+func (u *User) DemandAddress() error {
+	switch {
+	case u.AddressProven():
+		return nil
+	case u.AddressLapsed.IsZero():
+		return Forbiddenf("email_not_confirmed", "confirm your e-mail address first: open the link that was mailed to you, or ask for another with `sallyport user verify-email --resend`")
+	}
+	return Forbiddenf("email_not_confirmed", "confirm your e-mail address again first: the organization that managed your account no longer holds the address's domain. Ask for a code with `sallyport user verify-email --resend`, and use it while you are logged in")
 }
 
 // Principal is the user as decisions know them; member says whether of the

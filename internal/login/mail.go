@@ -68,9 +68,17 @@ type letter struct {
 
 var (
 	confirmLetter = letter{identity.MailVerifyEmail, store.PurposeVerifyEmail, "/verify", confirmLife}
-	claimLetter   = letter{identity.MailClaimAccount, store.PurposePasswordReset, "/reset", confirmLife}
-	resetLetter   = letter{identity.MailPasswordReset, store.PurposePasswordReset, "/reset", resetLife}
+	// confirmAgainLetter goes to an address that lapsed, on behalf of its owner.
+	confirmAgainLetter = letter{identity.MailConfirmAgain, store.PurposeVerifyEmail, "/verify", confirmLife}
+	claimLetter        = letter{identity.MailClaimAccount, store.PurposePasswordReset, "/reset", confirmLife}
+	resetLetter        = letter{identity.MailPasswordReset, store.PurposePasswordReset, "/reset", resetLife}
 )
+
+// lapsedMail goes to an address that lapsed instead of every mail that holds a
+// code on behalf of strangers: it holds none, for somebody else may read it.
+func lapsedMail(u *identity.User) identity.Mail {
+	return identity.Mail{Kind: identity.MailAddressLapsed, To: u.Email}
+}
 
 // mailable says whether one more mail of some kinds may go to an address on
 // behalf of strangers.

@@ -142,6 +142,9 @@ func (s *Service) signUpAgain(ctx context.Context, in SignUp, known *identity.Us
 		if err := tx.Record(ctx, e); err != nil {
 			return err
 		}
+		if !u.AddressLapsed.IsZero() {
+			return tx.SendMail(ctx, lapsedMail(u))
+		}
 		if !u.EmailConfirmed.IsZero() {
 			return tx.SendMail(ctx, identity.Mail{Kind: identity.MailAccountExists, To: u.Email})
 		}
@@ -184,8 +187,9 @@ func (s *Service) mailOwner(ctx context.Context, from Caller, kinds []string, em
 // The kinds of mail that anybody who knows an address can have sent to it, by
 // the call that sends them: three of each call an hour.
 var (
-	signUpMail = []string{identity.MailVerifyEmail, identity.MailClaimAccount, identity.MailAccountExists}
-	resetMail  = []string{identity.MailPasswordReset, identity.MailPasswordResetNone}
+	signUpMail = []string{identity.MailVerifyEmail, identity.MailClaimAccount, identity.MailAccountExists, identity.MailAddressLapsed}
+	resetMail  = []string{identity.MailPasswordReset, identity.MailPasswordResetNone, identity.MailAddressLapsed}
+	againMail  = []string{identity.MailConfirmAgain}
 )
 
 // claim gives an account whose address was never confirmed to whoever has just
@@ -208,7 +212,8 @@ func claim(ctx context.Context, tx *store.Tx, u *identity.User) error {
 
 // ConfirmEmail confirms the address of whom a code was mailed to and returns
 // it. It logs nobody in. Errors: Invalid user_weblink_action_expired for every
-// code that is not good; TooMany as for SignUp.
+// code that is not good; Forbidden email_confirmation_needs_login for the code
+// of an address that lapsed, which stays good; TooMany as for SignUp.
 func (s *Service) ConfirmEmail(ctx context.Context, from Caller, code string) (email string, err error) {
 	// A page's caller is not known; its code is out of anybody's guess.
 	if from.Client.IsValid() {
@@ -216,11 +221,28 @@ func (s *Service) ConfirmEmail(ctx context.Context, from Caller, code string) (e
 			return "", tooMany(wait)
 		}
 	}
+	return s.confirm(ctx, from, code, nil)
+}
+
+// ConfirmOwnEmail confirms the caller's address with a code that was mailed
+// there. An address that lapsed is confirmed by nothing else: whoever reads its
+// mail now may be another than who has the account. Errors: Invalid
+// user_weblink_action_expired for every code that is not good, or not the
+// caller's.
+func (s *Service) ConfirmOwnEmail(ctx context.Context, p *identity.Principal, from Caller, code string) (email string, err error) {
+	if err := demandSession(p); err != nil {
+		return "", err
+	}
+	return s.confirm(ctx, from, code, p)
+}
+
+// confirm uses a code up; p is nil when nobody is logged in.
+func (s *Service) confirm(ctx context.Context, from Caller, code string, p *identity.Principal) (email string, err error) {
 	hash, _ := credential.HashCode(code) // no row has the empty hash
 	var owner identity.User
 	var adopting store.Scope
 	err = s.DB.View(ctx, func(r *store.Read) (err error) {
-		if owner, err = confirming(ctx, r, hash); err != nil {
+		if owner, err = confirming(ctx, r, hash, p); err != nil {
 			return err
 		}
 		adopting, err = r.AdoptingScope(ctx, owner.Email)
@@ -229,8 +251,17 @@ func (s *Service) ConfirmEmail(ctx context.Context, from Caller, code string) (e
 	if err != nil {
 		return "", err
 	}
-	err = s.DB.Update(ctx, from.as(&owner, ""), store.User(owner.ID).And(adopting), func(tx *store.Tx) error {
-		user, err := confirming(ctx, &tx.Read, hash)
+	actor := from.as(&owner, "")
+	if p != nil {
+		actor = p.Actor()
+	}
+	err = s.DB.Update(ctx, actor, store.User(owner.ID).And(adopting), func(tx *store.Tx) error {
+		if p != nil {
+			if err := alive(ctx, &tx.Read, p); err != nil {
+				return err
+			}
+		}
+		user, err := confirming(ctx, &tx.Read, hash, p)
 		if err != nil {
 			return err
 		}
@@ -240,7 +271,11 @@ func (s *Service) ConfirmEmail(ctx context.Context, from Caller, code string) (e
 		if err := tx.ConfirmEmail(ctx, user.ID); err != nil {
 			return err
 		}
-		e, err := about(ctx, tx, &user, "email_confirmed", "confirmed the e-mail address")
+		words := "confirmed the e-mail address"
+		if !user.AddressLapsed.IsZero() {
+			words += " again, whose domain had lapsed"
+		}
+		e, err := about(ctx, tx, &user, "email_confirmed", words)
 		if err != nil {
 			return err
 		}
@@ -252,15 +287,21 @@ func (s *Service) ConfirmEmail(ctx context.Context, from Caller, code string) (e
 	return owner.Email, err
 }
 
-// confirming is the user whose live code of confirmation a hash is.
-func confirming(ctx context.Context, r *store.Read, hash string) (identity.User, error) {
+// confirming is the user whose live code of confirmation a hash is, and who may
+// use it: for an address that lapsed the code proves the mailbox, and the login
+// of p the account. p is nil when nobody is logged in.
+func confirming(ctx context.Context, r *store.Read, hash string, p *identity.Principal) (identity.User, error) {
 	id, err := r.CodeOwner(ctx, hash, store.PurposeVerifyEmail)
 	if err != nil {
 		return identity.User{}, err
 	}
 	user, err := r.User(ctx, id)
-	if err == nil && !mayReset(&user) {
+	switch {
+	case err != nil:
+	case !mayReset(&user), p != nil && p.User.ID != user.ID:
 		err = store.NoCode()
+	case p == nil && !user.AddressLapsed.IsZero():
+		err = identity.Forbiddenf("email_confirmation_needs_login", "the domain of this address changed hands, so the code counts only together with a login: run `sallyport user verify-email CODE` where you are logged in")
 	}
 	return user, err
 }
@@ -282,10 +323,15 @@ func (s *Service) ResendConfirmation(ctx context.Context, p *identity.Principal)
 		if err != nil {
 			return err
 		}
-		if !user.EmailConfirmed.IsZero() {
+		if user.AddressProven() {
 			return identity.Conflictf("email_already_confirmed", "your e-mail address %s is confirmed already", user.Email)
 		}
-		ok, err := mailable(ctx, &tx.Read, user.Email, signUpMail)
+		again := !user.AddressLapsed.IsZero()
+		kinds := signUpMail
+		if again {
+			kinds = againMail // which strangers cannot use up
+		}
+		ok, err := mailable(ctx, &tx.Read, user.Email, kinds)
 		if err != nil {
 			return err
 		}
@@ -298,6 +344,9 @@ func (s *Service) ResendConfirmation(ctx context.Context, p *identity.Principal)
 		}
 		if err := tx.Record(ctx, e); err != nil {
 			return err
+		}
+		if again {
+			return s.mailCode(ctx, tx, &user, confirmAgainLetter)
 		}
 		// Once somebody else signed up too, only a new password proves whose
 		// account it is.
@@ -349,6 +398,9 @@ func (s *Service) mailReset(ctx context.Context, tx *store.Tx, u *identity.User)
 	}
 	if err := tx.Record(ctx, e); err != nil {
 		return err
+	}
+	if !u.AddressLapsed.IsZero() {
+		return tx.SendMail(ctx, lapsedMail(u))
 	}
 	why, err := noReset(ctx, tx, u)
 	if err != nil {

@@ -26,6 +26,15 @@ var wordings = map[string]wording{
 		lines:   []string{"Somebody signed up at {brand} with this address. If it was you, confirm the address within 24 hours.", "If it was not you, do not open the link: the account stays without any rights."},
 		button:  "Confirm the address",
 	},
+	"confirm_again": {
+		subject: "Confirm your e-mail address again",
+		lines:   []string{"You asked to confirm the address of your account at {brand} again, because the organization that managed it no longer holds the address's domain. Within 24 hours, take the code at the end of the link and run `sallyport user verify-email CODE` where you are logged in: the code alone confirms nothing.", "If another organization has proved meanwhile that the domain is its own, you become its managed user by this.", ignore},
+		button:  "Look at the code",
+	},
+	"address_lapsed": {
+		subject: "Your address has to be confirmed again",
+		lines:   []string{"Somebody tried to sign up at {brand} with this address, or asked for a new password. There is an account, but its address counts for nothing until it is confirmed again: the organization that managed it no longer holds the address's domain. So nothing can be set by mail.", "If the account is yours, log in as before, and ask for a code with `sallyport user verify-email --resend`. If you cannot log in, ask an admin of your organization to verify the domain again, or to invite you at another address.", ignore},
+	},
 	"claim_account": {
 		subject: "Finish your sign-up",
 		lines:   []string{"Somebody signed up at {brand} with this address, and not for the first time. So that the account is yours alone, choose its password here within 24 hours; passwords that were chosen before end with it.", ignore},

@@ -159,6 +159,10 @@ func (s *Service) verified(ctx context.Context, p *identity.Principal, proven id
 		if err := tx.SetDomainCheck(ctx, store.DomainCheck{Domain: d, Next: nextCheck(tx.Now)}); err != nil {
 			return err
 		}
+		restored, err := tx.RestoreAddresses(ctx, d.OrganizationID, d.Name)
+		if err != nil {
+			return err
+		}
 		people, err := tx.ManageByDomain(ctx, d.OrganizationID, d.Name)
 		if err != nil {
 			return err
@@ -168,8 +172,8 @@ func (s *Service) verified(ctx context.Context, p *identity.Principal, proven id
 				return err
 			}
 		}
-		if err := tx.Record(ctx, domainEvent(p, "domain_verified", d, fmt.Sprintf("verified the domain %s; %d members are managed by it now", d.Name, len(people)),
-			map[string]any{"state": d.State}, map[string]any{"state": identity.DomainVerified, "managed_user_ids": userIDs(people)})); err != nil {
+		if err := tx.Record(ctx, domainEvent(p, "domain_verified", d, fmt.Sprintf("verified the domain %s; %d members are managed by it now, and %d addresses that had lapsed count again", d.Name, len(people), len(restored)),
+			map[string]any{"state": d.State}, map[string]any{"state": identity.DomainVerified, "managed_user_ids": userIDs(people), "restored_user_ids": userIDs(restored)})); err != nil {
 			return err
 		}
 		d, err = tx.Domain(ctx, d.OrganizationID, d.ID)
@@ -193,7 +197,7 @@ func (s *Service) noteFailure(ctx context.Context, p *identity.Principal, d iden
 }
 
 // RemoveDomain gives a domain up for good. Whom the organization managed by it
-// is free at once.
+// is free at once, and the addresses there lapse: see store.LapseAddresses.
 func (s *Service) RemoveDomain(ctx context.Context, p *identity.Principal, id string) error {
 	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
 		d, err := tx.Domain(ctx, p.Organization.ID, id)
@@ -203,12 +207,14 @@ func (s *Service) RemoveDomain(ctx context.Context, p *identity.Principal, id st
 		if err := tx.RemoveDomain(ctx, id); err != nil {
 			return err
 		}
-		people, err := tx.FreeByDomain(ctx, d.OrganizationID, d.Name)
-		if err != nil {
-			return err
+		var people, lapsed []identity.User
+		if d.State == identity.DomainVerified { // else the claim gave nothing
+			if people, lapsed, err = tx.LapseAddresses(ctx, d.OrganizationID, d.Name); err != nil {
+				return err
+			}
 		}
-		return tx.Record(ctx, domainEvent(p, "domain_removed", d, fmt.Sprintf("removed the domain %s; %d members are no longer managed", d.Name, len(people)),
-			map[string]any{"domain_name": d.Name, "state": d.State, "managed_user_ids": userIDs(people)}, nil))
+		return tx.Record(ctx, domainEvent(p, "domain_removed", d, fmt.Sprintf("removed the domain %s; %d members are no longer managed, and %d have to confirm their addresses again", d.Name, len(people), len(lapsed)),
+			map[string]any{"domain_name": d.Name, "state": d.State, "managed_user_ids": userIDs(people), "lapsed_user_ids": userIDs(lapsed)}, nil))
 	})
 }
 

@@ -176,7 +176,7 @@ func lapse(ctx context.Context, tx *store.Tx, o identity.Organization, c store.D
 	if err := tx.LapseDomain(ctx, c.ID); err != nil {
 		return err
 	}
-	people, err := tx.FreeByDomain(ctx, o.ID, c.Name)
+	people, lapsed, err := tx.LapseAddresses(ctx, o.ID, c.Name)
 	if err != nil {
 		return err
 	}
@@ -189,6 +189,6 @@ func lapse(ctx context.Context, tx *store.Tx, o identity.Organization, c store.D
 		return err
 	}
 	return tx.Record(ctx, domainEvent(&identity.Principal{Organization: &o}, "domain_lapsed", c.Domain,
-		fmt.Sprintf("the domain %s is no longer verified: %s; %d people are no longer managed", c.Name, why, len(people)),
-		map[string]any{"state": identity.DomainVerified, "managed_user_ids": userIDs(people)}, map[string]any{"state": identity.DomainUnverified}))
+		fmt.Sprintf("the domain %s is no longer verified: %s; %d people are no longer managed, and %d have to confirm their addresses again", c.Name, why, len(people), len(lapsed)),
+		map[string]any{"state": identity.DomainVerified, "managed_user_ids": userIDs(people)}, map[string]any{"state": identity.DomainUnverified, "lapsed_user_ids": userIDs(lapsed)}))
 }

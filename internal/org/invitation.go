@@ -242,11 +242,11 @@ func (s *Service) accept(ctx context.Context, p *identity.Principal, organizatio
 		if err != nil {
 			return err
 		}
-		switch {
-		case u.Email != email:
+		if u.Email != email {
 			return notYours()
-		case u.EmailConfirmed.IsZero():
-			return identity.Forbiddenf("email_not_confirmed", "confirm your e-mail address first: open the link that was mailed to you")
+		}
+		if err := u.DemandAddress(); err != nil {
+			return err
 		}
 		if _, err := tx.Member(ctx, organizationID, u.ID); err == nil {
 			return identity.Invalidf("user_already_in_organization", "you are a member of this organization already")

@@ -119,8 +119,8 @@ func mayFound(ctx context.Context, tx *store.Tx, userID string) error {
 	if u.Application {
 		return identity.Forbiddenf("action_forbidden_for_application_users", "application users cannot create organizations; a person has to")
 	}
-	if u.EmailConfirmed.IsZero() {
-		return identity.Forbiddenf("email_not_confirmed", "confirm your e-mail address first: open the link that was mailed to you")
+	if err := u.DemandAddress(); err != nil {
+		return err
 	}
 	if err := mayFoundManaged(ctx, tx, u); err != nil {
 		return err

@@ -173,6 +173,9 @@ func (s *Service) refuseToken(ctx context.Context, tx *store.Tx, p *identity.Pri
 // addPersonalToken stores the token that was asked for, made with a known
 // credential that expires at the given time (zero: never).
 func (s *Service) addPersonalToken(ctx context.Context, tx *store.Tx, t identity.Token, by *store.Facts, expires time.Time) (NewToken, error) {
+	if err := by.User.DemandAddress(); err != nil {
+		return NewToken{}, err
+	}
 	if err := checkTokenCount(ctx, tx, by.User.ID, policy.PersonalToken); err != nil {
 		return NewToken{}, err
 	}

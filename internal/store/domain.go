@@ -82,9 +82,10 @@ func (r *Read) DomainFree(ctx context.Context, organizationID, name string) erro
 	return err
 }
 
-// ManageByDomain makes the members of an organization whose address is in
-// exactly this domain managed, and returns those who were not. Guests of other
-// domains, application users and people managed elsewhere stay as they are.
+// ManageByDomain makes the members of an organization whose proven address is
+// in exactly this domain managed, and returns those who were not. Guests of
+// other domains, application users, people managed elsewhere and people whose
+// address proves nothing stay as they are.
 func (tx *Tx) ManageByDomain(ctx context.Context, organizationID, name string) ([]identity.User, error) {
 	members, err := tx.Members(ctx, organizationID)
 	if err != nil {
@@ -92,7 +93,7 @@ func (tx *Tx) ManageByDomain(ctx context.Context, organizationID, name string) (
 	}
 	var people []identity.User
 	for _, m := range members {
-		if !m.User.Application && m.User.ManagingOrganizationID == "" {
+		if !m.User.Application && m.User.ManagingOrganizationID == "" && m.User.AddressProven() {
 			people = append(people, m.User)
 		}
 	}
@@ -132,14 +133,14 @@ func mailDomain(email string) string {
 }
 
 // AdoptByDomain makes a person a managed member of the organization that has
-// verified the domain of their confirmed address, and returns its id; empty
+// verified the domain of their proven address, and returns its id; empty
 // when there is none, when somebody manages them already, or when the domain's
 // proof has been missing lately. The caller holds AdoptingScope, and records
 // the event. Conflict organization_domain_changed when the domain became
 // another organization's after that scope was read.
 func (tx *Tx) AdoptByDomain(ctx context.Context, userID string) (organizationID string, err error) {
 	u, err := tx.User(ctx, userID)
-	if err != nil || u.Application || u.State != identity.StateActive || u.EmailConfirmed.IsZero() || u.ManagingOrganizationID != "" {
+	if err != nil || u.Application || u.State != identity.StateActive || !u.AddressProven() || u.ManagingOrganizationID != "" {
 		return "", err
 	}
 	organizationID, err = one(ctx, tx.q, scanText, `SELECT d.organization_id FROM domains d JOIN organizations o ON o.id = d.organization_id

@@ -8,7 +8,7 @@ import (
 
 // userColumns need the table under the name u.
 const userColumns = `u.id, u.application, u.email, u.email_confirmed_at, u.real_name, u.job_title, u.country, u.city, u.department, u.state,
-	u.managing_organization_id, u.organization_id, u.tokens_valid_from, u.last_active_at, u.created_at, u.updated_at,
+	u.address_lapsed_at, u.address_lapsed_from, u.managing_organization_id, u.organization_id, u.tokens_valid_from, u.last_active_at, u.created_at, u.updated_at,
 	EXISTS (SELECT 1 FROM totp_factors f WHERE f.user_id = u.id)`
 
 func userFields(u *identity.User) []any {
@@ -16,7 +16,8 @@ func userFields(u *identity.User) []any {
 		&u.ID, &u.Application, &u.Email,
 		moment{&u.EmailConfirmed},
 		&u.RealName, &u.JobTitle, &u.Country, &u.City, &u.Department, &u.State,
-		&u.ManagingOrganizationID, &u.OrganizationID,
+		moment{&u.AddressLapsed},
+		&u.AddressLapsedFrom, &u.ManagingOrganizationID, &u.OrganizationID,
 		moment{&u.TokensValidFrom},
 		moment{&u.LastActive},
 		moment{&u.Created},
@@ -69,10 +70,11 @@ func (tx *Tx) SetProfile(ctx context.Context, u identity.User) error {
 }
 
 // ConfirmEmail records that a user proved to read mail at their address; the
-// first time stays.
+// first time stays, and a lapse ends.
 func (tx *Tx) ConfirmEmail(ctx context.Context, userID string) error {
 	tx.Touch(User(userID))
-	_, err := tx.exec(ctx, `UPDATE users SET email_confirmed_at = $2, updated_at = $2 WHERE id = $1 AND email_confirmed_at = 0`, userID, micros(tx.Now))
+	_, err := tx.exec(ctx, `UPDATE users SET email_confirmed_at = CASE WHEN email_confirmed_at = 0 THEN $2 ELSE email_confirmed_at END,
+		address_lapsed_at = 0, address_lapsed_from = '', updated_at = $2 WHERE id = $1 AND (email_confirmed_at = 0 OR address_lapsed_at > 0)`, userID, micros(tx.Now))
 	return err
 }
 
