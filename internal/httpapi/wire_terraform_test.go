@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/server/servertest"
 )
 
@@ -73,6 +74,7 @@ func TestTerraform(t *testing.T) {
 			"aiven_organization_application_user_token": testTerraformApplicationToken,
 			"aiven_organization_permission":             testTerraformPermission,
 			"aiven_organization_project":                testTerraformOrganizationProject,
+			"aiven_organization_user":                   testTerraformUser,
 			"aiven_organization_user_group":             testTerraformUserGroup,
 			"aiven_organization_user_group_member":      testTerraformUserGroupMember,
 			"aiven_project":                             testTerraformProject,
@@ -266,6 +268,7 @@ func testTerraformApplicationToken(t *testing.T, s *servertest.Server, token str
 func testTerraformPermission(t *testing.T, s *servertest.Server, token string) {
 	client := provider(s, token)
 	user := text(t, client.ok(t, "POST", client.path("organization", s.OrganizationID, "application-users"), body{"name": "granted", "is_super_admin": false}), "user_id")
+	group := text(t, client.ok(t, "POST", client.path("organization", s.OrganizationID, "user-groups"), body{"user_group_name": "granted", "description": ""}), "user_group_id")
 	unit := text(t, object(t, client.ok(t, "POST", "/v1/account", body{"account_name": "granted", "parent_account_id": s.AccountID}), "account"), "account_id")
 	client.ok(t, "POST", client.path("organization", s.OrganizationID, "projects"), body{"project_id": "granted", "billing_group_id": "x", "tags": body{}})
 	for kind, id := range map[string]string{"organization": s.OrganizationID, "organization_unit": unit, "project": "granted"} {
@@ -290,7 +293,20 @@ func testTerraformPermission(t *testing.T, s *servertest.Server, token string) {
 			if diff := cmp.Diff(state, rows(t)); diff != "" {
 				t.Errorf("a plan without changes has a difference (-state +read):\n%s", diff)
 			}
-			client.done(t, "PUT", path, grants(second))
+			// What another resource keeps is sent along, and its times stay.
+			other := body{"principal_type": "user_group", "principal_id": group, "permissions": []string{second}}
+			both := func(permissions ...string) body {
+				return body{"permissions": append([]body{other}, grants(permissions...)["permissions"].([]body)...)}
+			}
+			client.done(t, "PUT", path, both(first, second))
+			state = rows(t)
+			client.done(t, "PUT", path, both(second))
+			if diff := cmp.Diff(find(t, state, "principal_id", group), find(t, rows(t), "principal_id", group)); diff != "" {
+				t.Errorf("a principal that did not change (-state +read):\n%s", diff)
+			}
+			if was, is := find(t, state, "principal_id", user), find(t, rows(t), "principal_id", user); was["create_time"] != is["create_time"] || was["update_time"] == is["update_time"] {
+				t.Errorf("a principal that changed keeps create_time and moves update_time: %v, then %v", was, is)
+			}
 			if diff := cmp.Diff([]any{second}, find(t, rows(t), "principal_id", user)["permissions"]); diff != "" {
 				t.Errorf("after the update (-want +read):\n%s", diff)
 			}
@@ -300,6 +316,68 @@ func testTerraformPermission(t *testing.T, s *servertest.Server, token string) {
 			}
 		})
 	}
+}
+
+// The provider refuses to create the users of an organization: it imports them
+// by address, and its delete ends the invitation, if there is one, and then the
+// membership of whom the list shows.
+func testTerraformUser(t *testing.T, s *servertest.Server, token string) {
+	const address = "from+terraform@a.example"
+	client := provider(s, token)
+	users := client.path("organization", s.OrganizationID, "user")
+	invitation := client.path("organization", s.OrganizationID, "invitation", address)
+	listed := func(t *testing.T) []map[string]any {
+		var found []map[string]any
+		for _, row := range list(t, client.ok(t, "GET", users, nil), "users") {
+			matches(t, row, memberShape)
+			if object(t, row, "user_info")["user_email"] == address {
+				found = append(found, row)
+			}
+		}
+		return found
+	}
+	invite := func(t *testing.T) {
+		client.done(t, "POST", client.path("organization", s.OrganizationID, "invitation"), body{"user_email": address})
+	}
+	// While it is invited only.
+	invite(t)
+	client.done(t, "DELETE", invitation, nil)
+	if rows := listed(t); len(rows) > 0 {
+		t.Fatalf("an invited address is a member: %v", rows)
+	}
+
+	var user string
+	resource{
+		create: func(t *testing.T) {
+			invite(t)
+			code := s.MailedCode(t, address, identity.MailInvitation)
+			made := s.Do(t, "POST", "/v1/invitation/"+code+"/sign-up", "", body{"real_name": "From Terraform", "password": "seven purple umbrellas sing"}).Want(http.StatusOK)
+			user = made.String("user_id")
+		},
+		// The read of an import knows the address alone.
+		read: func(t *testing.T) map[string]any {
+			rows := listed(t)
+			if len(rows) != 1 {
+				t.Fatalf("%d users have the address, the provider wants one", len(rows))
+			}
+			return map[string]any{
+				"user_email": address, "user_id": rows[0]["user_id"], "accepted": true,
+				"create_time": object(t, rows[0], "user_info")["create_time"], "join_time": rows[0]["join_time"],
+			}
+		},
+		imports: func(t *testing.T) {
+			// The data source finds the user by id as well.
+			if row := find(t, list(t, client.ok(t, "GET", users, nil), "users"), "user_id", user); object(t, row, "user_info")["real_name"] != "From Terraform" {
+				t.Errorf("the user is %v", row)
+			}
+		},
+		destroy: func(t *testing.T) int {
+			client.refused(t, "DELETE", invitation, nil, http.StatusNotFound, "invitation_not_found")
+			return client.send(t, "DELETE", users+"/"+user, nil).Status
+		},
+		gone: func(t *testing.T) bool { return len(listed(t)) == 0 },
+	}.lives(t)
+	client.refused(t, "DELETE", users+"/"+s.AdminID, nil, http.StatusBadRequest, "organization_must_have_one_super_admin")
 }
 
 func testTerraformUserGroup(t *testing.T, s *servertest.Server, token string) {
