@@ -342,6 +342,7 @@ func testTerraformUser(t *testing.T, s *servertest.Server, token string) {
 	// While it is invited only.
 	invite(t)
 	client.done(t, "DELETE", invitation, nil)
+	client.refused(t, "DELETE", invitation, nil, http.StatusNotFound, "invitation_not_found")
 	if rows := listed(t); len(rows) > 0 {
 		t.Fatalf("an invited address is a member: %v", rows)
 	}
