@@ -80,6 +80,7 @@ var rooms = map[string]room{
 var support = []string{
 	"internal/credential/commonlist",
 	"internal/server/servertest",
+	"internal/server/servertest/browser",
 	"internal/store/storetest",
 	"scripts/withpg",
 	"scripts/introspectionratio",

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what `make test` needs beside Go, git, make and gcc: the PostgreSQL
 # server programs; strace, with which tests kill a server at a chosen system
-# call; oathtool, another author's one-time codes; and NSD, another author's name
-# server. Does nothing when they are there. The tests start private servers of
+# call; oathtool, another author's one-time codes; NSD, another author's name
+# server; Chromium, in which the pages are tested; and what scripts/node/ names,
+# programs of npm. Does nothing when they are there. The tests start private servers of
 # their own; the system's servers are neither needed nor started.
 set -euo pipefail
 
@@ -18,16 +19,31 @@ has_nsd() {
 }
 
 has_all() {
-	has_postgres && command -v strace >/dev/null && command -v oathtool >/dev/null && has_nsd
+	has_postgres && command -v strace >/dev/null && command -v oathtool >/dev/null && has_nsd &&
+		command -v chromium >/dev/null && command -v npm >/dev/null
+}
+
+# install_node installs the programs of scripts/node/ where they are not, or are
+# older than what the lock file says.
+install_node() {
+	local dir
+	dir=$(cd "$(dirname "$0")/node" && pwd)
+	if [ "$dir/node_modules/.package-lock.json" -nt "$dir/package-lock.json" ]; then
+		return 0
+	fi
+	echo "installing the programs of scripts/node for the tests ..."
+	(cd "$dir" && npm ci --no-fund --no-audit --loglevel=error)
+	touch "$dir/node_modules/.package-lock.json"
 }
 
 if has_all; then
+	install_node
 	exit 0
 fi
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-	echo "make test needs the PostgreSQL server programs (version 15 or newer), strace, oathtool and nsd." >&2
-	echo "Install them (Debian: sudo apt-get install postgresql strace oathtool nsd) and run it again;" >&2
+	echo "make test needs the PostgreSQL server programs (version 15 or newer), strace, oathtool, nsd, chromium and npm." >&2
+	echo "Install them (Debian: sudo apt-get install postgresql strace oathtool nsd chromium npm) and run it again;" >&2
 	echo "make check runs the tests that need none." >&2
 	exit 1
 fi
@@ -39,7 +55,7 @@ if [ ! -e "$conf" ]; then
 	echo "create_main_cluster = false" >"$conf"
 fi
 
-echo "installing PostgreSQL, strace, oathtool and NSD for the tests ..."
+echo "installing PostgreSQL, strace, oathtool, NSD, Chromium and npm for the tests ..."
 # Without this Debian's package would start its name server; the administrator's
 # own rule stays.
 policy=/usr/sbin/policy-rc.d
@@ -54,16 +70,17 @@ trap 'rm -f "$log" $made_policy' EXIT
 export DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1
 if ! {
 	apt-get -q update &&
-		apt-get -qy --no-install-recommends -o Dpkg::Options::=--force-confold install postgresql strace oathtool nsd
+		apt-get -qy --no-install-recommends -o Dpkg::Options::=--force-confold install postgresql strace oathtool nsd chromium npm
 } >"$log" 2>&1; then
 	cat "$log" >&2
-	echo "PostgreSQL, strace, oathtool and NSD could not be installed; the reason is above" >&2
+	echo "PostgreSQL, strace, oathtool, NSD, Chromium and npm could not be installed; the reason is above" >&2
 	exit 1
 fi
 if [ -n "$made_policy" ] && command -v systemctl >/dev/null; then
 	systemctl disable nsd.service >>"$log" 2>&1 || true # nor after the next start of the machine
 fi
 if ! has_all; then
-	echo "the packages postgresql, strace, oathtool and nsd are installed, but one of their programs is not found" >&2
+	echo "the packages postgresql, strace, oathtool, nsd, chromium and npm are installed, but one of their programs is not found" >&2
 	exit 1
 fi
+install_node
