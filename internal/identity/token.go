@@ -18,6 +18,7 @@ type Token struct {
 	Manual         bool // made by a person, not born from a login
 	Created        time.Time
 	Expires        time.Time     // zero: never
+	Ends           time.Time     // extension never passes it; zero: no such end
 	MaxAge         time.Duration // as asked for; zero: none given
 	ExtendWhenUsed bool
 	Addresses      []netip.Prefix
@@ -28,10 +29,13 @@ type Token struct {
 	// that one. Empty when it was made with a session.
 	Parent         string
 	Authentication policy.Authentication
-	BreakGlass     string // organization id, see policy.Credential
-	LastUsed       time.Time
-	LastIP         string
-	LastUserAgent  string
+	// Identity is the id of the linked identity or passkey that the login was
+	// proved with; it ends with that one. Empty for a password.
+	Identity      string
+	BreakGlass    string // organization id, see policy.Credential
+	LastUsed      time.Time
+	LastIP        string
+	LastUserAgent string
 	// LongestIdle is the longest a session was unused between two uses; zero
 	// when that was shorter than any policy asks about.
 	LongestIdle time.Duration
