@@ -212,6 +212,9 @@ func fixture(tb testing.TB, db *DB) {
 			tx.AddGroup(ctx, identity.Group{ID: "ug-crew", OrganizationID: "org-a", Name: "crew"}), tx.AddToGroup(ctx, "org-a", "ug-crew", "u-bob"),
 			tx.SetInvitation(ctx, identity.Invitation{OrganizationID: "org-a", Email: "guest@example.com", InvitedBy: "u-bob", Expires: later}, "hash"),
 			tx.AddDomain(ctx, identity.Domain{ID: "dom-a", OrganizationID: "org-a", Name: "a.example", Challenge: "x", VerificationType: identity.ProofDNS}),
+			tx.AddAttempt(ctx, attempt("hash", later)), tx.AddPasskey(ctx, passkey("pk-bob", "u-bob", "Ym9i")),
+			tx.SetRecoveryCodes(ctx, "u-bob", []string{"hash"}), tx.AddLinkedIdentity(ctx, link("uam-bob", "u-bob", identity.ProviderGitHub, "7")),
+			tx.AddAuthenticationMethod(ctx, method("am-a", "org-a")), tx.LinkMethodDomain(ctx, "org-a", "am-a", "dom-a"),
 		)
 	})
 }

@@ -40,9 +40,13 @@ func (tx *Tx) SetPassword(ctx context.Context, userID, phc string) error {
 }
 
 // EndCodes ends what every change of a user's credentials ends: open one-time
-// codes and the memory of known devices.
+// codes, attempts to log in that are under way, and the memory of known devices.
+// An attempt that makes the change itself is ended before, with EndAttempt.
 func (tx *Tx) EndCodes(ctx context.Context, userID string) error {
 	if _, err := tx.exec(ctx, `DELETE FROM one_time_codes WHERE user_id = $1`, userID); err != nil {
+		return err
+	}
+	if err := tx.EndAttemptsOf(ctx, userID); err != nil {
 		return err
 	}
 	return tx.ForgetDevices(ctx, userID)

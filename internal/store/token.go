@@ -16,7 +16,7 @@ import (
 // tokenColumns need the table under the name t.
 const tokenColumns = `t.prefix, t.hash, t.kind, t.user_id, t.description, t.manual, t.created_at, t.expires_at, t.max_age, t.extend_when_used,
 	t.addresses, t.scopes, t.revoked_at, t.parent, t.auth_method, t.auth_provider, t.auth_organization, t.auth_second_factor, t.auth_at,
-	t.break_glass, t.last_used_at, t.last_ip, t.last_user_agent, t.longest_idle`
+	t.break_glass, t.last_used_at, t.last_ip, t.last_user_agent, t.longest_idle, t.auth_identity, t.ends_at`
 
 // hexHash scans the hash column.
 type hexHash struct{ h *[32]byte }
@@ -54,6 +54,8 @@ func tokenFields(t *identity.Token) []any {
 		moment{&t.LastUsed},
 		&t.LastIP, &t.LastUserAgent,
 		(*age)(&t.LongestIdle),
+		&t.Identity,
+		moment{&t.Ends},
 	}
 }
 
@@ -133,11 +135,11 @@ func (tx *Tx) AddToken(ctx context.Context, t identity.Token) error {
 	a := t.Authentication
 	_, err := tx.exec(ctx, `INSERT INTO tokens (prefix, hash, kind, user_id, description, manual, created_at, expires_at, max_age, extend_when_used,
 		addresses, scopes, revoked_at, parent, auth_method, auth_provider, auth_organization, auth_second_factor, auth_at,
-		break_glass, last_used_at, last_ip, last_user_agent)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, $14, $15, $16, $17, $18, $19, 0, '', '')`,
+		break_glass, last_used_at, last_ip, last_user_agent, auth_identity, ends_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, $14, $15, $16, $17, $18, $19, 0, '', '', $20, $21)`,
 		t.Prefix, hex.EncodeToString(t.Hash[:]), int64(t.Kind), t.UserID, t.Description, t.Manual, micros(t.Created), micros(t.Expires),
 		int64(t.MaxAge/time.Second), t.ExtendWhenUsed, toJSON(t.AddressTexts), toJSON(t.Scopes), t.Parent,
-		int64(a.Method), a.Provider, a.ProviderOrganization, a.SecondFactor, micros(a.At), t.BreakGlass)
+		int64(a.Method), a.Provider, a.ProviderOrganization, a.SecondFactor, micros(a.At), t.BreakGlass, t.Identity, micros(t.Ends))
 	return err
 }
 
@@ -193,6 +195,36 @@ func (tx *Tx) RevokeSessions(ctx context.Context, userID, except string) (int64,
 	tx.Touch(User(userID))
 	return tx.exec(ctx, `UPDATE tokens SET revoked_at = $3 WHERE user_id = $1 AND kind = $4 AND prefix <> $2 AND revoked_at = 0`,
 		userID, except, micros(tx.Now), int64(policy.Session))
+}
+
+// RevokeTokensOfIdentity ends the tokens of a user whose login was proved with
+// a linked identity or passkey, and those that were made with them. It returns
+// how many it ended.
+func (tx *Tx) RevokeTokensOfIdentity(ctx context.Context, userID, identityID string) (int64, error) {
+	return tx.revokeWhere(ctx, `user_id = $1 AND auth_identity = $2 AND auth_identity <> ''`, userID, identityID)
+}
+
+// RevokeTokensOfProvider ends everybody's tokens whose login was proved by an
+// organization's authentication method, and those that were made with them. It
+// returns how many it ended.
+func (tx *Tx) RevokeTokensOfProvider(ctx context.Context, methodID string) (int64, error) {
+	return tx.revokeWhere(ctx, `auth_provider = $1 AND auth_provider <> ''`, methodID)
+}
+
+// revokeWhere ends the tokens that a condition names, each with its kin.
+func (tx *Tx) revokeWhere(ctx context.Context, condition string, args ...any) (total int64, err error) {
+	tokens, err := collect(ctx, tx.q, scanToken, `SELECT `+tokenColumns+` FROM tokens t WHERE `+condition+` AND revoked_at = 0 ORDER BY prefix`, args...)
+	if err != nil {
+		return 0, err
+	}
+	for _, t := range tokens {
+		ended, err := tx.RevokeToken(ctx, t.UserID, t.Prefix)
+		if err != nil {
+			return total, err
+		}
+		total += int64(len(ended))
+	}
+	return total, nil
 }
 
 // RecordUses writes last-use records (housekeeping, in batches). They only move

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"github.com/sallyport/sallyport/internal/identity"
 )
@@ -9,7 +10,8 @@ import (
 // userColumns need the table under the name u.
 const userColumns = `u.id, u.application, u.email, u.email_confirmed_at, u.real_name, u.job_title, u.country, u.city, u.department, u.state,
 	u.address_lapsed_at, u.address_lapsed_from, u.managing_organization_id, u.organization_id, u.tokens_valid_from, u.last_active_at, u.created_at, u.updated_at,
-	EXISTS (SELECT 1 FROM totp_factors f WHERE f.user_id = u.id)`
+	EXISTS (SELECT 1 FROM totp_factors f WHERE f.user_id = u.id)
+		OR EXISTS (SELECT 1 FROM passkeys k WHERE k.user_id = u.id AND k.suspended_at = 0)`
 
 func userFields(u *identity.User) []any {
 	return []any{
@@ -83,11 +85,14 @@ func (tx *Tx) ConfirmEmail(ctx context.Context, userID string) error {
 func (tx *Tx) SetUserState(ctx context.Context, id, state string) error {
 	tx.Touch(User(id))
 	if state != identity.StateActive {
-		if err := tx.VoidTokens(ctx, id); err != nil {
+		if err := errors.Join(tx.VoidTokens(ctx, id), tx.EndAttemptsOf(ctx, id)); err != nil {
 			return err
 		}
 	}
 	if state == identity.StateDeleted {
+		if err := tx.RemoveProofs(ctx, id); err != nil {
+			return err
+		}
 		// The next holder of the address inherits no invitation.
 		if _, err := tx.exec(ctx, `DELETE FROM invitations WHERE email = (SELECT email FROM users WHERE id = $1)`, id); err != nil {
 			return err
@@ -95,6 +100,16 @@ func (tx *Tx) SetUserState(ctx context.Context, id, state string) error {
 	}
 	_, err := tx.exec(ctx, `UPDATE users SET state = $2, updated_at = $3 WHERE id = $1`, id, state, micros(tx.Now))
 	return err
+}
+
+// RemoveProofs takes away all that a user can prove themselves with but the
+// password: authenticator, passkeys, recovery codes and linked identities. The
+// tokens that were made with them are the caller's to end.
+func (tx *Tx) RemoveProofs(ctx context.Context, userID string) error {
+	return errors.Join(
+		tx.RemoveTOTP(ctx, userID), tx.ForgetTOTPOffer(ctx, userID), tx.removePasskeys(ctx, userID),
+		tx.RemoveRecoveryCodes(ctx, userID), tx.removeLinkedIdentities(ctx, userID),
+	)
 }
 
 // SetManagingOrganization makes a user managed; an empty id sets them free.
