@@ -64,8 +64,16 @@ func (k *known) at(now time.Time, client netip.Addr) policy.Facts {
 }
 
 // expires is the stored expiry, or the later one that the last use gave a
-// token that is extended when used.
+// token that is extended when used; never later than the token's end.
 func (k *known) expires() time.Time {
+	expires, ends := k.extended(), k.Token.Ends
+	if !ends.IsZero() && (expires.IsZero() || expires.After(ends)) {
+		return ends
+	}
+	return expires
+}
+
+func (k *known) extended() time.Time {
 	t := &k.Token
 	used := k.used.at.Load()
 	if !t.ExtendWhenUsed || t.MaxAge == 0 || used == 0 || t.Expires.IsZero() {

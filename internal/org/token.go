@@ -180,7 +180,8 @@ func (s *Service) addPersonalToken(ctx context.Context, tx *store.Tx, t identity
 		return NewToken{}, err
 	}
 	s.date(&t, tx.Now)
-	t.Kind, t.UserID, t.Authentication = policy.PersonalToken, by.User.ID, by.Token.Authentication
+	t.Kind, t.UserID = policy.PersonalToken, by.User.ID
+	t.Authentication, t.Identity = by.Token.Authentication, by.Token.Identity
 	if by.Token.Kind != policy.Session {
 		if err := inherit(&t, &by.Token, expires); err != nil {
 			return NewToken{}, err
