@@ -197,7 +197,7 @@ var (
 // because somebody else may have made it ready for its future owner. The
 // caller sets the password, which ends sessions, tokens and codes.
 func claim(ctx context.Context, tx *store.Tx, u *identity.User) error {
-	if err := errors.Join(tx.RemoveTOTP(ctx, u.ID), tx.ForgetTOTPOffer(ctx, u.ID)); err != nil {
+	if err := tx.RemoveProofs(ctx, u.ID); err != nil {
 		return err
 	}
 	if err := tx.ConfirmEmail(ctx, u.ID); err != nil {

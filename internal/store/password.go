@@ -39,6 +39,14 @@ func (tx *Tx) SetPassword(ctx context.Context, userID, phc string) error {
 	return tx.EndCodes(ctx, userID)
 }
 
+// RemovePassword takes a user's password away, which ends what a new one ends.
+func (tx *Tx) RemovePassword(ctx context.Context, userID string) error {
+	if _, err := tx.exec(ctx, `DELETE FROM passwords WHERE user_id = $1`, userID); err != nil {
+		return err
+	}
+	return tx.EndCodes(ctx, userID)
+}
+
 // EndCodes ends what every change of a user's credentials ends: open one-time
 // codes, attempts to log in that are under way, and the memory of known devices.
 // An attempt that makes the change itself is ended before, with EndAttempt.
