@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/server/servertest"
 )
 
@@ -31,6 +32,12 @@ func writings(t *testing.T, s *servertest.Server, client player) map[string]writ
 	user := text(t, client.ok(t, "POST", org+"/application-users", body{"name": "app"}), "user_id")
 	client.ok(t, "POST", "/v1/project", body{"project": "web", "account_id": s.AccountID})
 	unit := text(t, object(t, client.ok(t, "POST", "/v1/account", body{"account_name": "unit", "parent_account_id": s.AccountID}), "account"), "account_id")
+	group := text(t, client.ok(t, "POST", org+"/user-groups", body{"user_group_name": "crew", "description": ""}), "user_group_id")
+	client.ok(t, "POST", org+"/user-groups", body{"user_group_name": "taken", "description": ""})
+	bob, _ := s.AddMember(t, "bob@a.example", "")
+	s.Manage(t, bob)
+	client.done(t, "POST", org+"/invitation", body{"user_email": "carol@c.example"})
+	invitation := "/v1/invitation/" + s.MailedCode(t, "carol@c.example", identity.MailInvitation) + "/sign-up"
 	personal := text(t, client.ok(t, "POST", "/v1/access_token", body{"description": "x"}), "token_prefix")
 	long := func(n int) string { return strings.Repeat("x", n) }
 	many := func(n int, s string) []string { return slices.Repeat([]string{s}, n) }
@@ -55,6 +62,7 @@ func writings(t *testing.T, s *servertest.Server, client player) map[string]writ
 	}
 	scopes := []any{"user:read", []any{1}, []string{"user:rea"}, []string{""}, many(101, "user:read"), body{}}
 	names := slices.Concat(notText, []any{"", "   ", long(84), "a\nb", "a\x00b"})
+	groupNames := slices.Concat(notText, []any{"", "   ", long(129), "a\nb", "a\x00b"})
 	projectNames := slices.Concat(notText, []any{"", "1a", "-a", "a b", "a/b", "a.b", "ä", long(64)})
 	tags := []any{"x", 1, []string{}, body{"a": 1}, body{"a": body{}}, body{"a": long(65)}, body{long(65): "a"}}
 	techEmails := []any{"x", body{}, []string{"a@a.example"}, []body{{"email": 1}}, []body{{"email": "a"}}, slices.Repeat([]body{{"email": "a@a.example"}}, 11)}
@@ -88,6 +96,27 @@ func writings(t *testing.T, s *servertest.Server, client player) map[string]writ
 		"application user's name": {"PATCH", org + "/application-users/" + user, body{"name": "y"}, map[string][]any{
 			"name": append(slices.Clone(notText), "", long(257)), "is_super_admin": append(slices.Clone(notFlag), true),
 		}, []string{"name"}, false},
+		"group": {"POST", org + "/user-groups", body{"user_group_name": "x", "description": ""}, map[string][]any{
+			"user_group_name": append(slices.Clone(groupNames), "taken"), "description": append(slices.Clone(notText), long(4097)),
+		}, []string{"user_group_name", "description"}, false},
+		"group's fields": {"PATCH", org + "/user-groups/" + group, body{"user_group_name": "crew 2", "description": "x"}, map[string][]any{
+			"user_group_name": append(slices.Clone(groupNames), "taken"), "description": append(slices.Clone(notText), long(4097)),
+		}, nil, false},
+		"group's members": {"PATCH", org + "/user-groups/" + group + "/members", body{"operation": "add_members", "member_ids": []string{bob}}, map[string][]any{
+			"operation":  append(slices.Clone(notText), "", "set", "ADD_MEMBERS"),
+			"member_ids": {bob, 1, body{}, []any{1}, []any{nil}, []string{""}, []string{bob, "u00000000000"}, []string{group}, many(1025, bob)},
+		}, []string{"operation", "member_ids"}, false},
+		"member": {"PATCH", org + "/user/" + bob, body{"real_name": "Bob", "city": long(512), "country": "FI"}, map[string][]any{
+			"real_name": append(slices.Clone(notText), "", "  ", "a\nb", long(257)), "city": append(slices.Clone(notText), long(513)),
+			"country": append(slices.Clone(notText), "Finland", "f1"), "department": append(slices.Clone(notText), long(257)), "job_title": append(slices.Clone(notText), long(257)),
+			"state": append(slices.Clone(notText), "", "gone", "deleted"), "is_super_admin": notFlag,
+		}, nil, false},
+		"invitation": {"POST", org + "/invitation", body{"user_email": "dave@c.example"}, map[string][]any{
+			"user_email": append(slices.Clone(notText), "", "a", "a@b@c.example", "X <a@b.example>", "a\r\n@b.example", "mıke@c.example", long(255)+"@a.example", servertest.AdminEmail),
+		}, []string{"user_email"}, false},
+		"sign-up by invitation": {"POST", invitation, body{"real_name": "Carol", "password": "seven purple umbrellas sing"}, map[string][]any{
+			"real_name": append(slices.Clone(notText), "", "  ", "a\nb", long(257)), "password": append(slices.Clone(notText), "", "short", "password1password1", "carol@c.example carol@c.example", long(15), long(257)),
+		}, []string{"real_name", "password"}, true},
 		"account":      {"POST", "/v1/account", body{"account_name": "x"}, map[string][]any{"account_name": names, "parent_account_id": append(slices.Clone(notText), unit, "a00000000000", "org00000000000", long(37))}, []string{"account_name"}, false},
 		"unit's name":  {"PUT", "/v1/account/" + unit, body{"account_name": "x"}, map[string][]any{"account_name": names}, nil, false},
 		"organization": {"POST", "/v1/organizations", body{"organization_name": "x", "tier": "business"}, map[string][]any{"organization_name": names, "tier": append(slices.Clone(notText), "", "free")}, []string{"organization_name", "tier"}, false},

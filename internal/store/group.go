@@ -76,7 +76,7 @@ func (tx *Tx) SetGroup(ctx context.Context, g identity.Group) error {
 
 func groupNameTaken(err error, name string) error {
 	if duplicate(err) {
-		return identity.Conflictf("user_group_names_must_be_unique", "the organization has a user group %q already; choose another name", name)
+		return identity.Conflictf("user_group_names_must_be_unique", "a user group named %q already exists in this organization; choose another name", name)
 	}
 	return err
 }
