@@ -23,6 +23,7 @@ const (
 	CodeRepeated = "password_repeated_character"
 	CodeCommon   = "password_too_common"  // common, a simple variation of something common, or of the lowest score
 	CodePersonal = "password_about_owner" // little more than names an attacker knows to try first
+	CodeExposed  = "password_compromised" // on the operator's list of exposed passwords
 )
 
 // scoredRunes is how much of a password the score looks at. The estimate takes time that grows with the cube of the length
@@ -36,6 +37,8 @@ type Rules struct {
 	MinLength int
 	// Brand is the product's name in this installation.
 	Brand string
+	// Exposed is the operator's list of passwords from breaches; nil when there is none.
+	Exposed *Exposed
 }
 
 // Person is what an attacker knows about the owner of a password. All fields may be empty.
@@ -51,10 +54,15 @@ type Verdict struct {
 	Score      int    // estimated strength, 0 (guessed at once) to 4; 0 or 1 when not acceptable, never 0 when acceptable
 	Code       string // why not, one of the Code constants; empty when acceptable
 	Message    string // a sentence for the owner: what to change, or how strong it is
+
+	// Err says that the list of exposed passwords could not be read, and nothing about the password. It changes nothing
+	// else of the verdict, so that a broken disk keeps nobody from changing a password. Log it.
+	Err error
 }
 
-// Check says whether the person may use the password. It asks nobody: the common passwords are in the program. Use it
-// wherever a password is chosen, and never where one is checked: people whose passwords were accepted once can sign in.
+// Check says whether the person may use the password. It asks nobody: the common passwords are in the program, those of
+// breaches on this server's disk. Use it wherever a password is chosen, and never where one is checked: people whose passwords
+// were accepted once can sign in; what becomes of one that was exposed since is told by [Exposed.Contains].
 func (r Rules) Check(password string, person Person) Verdict {
 	form, problem := passwordForm(password)
 	if problem != "" {
@@ -68,7 +76,11 @@ func (r Rules) Check(password string, person Person) Verdict {
 	if score == 0 { // at most a thousand guesses: alphabets, keyboard rows, dates
 		return r.refuse(CodeCommon, score)
 	}
-	return Verdict{Acceptable: true, Score: score, Message: praise[score]}
+	exposed, err := r.Exposed.Contains(form)
+	if exposed {
+		return r.refuse(CodeExposed, score)
+	}
+	return Verdict{Acceptable: true, Score: score, Message: praise[score], Err: err}
 }
 
 // praise is indexed by score; 0 is refused.
@@ -95,6 +107,8 @@ func (r Rules) message(code string) string {
 		return "Use more than one character repeated."
 	case CodePersonal:
 		return "Use something other than your name, your address, or the name of the product or an organization."
+	case CodeExposed:
+		return "Use another password: this one became public in a breach somewhere, and such passwords are tried first."
 	}
 	return "Use something less common: this password, or one it is a simple variation of, is among the first that are tried."
 }

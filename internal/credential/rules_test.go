@@ -205,3 +205,26 @@ func BenchmarkCheck(b *testing.B) {
 		Rules{}.Check("purple elephants dance at noon", alice)
 	}
 }
+
+// A password of a breach is refused whatever its strength; a list that cannot be read refuses nobody.
+func TestPWD02Exposed(t *testing.T) {
+	const known, unknown = "gravel sonnet umbrella tuesday", "gravel sonnet umbrella thursday"
+	rules := Rules{Exposed: opened(t, writeList(t, []string{sha1Hex(known) + ":2"}, "\n"))}
+	v := rules.Check(known, alice)
+	checkVerdict(t, known, v)
+	if v.Code != CodeExposed || v.Err != nil {
+		t.Errorf("exposed: %+v, want %s", v, CodeExposed)
+	}
+	if v := rules.Check(unknown, alice); !v.Acceptable || v.Err != nil {
+		t.Errorf("not exposed: %+v", v)
+	}
+	want := Rules{}.Check(known, alice)
+	_ = rules.Exposed.Close()
+	v = rules.Check(known, alice)
+	if v.Err == nil {
+		t.Error("the list could not be read, and nobody is told")
+	}
+	if v.Err = nil; v != want || !v.Acceptable {
+		t.Errorf("list not readable: %+v, want %+v", v, want)
+	}
+}
