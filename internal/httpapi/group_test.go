@@ -270,8 +270,9 @@ func TestGroupMembersComeAndGo(t *testing.T) {
 // TestGroupChangesOf1024 members at once, and not of one more.
 func TestGroupChangesOf1024(t *testing.T) {
 	onCrews(t, func(t *testing.T, c crews) {
-		users := c.manyMembers(t, identity.MaxGroupChange+1)
-		group, full := c.create(t, "Pilots"), users[:identity.MaxGroupChange]
+		const most = 1024
+		users := c.manyMembers(t, most+1)
+		group, full := c.create(t, "Pilots"), users[:most]
 		c.unchanged(t, "adding 1025 members", func() {
 			c.change(t, group, "add_members", users...).WantCode(http.StatusBadRequest, "bad_request")
 		})
@@ -280,9 +281,9 @@ func TestGroupChangesOf1024(t *testing.T) {
 		c.unchanged(t, "removing 1025 members", func() {
 			c.change(t, group, "remove_members", users...).WantCode(http.StatusBadRequest, "bad_request")
 		})
-		c.fill(t, group, users[identity.MaxGroupChange])
+		c.fill(t, group, users[most])
 		c.change(t, group, "remove_members", full...).Want(http.StatusNoContent)
-		c.wantMembers(t, group, users[identity.MaxGroupChange])
+		c.wantMembers(t, group, users[most])
 	})
 }
 

@@ -108,3 +108,114 @@ func TestRAT10_AdminsMailThreeResetsAnHour(t *testing.T) {
 		s.Do(t, http.MethodPost, reset, s.Session(t, s.AdminID), nil).Want(http.StatusNoContent)
 	})
 }
+
+// TestSES06_TheLeaver: the next request of somebody who was deactivated, deleted
+// or removed is refused, and coming back revives nothing.
+func TestSES06_TheLeaver(t *testing.T) {
+	scenes(t, func(t *testing.T, s *scene) {
+		bob, session := s.AddMember(t, bobEmail, bobPassword)
+		other := s.otherOrganization(t, "Elsewhere")
+		s.join(t, other, bob)
+		s.Manage(t, bob)
+		one := s.organizationPath("/user/" + bob)
+		old := []string{session, s.Personal(t, bob), s.login(t, bobEmail, bobPassword, "")}
+		wantDead := func(when string) {
+			t.Helper()
+			for i, token := range old {
+				for _, path := range []string{"/v1/me", s.organizationPath(""), "/v1/organization/" + other} {
+					if a := s.Do(t, http.MethodGet, path, token, nil); a.Status != http.StatusUnauthorized {
+						t.Errorf("%s: credential %d at %s: status %d", when, i, path, a.Status)
+					}
+				}
+			}
+		}
+		for _, token := range old {
+			s.Do(t, http.MethodGet, s.organizationPath(""), token, nil).Want(http.StatusOK)
+		}
+		e := s.one(t, "user_deactivated", func() { s.Do(t, http.MethodPatch, one, s.AdminToken, m{"state": "deactivated"}).Want(http.StatusOK) })
+		if e.actor != s.AdminID || e.target != bob || e.organization != s.OrganizationID || e.credential != s.AdminToken[:12] {
+			t.Errorf("the event is %+v", e)
+		}
+		wantDead("deactivated")
+		s.Do(t, http.MethodPost, "/v1/userauth", "", m{"email": bobEmail, "password": bobPassword}).WantCode(http.StatusForbidden, "user_deactivated")
+		s.one(t, "user_reactivated", func() { s.Do(t, http.MethodPatch, one, s.AdminToken, m{"state": "active"}).Want(http.StatusOK) })
+		wantDead("reactivated")
+
+		// The next ones end as well, and for good.
+		old = []string{s.login(t, bobEmail, bobPassword, ""), s.Personal(t, bob)}
+		s.Do(t, http.MethodPatch, one, s.AdminToken, m{"state": "deactivated"}).Want(http.StatusOK)
+		s.Do(t, http.MethodDelete, "/v1/user/"+bob, s.AdminToken, nil).Want(http.StatusNoContent)
+		wantDead("deleted")
+		s.Do(t, http.MethodPatch, one, s.AdminToken, m{"state": "active"}).WantCode(http.StatusNotFound, "organization_user_not_found")
+		s.Do(t, http.MethodPost, "/v1/userauth", "", m{"email": bobEmail, "password": bobPassword}).WantCode(http.StatusForbidden, "authentication_failed")
+		for _, table := range []string{"memberships", "group_members"} {
+			if got := s.Value(t, `SELECT COUNT(*) FROM `+table+` WHERE user_id = $1`, bob); got != "0" {
+				t.Errorf("%s rows of the deleted user in %s", got, table)
+			}
+		}
+
+		// Removed is not ended: elsewhere everything works on.
+		carol, session := s.AddMember(t, "carol@c.example", bobPassword)
+		s.join(t, other, carol)
+		s.Do(t, http.MethodDelete, s.organizationPath("/user/"+carol), s.AdminToken, nil).Want(http.StatusNoContent)
+		s.Do(t, http.MethodGet, s.organizationPath(""), session, nil).WantCode(http.StatusNotFound, "organization_not_found")
+		s.Do(t, http.MethodGet, "/v1/organization/"+other, session, nil).Want(http.StatusOK)
+	})
+}
+
+// TestDOM08_ManagedUsersStayManaged: no call of theirs changes their profile,
+// founds an organization, ends their account or membership, or makes another
+// account of the address.
+func TestDOM08_ManagedUsersStayManaged(t *testing.T) {
+	scenes(t, func(t *testing.T, s *scene) {
+		bob, session := s.AddMember(t, bobEmail, bobPassword)
+		// A second organization, which does not manage him, changes nothing.
+		other := s.otherOrganization(t, "Elsewhere")
+		s.join(t, other, bob)
+		s.Manage(t, bob)
+		const code = "action_forbidden_for_managed_users"
+		stays := func(who string) {
+			t.Helper()
+			s.advance(time.Minute) // refusals for one reason are one event in a minute, and organization
+			s.nothing(t, who, func() {
+				for _, call := range []struct {
+					method, path string
+					body         any
+				}{
+					{http.MethodPatch, "/v1/me", m{"real_name": "Robert", "city": "Oslo"}},
+					{http.MethodPatch, "/v1/me", m{"real_name": "Robert", "managing_organization_id": nil}},
+					{http.MethodDelete, "/v1/user/" + bob, nil},
+					{http.MethodDelete, s.organizationPath("/user/" + bob), nil},
+				} {
+					if a := s.Do(t, call.method, call.path, session, call.body); a.Status != http.StatusForbidden || a.Code() != code {
+						t.Errorf("%s: %s %s: status %d %s", who, call.method, call.path, a.Status, a.Code())
+					}
+				}
+			}, "access_refused", "access_refused")
+		}
+		stays("a member")
+		for what, call := range map[string]struct {
+			path string
+			body m
+		}{
+			"an organization": {"/v1/organizations", m{"organization_name": "Bob's", "tier": "business"}},
+			"an account":      {"/v1/account", m{"account_name": "Bob's"}},
+		} {
+			s.nothing(t, "founding "+what, func() {
+				s.Do(t, http.MethodPost, call.path, session, call.body).WantCode(http.StatusForbidden, code)
+			})
+		}
+		// Signing up again is answered as ever, and tells the owner by mail.
+		s.signUp(t, "BOB@A.example", signUpPassword).Want(http.StatusOK)
+		if got := s.Rows(t, `SELECT id, managing_organization_id FROM users WHERE email = $1`, bobEmail); len(got) != 1 || got[0][0] != bob || got[0][1] != s.OrganizationID {
+			t.Errorf("the accounts of the address are %v", got)
+		}
+		s.login(t, bobEmail, bobPassword, "")
+		s.Do(t, http.MethodPost, "/v1/userauth", "", m{"email": bobEmail, "password": signUpPassword}).WantCode(http.StatusForbidden, "authentication_failed")
+
+		// The admin's role founds (rule 76), and frees from nothing else.
+		s.Grant(t, bob, identity.AdminRole)
+		stays("an admin")
+		s.Do(t, http.MethodPost, "/v1/organizations", session, m{"organization_name": "Bob's", "tier": "business"}).Want(http.StatusOK)
+	})
+}
