@@ -293,12 +293,12 @@ func TestCleanUpTakesWhatIsOver(t *testing.T) {
 		right(t, db, "password:u-bob")
 		c.add(366 * 24 * time.Hour)
 		cleanUp()
-		for _, table := range []string{"guess_counters", "known_devices", "one_time_codes", "totp_offers", "changes"} {
+		for _, table := range []string{"guess_counters", "known_devices", "one_time_codes", "totp_offers", "attempts", "changes"} {
 			if n := number(t, db, `SELECT COUNT(*) FROM `+table); n != 0 {
 				t.Errorf("%s keeps %d rows", table, n)
 			}
 		}
-		for _, table := range []string{"tokens", "events", "passwords", "totp_factors", "users"} {
+		for _, table := range []string{"tokens", "events", "passwords", "totp_factors", "users", "passkeys", "recovery_codes", "linked_identities"} {
 			if n := number(t, db, `SELECT COUNT(*) FROM `+table); n == 0 {
 				t.Errorf("%s was emptied", table)
 			}

@@ -61,10 +61,11 @@ func TestTokenRoundTrip(t *testing.T) {
 		now := start.Truncate(time.Microsecond)
 		full := identity.Token{
 			Prefix: "spp_full0000", Hash: [32]byte{0: 1, 31: 0xff}, Kind: policy.PersonalToken, UserID: "u-bob", Description: "ci 🔑", Manual: true,
-			Created: now, Expires: now.Add(time.Hour), MaxAge: time.Hour, ExtendWhenUsed: true,
+			Created: now, Expires: now.Add(time.Hour), Ends: now.Add(24 * time.Hour), MaxAge: time.Hour, ExtendWhenUsed: true,
 			Addresses:    []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")},
 			AddressTexts: []string{"10.0.0.0/8", "2001:DB8::/32"}, Scopes: []string{"user:read", "projects"}, Parent: "spp_parent00",
 			Authentication: policy.Authentication{Method: policy.MethodPassword, Provider: "idp", ProviderOrganization: "org-a", SecondFactor: true, At: now.Add(-time.Minute)},
+			Identity:       "uam1",
 			BreakGlass:     "org-a",
 		}
 		bare := personal("spp_bare0000")
