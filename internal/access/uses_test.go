@@ -125,6 +125,49 @@ func TestUseExtendsAtOnce(t *testing.T) {
 	})
 }
 
+// A session that use extends ends all the same, at its absolute end.
+func TestSES04_ExtensionStopsAtTheEnd(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		o := w.organization()
+		ends := w.clock.now().Add(2 * time.Hour).Truncate(time.Microsecond)
+		bearer := w.token(policy.Session, w.user(o), func(t *identity.Token) {
+			t.MaxAge, t.ExtendWhenUsed, t.Expires, t.Ends = time.Hour, true, w.clock.now().Add(time.Hour), ends
+		})
+		for range 2 {
+			w.clock.advance(50 * time.Minute)
+			w.accepted(bearer, o)
+			w.must(w.FlushUses(t.Context()))
+		}
+		if got := w.stored(bearer).Expires; !got.Equal(ends) {
+			t.Errorf("used 20 minutes before its end, it expires %v after that", got.Sub(ends))
+		}
+		w.clock.advance(19 * time.Minute)
+		w.accepted(bearer, "")
+		w.clock.advance(time.Minute + time.Second)
+		w.refused(bearer, o, policy.CodeAuthentication)
+		w.refused(bearer, "", policy.CodeAuthentication)
+		w.must(w.FlushUses(t.Context()))
+		if got := w.stored(bearer).Expires; !got.Equal(ends) {
+			t.Errorf("at last it expires %v after its end", got.Sub(ends))
+		}
+	})
+}
+
+// An end counts also where the expiry is later, or none.
+func TestEndsCapTheExpiry(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		for name, expires := range map[string]time.Time{"never": {}, "later": w.clock.now().Add(time.Hour)} {
+			bearer := w.token(policy.PersonalToken, w.user(), func(t *identity.Token) {
+				t.Expires, t.Ends = expires, w.clock.now().Add(time.Minute)
+			})
+			w.accepted(bearer, "")
+			w.clock.advance(2 * time.Minute)
+			t.Log(name)
+			w.refused(bearer, "", policy.CodeAuthentication)
+		}
+	})
+}
+
 func TestUseDoesNotExtendOthers(t *testing.T) {
 	for name, change := range map[string]func(*identity.Token){
 		"not asked for":   func(t *identity.Token) { t.MaxAge = time.Hour },

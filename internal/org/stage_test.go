@@ -143,7 +143,7 @@ func (s *stage) sessionBy(userID string, a policy.Authentication) string {
 	plain, prefix, hash := credential.New(credential.KindSession, rand.Reader)
 	s.change(store.User(userID), func(tx *store.Tx) error {
 		return tx.AddToken(s.t.Context(), identity.Token{
-			Prefix: prefix, Hash: hash, Kind: policy.Session, UserID: userID, Expires: tx.Now.Add(12 * time.Hour), Authentication: a,
+			Prefix: prefix, Hash: hash, Kind: policy.Session, UserID: userID, Expires: tx.Now.Add(12 * time.Hour), Authentication: a, Identity: a.Provider,
 		})
 	})
 	return plain

@@ -119,8 +119,9 @@ func TestPersonalTokensRememberTheLogin(t *testing.T) {
 		if made.Authentication != by || made.Parent != "" || !made.ExtendWhenUsed || !made.Manual || made.Kind != policy.PersonalToken {
 			t.Errorf("made %+v, want the session's login %+v", made.Token, by)
 		}
-		if p := s.as(made.Plain.Reveal()); p.Token.Authentication != by {
-			t.Errorf("stored with the login %+v, want %+v", p.Token.Authentication, by)
+		p := s.as(made.Plain.Reveal())
+		if p.Token.Authentication != by || p.Token.Identity != by.Provider {
+			t.Errorf("stored with the login %+v and identity %q, want %+v and %q", p.Token.Authentication, p.Token.Identity, by, by.Provider)
 		}
 		events := s.events("token_created")
 		if len(events) != 1 || events[0].Target.ID != made.Prefix || events[0].Actor.Credential != bearer[:12] {
@@ -132,6 +133,9 @@ func TestPersonalTokensRememberTheLogin(t *testing.T) {
 		ageless := s.mustToken(s.as(bearer), org.TokenRequest{ExtendWhenUsed: true})
 		if ageless.ExtendWhenUsed {
 			t.Error("a token without a maximum age is extended")
+		}
+		if child := s.mustToken(p, org.TokenRequest{}); child.Authentication != by || child.Identity != by.Provider {
+			t.Errorf("a token made with it has the login %+v and identity %q", child.Authentication, child.Identity)
 		}
 	})
 }
