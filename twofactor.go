@@ -37,6 +37,9 @@ type TwoFactorConfirm struct {
 type TwoFactorEnabled struct {
 	Method string `json:"method"`
 	Token  string `json:"token"` // a new session token
+	// RecoveryCodes stand in for the authenticator, each once; they are shown
+	// this once. Empty where there are some already from another factor.
+	RecoveryCodes []string `json:"recovery_codes"`
 }
 
 // ConfigureTwoFactor begins to enable the second factor, or disables it.

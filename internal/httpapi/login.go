@@ -18,8 +18,9 @@ import (
 // guesses of strangers do not slow their next login down. It opens nothing.
 const deviceCookie = "__Host-sallyport_device"
 
-// maxTypedCode leaves room for the spaces people type into a one-time code.
-const maxTypedCode = 16
+// maxTypedCode leaves room for a recovery code and the spaces people type into
+// codes.
+const maxTypedCode = 40
 
 func (a *API) loginRoutes() []route {
 	const tag = "login"
@@ -143,6 +144,6 @@ func (a *API) configureTwoFactor(ctx context.Context, c *Call, body []byte) (sal
 }
 
 func (a *API) confirmTwoFactor(ctx context.Context, c *Call, in sallyport.TwoFactorConfirm) (sallyport.TwoFactorEnabled, error) {
-	token, err := a.Login.ConfirmTwoFactor(ctx, c.Principal, in.Password, in.URI, in.OTP)
-	return sallyport.TwoFactorEnabled{Method: login.MethodOTP, Token: token}, err
+	on, err := a.Login.ConfirmTwoFactor(ctx, c.Principal, in.Password, in.URI, in.OTP)
+	return sallyport.TwoFactorEnabled{Method: login.MethodOTP, Token: on.Token, RecoveryCodes: append([]string{}, on.RecoveryCodes...)}, err
 }

@@ -28,4 +28,12 @@ const (
 	MailBreakGlass         = "break_glass"          // organization, admin
 	MailGuessing           = "guessing"             //
 	MailNewDevice          = "new_device"           // device, address
+	MailDeviceConfirmation = "device_confirmation"  // link
+	MailFactorAdded        = "factor_added"         // factor
+	MailFactorRemoved      = "factor_removed"       // factor
+	MailRecoveryUsed       = "recovery_code_used"   // left
+	MailRecoveryRenewed    = "recovery_renewed"     //
+	MailTokenCreated       = "token_created"        // token, prefix
+	MailMethodLinked       = "method_linked"        // provider, identity
+	MailMethodUnlinked     = "method_unlinked"      // provider, identity
 )

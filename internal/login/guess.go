@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
-	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
 )
@@ -16,7 +16,11 @@ import (
 const (
 	factorPassword = "password"
 	factorCode     = "otp"
+	factorRecovery = "recovery"
 )
+
+// allFactors are those whose counters a login mends that no stranger can do.
+var allFactors = []string{factorPassword, factorCode, factorRecovery}
 
 // How often a secret may be guessed (docs/parameters.md 3.3).
 var (
@@ -41,12 +45,17 @@ type subject struct {
 	chosen   time.Time     // when that password was chosen
 	sealed   string        // the authenticator's sealed secret; empty: none
 	lastStep int64         // last accepted time step
+	// passkeys are the live ones: each is a second factor too.
+	passkeys []identity.Passkey
 	here     bool          // already logged in: a session asks for proof again
 }
 
-// byName finds whom an address typed at login stands for.
-func (s *Service) byName(ctx context.Context, email, deviceCookie string) (*subject, error) {
-	device, _ := credential.HashCode(deviceCookie)
+// hasFactor says whether a second factor is set up.
+func (w *subject) hasFactor() bool { return w.sealed != "" || len(w.passkeys) > 0 }
+
+// byName finds whom an address typed at login stands for; device is the hash of
+// the device cookie.
+func (s *Service) byName(ctx context.Context, email, device string) (*subject, error) {
 	who := &subject{}
 	err := s.DB.View(ctx, func(r *store.Read) error {
 		*who = subject{counters: "name:" + s.Keys.Identifier("login name", email)}
@@ -57,16 +66,31 @@ func (s *Service) byName(ctx context.Context, email, deviceCookie string) (*subj
 		if err == nil && !user.Application {
 			who.user, who.counters = user, "user:"+user.ID
 		}
-		known, err := r.KnownDevice(ctx, device, who.user.ID)
-		if err != nil {
-			return err
-		}
-		if known {
-			who.device = device
-		}
-		return who.loadFactors(ctx, r)
+		return who.load(ctx, r, device)
 	})
 	return who, err
+}
+
+// subjectByID is the owner of an attempt that knows them already.
+func subjectByID(ctx context.Context, r *store.Read, userID, device string) (*subject, error) {
+	user, err := r.User(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	who := &subject{user: user, counters: "user:" + user.ID}
+	return who, who.load(ctx, r, device)
+}
+
+// load reads whether the device is one of the owner's, and the factors.
+func (w *subject) load(ctx context.Context, r *store.Read, device string) error {
+	known, err := r.KnownDevice(ctx, device, w.user.ID)
+	if err != nil {
+		return err
+	}
+	if known {
+		w.device = device
+	}
+	return w.loadFactors(ctx, r)
 }
 
 // again is the owner of a session, asked for proof once more.
@@ -87,7 +111,11 @@ func (w *subject) loadFactors(ctx context.Context, r *store.Read) (err error) {
 	if w.phc, w.chosen, err = r.PasswordSince(ctx, w.user.ID); err != nil {
 		return err
 	}
-	w.sealed, w.lastStep, err = r.TOTPSecret(ctx, w.user.ID)
+	if w.sealed, w.lastStep, err = r.TOTPSecret(ctx, w.user.ID); err != nil {
+		return err
+	}
+	all, err := r.Passkeys(ctx, w.user.ID)
+	w.passkeys = slices.DeleteFunc(all, func(p identity.Passkey) bool { return !p.Live() })
 	return err
 }
 
@@ -164,8 +192,11 @@ func (s *Service) wrong(ctx context.Context, g guess) error {
 			return err
 		}
 	}
-	if g.factor == factorCode {
+	switch {
+	case g.factor != factorPassword:
 		return wrongCode()
+	case g.closed && !g.who.here:
+		return closedDoor()
 	}
 	return g.who.wrongPassword()
 }
@@ -196,8 +227,11 @@ func (s *Service) alarm(ctx context.Context, g guess) error {
 }
 
 func factorName(factor string) string {
-	if factor == factorCode {
+	switch factor {
+	case factorCode:
 		return "one-time code"
+	case factorRecovery:
+		return "recovery codes"
 	}
 	return factor
 }
@@ -210,8 +244,14 @@ func (w *subject) wrongPassword() *identity.Error {
 	return identity.Forbiddenf("authentication_failed", "Authentication failed: the e-mail address or the password is wrong; check both and try again")
 }
 
+// closedDoor is what everybody hears who guessed too often, from whatever
+// address and for whatever name, and also with the right password.
+func closedDoor() *identity.Error {
+	return identity.Forbiddenf("authentication_failed", "Authentication failed: the e-mail address or the password is wrong, or too many wrong passwords were tried for this address. Log in from where you have logged in before, or run `sallyport user confirm-device --request EMAIL` and use the code that is mailed to you")
+}
+
 func wrongCode() *identity.Error {
-	return identity.Forbiddenf("user_config_2fa_otp_verification_failed", "this one-time code is wrong or was used already: enter the next one your authenticator app shows")
+	return identity.Forbiddenf("user_config_2fa_otp_verification_failed", "this one-time code is wrong or was used already: enter the next one your authenticator app shows, or another recovery code")
 }
 
 // Caller is where a request comes from, for limits and events.

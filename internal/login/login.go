@@ -23,7 +23,6 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -48,6 +47,9 @@ type Service struct {
 	PublicURL string
 	Log       *slog.Logger
 	Rand      io.Reader // nil: the system's
+	// ThirdParties are those that the operator has set up: "google",
+	// "microsoft", "github".
+	ThirdParties []string
 
 	guesses limiter // failed proofs by address
 	calls   limiter // calls that need no credential, by address
@@ -66,8 +68,8 @@ func (s *Service) rand() io.Reader {
 // In is a login by e-mail address and password.
 type In struct {
 	Email, Password string
-	// OTP is the code of an authenticator app; empty when none was given.
-	// Spaces in it are ignored.
+	// OTP is the code of an authenticator app, or a recovery code; empty when
+	// none was given. Spaces in it are ignored.
 	OTP string
 	// Device is the value of the device cookie; empty when there was none.
 	Device    string
@@ -94,26 +96,27 @@ const (
 	maxDevices = 100
 )
 
-// maxCode is the length of a one-time code.
-const maxCode = 6
-
-// Login logs a person in and returns a new session of 12 hours.
+// Login logs a person in and returns a new session of 12 hours. It is the
+// steps of an attempt within one request: nothing of it is kept in between.
 //
 // Errors: Invalid for an address or a password that can be none; Forbidden
 // authentication_failed for every name and password that do not belong
-// together; NeedsCode when the password was right and a code is missing, which
-// counts as no failure; Forbidden user_config_2fa_otp_verification_failed for a
-// wrong or used code; Forbidden with the reasons of a decision for a
-// deactivated user and for a managed one whose organization does not allow
-// this; TooMany after too many failures of the user or the address; and
-// Unavailable when too many logins wait already.
+// together; NeedsCode when the password was right and a second factor is
+// missing, which counts as no failure; Forbidden
+// user_config_2fa_otp_verification_failed for a wrong or used code; Forbidden
+// with the reasons of a decision for a deactivated user and for a managed one
+// whose organization does not allow this; Forbidden user_password_compromised
+// for a password on the operator's list of exposed ones; TooMany after too many
+// failures of the user or the address; and Unavailable when too many logins
+// wait already.
 func (s *Service) Login(ctx context.Context, in In) (Out, error) {
 	email, err := in.check()
 	if err != nil {
 		return Out{}, err
 	}
 	from := Caller{in.Client, in.UserAgent, in.RequestID}
-	who, err := s.byName(ctx, email, in.Device)
+	device, _ := credential.HashCode(in.Device)
+	who, err := s.byName(ctx, email, device)
 	if err != nil {
 		return Out{}, err
 	}
@@ -121,11 +124,20 @@ func (s *Service) Login(ctx context.Context, in In) (Out, error) {
 	if err != nil {
 		return Out{}, err
 	}
-	code, err := s.secondStep(ctx, who, in.OTP, from)
-	if err != nil {
-		return Out{}, err
+	e := &entry{
+		who: who, how: policy.Authentication{Method: policy.MethodPassword, At: s.now()},
+		client: identity.ClientCommandLine, device: device, from: from, exposed: s.exposed(in.Password),
 	}
-	out, err := s.open(ctx, who, code, in.Device, from)
+	if who.hasFactor() {
+		if in.OTP == "" {
+			return Out{}, who.needsCode()
+		}
+		if e.proof, err = s.proveSecond(ctx, who, in.OTP, from); err != nil {
+			return Out{}, err
+		}
+		e.how.SecondFactor = true
+	}
+	out, err := s.enter(ctx, e)
 	if err == nil && rehash {
 		s.rehash(ctx, who, in.Password)
 	}
@@ -137,8 +149,8 @@ func (in *In) check() (email string, err error) {
 	if email, err = identity.ParseEmail(in.Email); err != nil {
 		return "", err
 	}
-	if in.OTP = strings.ReplaceAll(in.OTP, " ", ""); utf8.RuneCountInString(in.OTP) > maxCode {
-		return "", identity.Invalidf("bad_request", `the field "otp" is too long: a one-time code has six digits`)
+	if in.OTP, err = cleanTyped(in.OTP); err != nil {
+		return "", err
 	}
 	return email, checkPassword(in.Password)
 }
@@ -157,75 +169,139 @@ func checkPassword(password string) error {
 	return nil
 }
 
-// secondStep asks for the second factor where one is set up; nil means that
-// none is.
-func (s *Service) secondStep(ctx context.Context, who *subject, code string, from Caller) (*provenCode, error) {
-	switch {
-	case who.sealed == "":
-		return nil, nil
-	case code == "":
-		return nil, needsCode()
+// needsCode asks for a second factor, by what is set up.
+func (w *subject) needsCode() *identity.Error {
+	message := "a one-time code is needed: send the login again with the code of your authenticator app, or with a recovery code"
+	if w.sealed == "" && len(w.passkeys) > 0 {
+		message = "the second factor of this account is a passkey, which needs a browser: run `sallyport user login --sso`, or send the login again with a recovery code"
 	}
-	return s.proveCode(ctx, who, who.sealed, who.lastStep, code, from)
+	return &identity.Error{Kind: identity.NeedsCode, Code: "user_otp_required", Message: message}
 }
 
-func needsCode() *identity.Error {
-	return &identity.Error{Kind: identity.NeedsCode, Code: "user_otp_required", Message: "a one-time code is needed: send the login again with the code of your authenticator app"}
+// exposed says whether a password is on the operator's list of exposed ones. A
+// list that cannot be read keeps nobody out.
+func (s *Service) exposed(password string) bool {
+	found, err := s.Rules.Exposed.Contains(password)
+	if err != nil {
+		s.Log.Warn("a password was not looked for among the exposed ones", "error", err)
+	}
+	return found
 }
 
-// open begins the session of somebody who has proved who they are, unless a
+// entry is a login that has proved everything and is to be let in.
+type entry struct {
+	who      *subject
+	how      policy.Authentication
+	identity string // id of the linked identity or passkey it was proved with
+	proof    proof  // still to be used up
+	exposed  bool   // its password is on the list of exposed ones
+	client   string // identity.ClientBrowser or ClientCommandLine
+	device   string // hash of the device cookie that is replaced
+	from     Caller
+	attempt  *identity.Attempt // ends with it; nil: there is no row
+}
+
+// errExposed says that a login was right, with an exposed password.
+var errExposed = errors.New("login: exposed password")
+
+// enter begins the session of somebody who has proved who they are, unless a
 // policy refuses the login or the proof no longer holds.
-func (s *Service) open(ctx context.Context, who *subject, code *provenCode, oldDevice string, from Caller) (Out, error) {
+func (s *Service) enter(ctx context.Context, e *entry) (Out, error) {
 	fresh := s.newSession()
 	device, deviceHash := credential.NewCode(s.rand())
-	oldHash, _ := credential.HashCode(oldDevice)
 	out := Out{Token: fresh.plain, Device: device}
 	var refused *refusal
-	err := s.DB.Update(ctx, from.as(&who.user, fresh.prefix), store.User(who.user.ID), func(tx *store.Tx) error {
-		user, err := who.same(ctx, &tx.Read)
+	err := s.DB.Update(ctx, e.from.as(&e.who.user, fresh.prefix), store.User(e.who.user.ID), func(tx *store.Tx) error {
+		user, err := e.who.same(ctx, &tx.Read)
 		if err != nil {
 			return err
 		}
-		how := policy.Authentication{Method: policy.MethodPassword, SecondFactor: code != nil, At: tx.Now}
-		if refused, err = judge(ctx, &tx.Read, &user, how, from.Client); err != nil {
+		// The proof comes first: nobody hears of a policy without it.
+		if err := e.proof.spend(ctx, tx, &user); err != nil {
 			return err
 		}
-		if refused != nil {
-			return errRefused
+		if refused, err = judge(ctx, &tx.Read, &user, e.how, e.from.Client); err != nil {
+			return err
 		}
-		if err := who.clear(ctx, tx, code); err != nil {
+		switch {
+		case refused != nil:
+			return errRefused
+		case e.exposed:
+			return errExposed
+		}
+		if err := e.end(ctx, tx); err != nil {
+			return err
+		}
+		if err := e.mend(ctx, tx); err != nil {
 			return err
 		}
 		out.User, out.DeviceExpires = user, tx.Now.Add(deviceLife)
-		if err := tx.AddDevice(ctx, deviceHash, oldHash, user.ID, out.DeviceExpires); err != nil {
+		if err := remember(ctx, tx, user.ID, deviceHash, e.device, out.DeviceExpires); err != nil {
 			return err
 		}
-		if err := tx.KeepDevices(ctx, user.ID, maxDevices); err != nil {
+		if fresh.shape, err = shapeOf(ctx, &tx.Read, e.client, e.how); err != nil {
 			return err
 		}
-		if err := fresh.begin(ctx, tx, user.ID, how); err != nil {
+		fresh.identity = e.identity
+		if err := fresh.begin(ctx, tx, user.ID, e.how); err != nil {
 			return err
 		}
-		return recordLogin(ctx, tx, &user, how, who.device != "", from)
+		return e.record(ctx, tx, &user)
 	})
 	if err != nil {
-		return Out{}, s.notOpened(ctx, err, who, code, refused, from)
+		return Out{}, s.notOpened(ctx, err, e, refused)
 	}
 	return out, nil
 }
 
+// end uses the attempt up. A step-up also ends the session it was begun from,
+// which the new one takes the place of.
+func (e *entry) end(ctx context.Context, tx *store.Tx) error {
+	if e.attempt == nil {
+		return nil
+	}
+	if err := e.begun(ctx, tx); err != nil {
+		return err
+	}
+	ended, err := tx.EndAttempt(ctx, e.attempt.ID, e.attempt.Version)
+	if err == nil && !ended {
+		err = store.NoAttempt()
+	}
+	return err
+}
+
+// mend clears the counters that a login clears which no stranger can do: from
+// a known device, or by another way than the password. It opens those that
+// strangers have filled.
+func (e *entry) mend(ctx context.Context, tx *store.Tx) error {
+	if e.who.device == "" && e.how.Method == policy.MethodPassword {
+		return nil
+	}
+	for _, factor := range allFactors {
+		if err := tx.Right(ctx, e.who.counters+":"+factor); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // notOpened is the answer when a login failed after its proof.
-func (s *Service) notOpened(ctx context.Context, err error, who *subject, code *provenCode, refused *refusal, from Caller) error {
+func (s *Service) notOpened(ctx context.Context, err error, e *entry, refused *refusal) error {
 	switch {
 	case errors.Is(err, errReplayed):
-		return s.replayed(ctx, code.guess)
-	case errors.Is(err, errRefused):
-		if code != nil {
-			if err := s.right(ctx, code.guess); err != nil {
+		return s.replayed(ctx, *e.proof.guess)
+	case errors.Is(err, errWrongRecovery):
+		return s.wrong(ctx, *e.proof.guess)
+	case errors.Is(err, errRefused), errors.Is(err, errExposed):
+		if e.proof.guess != nil {
+			if err := s.right(ctx, *e.proof.guess); err != nil {
 				return err
 			}
 		}
-		return s.refuse(ctx, who, refused, from)
+		if refused == nil {
+			return s.refuseExposed(ctx, e.who, e.from)
+		}
+		return s.refuse(ctx, e.who, refused, e.from)
 	}
 	return err
 }
@@ -245,42 +321,48 @@ func (w *subject) same(ctx context.Context, r *store.Read) (identity.User, error
 	if user.State == identity.StateDeleted || !now.chosen.Equal(w.chosen) {
 		return user, w.wrongPassword()
 	}
-	if now.sealed != w.sealed {
-		return user, needsCode()
+	if now.sealed != w.sealed || now.hasFactor() != w.hasFactor() {
+		return user, now.needsCode()
 	}
 	return user, nil
 }
 
-// clear uses a proven code up and clears the counters that the login mends: a
-// login from a known device also opens those that strangers have filled.
-func (w *subject) clear(ctx context.Context, tx *store.Tx, code *provenCode) error {
-	if err := code.use(ctx, tx, w.user.ID); err != nil {
-		return err
+// record writes the event of a login, and the mail about a device that is not
+// known.
+func (e *entry) record(ctx context.Context, tx *store.Tx, u *identity.User) error {
+	action, words := "login", "logged in with "
+	if e.stepsUp() {
+		action, words = "step_up", "proved again who they are, with "
 	}
-	if w.device == "" {
-		return nil
-	}
-	for _, factor := range []string{factorPassword, factorCode} {
-		if err := tx.Right(ctx, w.counters+":"+factor); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func recordLogin(ctx context.Context, tx *store.Tx, u *identity.User, how policy.Authentication, known bool, from Caller) error {
-	e, err := about(ctx, tx, u, "login", "logged in with a password")
+	event, err := about(ctx, tx, u, action, words+e.words())
 	if err != nil {
 		return err
 	}
-	if how.SecondFactor {
-		e.Description += " and a one-time code"
-	}
-	e.Detail = detail(map[string]any{
-		"method": how.Method, "second_factor": how.SecondFactor, "known_device": known, "user_agent": short(from.UserAgent),
+	known := e.who.device != ""
+	event.Detail = detail(map[string]any{
+		"method": e.how.Method, "second_factor": e.how.SecondFactor, "known_device": known, "user_agent": short(e.from.UserAgent),
+		"client": e.client,
 	})
-	if err := tx.Record(ctx, e); err != nil || known {
+	if err := tx.Record(ctx, event); err != nil || known || e.stepsUp() {
 		return err
 	}
-	return mailNewDevice(ctx, tx, u, from)
+	return mailNewDevice(ctx, tx, u, e.from)
+}
+
+// words is how somebody logged in.
+func (e *entry) words() string {
+	words := map[policy.Method]string{
+		policy.MethodPassword: "a password", policy.MethodPasskey: "a passkey",
+		policy.MethodGoogle: "Google", policy.MethodMicrosoft: "Microsoft", policy.MethodGitHub: "GitHub",
+	}[e.how.Method]
+	if words == "" {
+		words = "an identity provider of their organization"
+	}
+	switch {
+	case e.proof.words != "":
+		words += " and " + e.proof.words
+	case e.how.SecondFactor && e.how.Method == policy.MethodPassword:
+		words += " and a second factor"
+	}
+	return words
 }

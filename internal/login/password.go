@@ -36,7 +36,7 @@ func (s *Service) ChangePassword(ctx context.Context, p *identity.Principal, cur
 	if err != nil {
 		return "", err
 	}
-	fresh := s.newSession()
+	fresh := s.newSessionLike(p.Token)
 	err = s.DB.Update(ctx, p.Actor(), store.User(p.User.ID), func(tx *store.Tx) error {
 		if err := alive(ctx, &tx.Read, p); err != nil {
 			return err

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/identity"
@@ -79,6 +81,64 @@ func (s *Service) rehash(ctx context.Context, who *subject, password string) {
 	}
 }
 
+// proof is a right answer that is still to be used up, in the transaction that
+// relies on it. The zero proof has nothing to be used up.
+type proof struct {
+	guess *guess // counted for it; nil: none was
+	words string // what it was, for the event; empty: not worth a word
+	// recorded says that using it up records an event.
+	recorded bool
+	// use is run once in each transaction that relies on the proof; nil:
+	// nothing. It may run again when a transaction is repeated.
+	use func(ctx context.Context, tx *store.Tx, u *identity.User) error
+}
+
+// spend uses the proof up and clears its counter.
+func (p proof) spend(ctx context.Context, tx *store.Tx, u *identity.User) error {
+	if p.use != nil {
+		if err := p.use(ctx, tx, u); err != nil {
+			return err
+		}
+	}
+	if p.guess == nil {
+		return nil
+	}
+	return tx.Right(ctx, p.guess.counter)
+}
+
+// maxTyped is the longest second factor that is read, in characters: a recovery
+// code with its hyphens has 29.
+const maxTyped = 40
+
+// codeDigits is the length of a one-time code.
+const codeDigits = 6
+
+// cleanTyped takes the spaces out of a typed second factor.
+func cleanTyped(typed string) (string, error) {
+	typed = strings.ReplaceAll(typed, " ", "")
+	if utf8.RuneCountInString(typed) > maxTyped {
+		return "", identity.Invalidf("bad_request", `the field "otp" is too long: a one-time code has six digits, a recovery code 24 characters`)
+	}
+	return typed, nil
+}
+
+// proveSecond checks a typed second factor: what is as short as a one-time code
+// is taken for one, all else for a recovery code. The guess is counted; using
+// the proof up clears the counter.
+func (s *Service) proveSecond(ctx context.Context, who *subject, typed string, from Caller) (proof, error) {
+	if utf8.RuneCountInString(typed) > codeDigits {
+		return s.proveRecovery(ctx, who, typed, from)
+	}
+	if who.sealed == "" {
+		return proof{}, who.needsCode()
+	}
+	code, err := s.proveCode(ctx, who, who.sealed, who.lastStep, typed, from)
+	if err != nil {
+		return proof{}, err
+	}
+	return proof{guess: &code.guess, words: "a one-time code", use: code.use}, nil
+}
+
 // provenCode is a right one-time code that is still to be used up.
 type provenCode struct {
 	guess
@@ -109,19 +169,13 @@ func (s *Service) proveCode(ctx context.Context, who *subject, sealed string, la
 }
 
 // use moves the factor's last accepted step forward, which makes the code and
-// all before it worthless at every door, and clears the counter.
-func (c *provenCode) use(ctx context.Context, tx *store.Tx, userID string) error {
-	if c == nil {
-		return nil
+// all before it worthless at every door.
+func (c *provenCode) use(ctx context.Context, tx *store.Tx, u *identity.User) error {
+	accepted, err := tx.AcceptTOTPStep(ctx, u.ID, c.step)
+	if err == nil && !accepted {
+		err = errReplayed
 	}
-	accepted, err := tx.AcceptTOTPStep(ctx, userID, c.step)
-	if err != nil {
-		return err
-	}
-	if !accepted {
-		return errReplayed
-	}
-	return tx.Right(ctx, c.counter)
+	return err
 }
 
 // replayed records that a code was used a second time; the answer is that to a

@@ -86,6 +86,24 @@ func (s *Service) refuse(ctx context.Context, who *subject, r *refusal, from Cal
 	return identity.RefusedError(r.decision, &r.facts, id, s.PublicURL)
 }
 
+// refuseExposed records a login that was right, with a password that others
+// know, and returns the caller's error: the way on is a reset by mail.
+func (s *Service) refuseExposed(ctx context.Context, who *subject, from Caller) error {
+	err := s.DB.Update(ctx, from.as(&who.user, ""), store.User(who.user.ID), func(tx *store.Tx) error {
+		e, err := about(ctx, tx, &who.user, "login_refused", "refused a login with a password that is known from breaches")
+		if err != nil {
+			return err
+		}
+		e.Outcome = identity.Refused
+		e.Detail = detail(map[string]any{"error_code": "user_password_compromised"})
+		return tx.RecordRefusal(ctx, e)
+	})
+	if err != nil {
+		return fmt.Errorf("record a refused login: %w", err)
+	}
+	return identity.Forbiddenf("user_password_compromised", "this password is right, but it became known in a breach of another service, so anybody may try it: set a new one with `sallyport user password-reset-request`, and change it wherever else you use it")
+}
+
 func (r *refusal) event(id string, u *identity.User, from Caller) (identity.Event, error) {
 	record, err := identity.NewRefusal(r.decision, &r.facts, r.organization.PolicyVersion, identity.Address{Client: from.Client})
 	if err != nil {

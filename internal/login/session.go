@@ -10,23 +10,96 @@ import (
 	"github.com/sallyport/sallyport/policy"
 )
 
+// How long sessions last (docs/parameters.md 3.2).
 const (
-	// sessionLife is how long a session lasts; using it does not prolong it.
-	sessionLife = 12 * time.Hour
+	// commandLineLife is how long a command line's session lasts; using it does
+	// not prolong it.
+	commandLineLife = 12 * time.Hour
+	// browserIdle is how long a browser's session may be unused, browserLife
+	// how long it lasts in all.
+	browserIdle = time.Hour
+	browserLife = 24 * time.Hour
 	// maxSessions is how many live sessions one user has; the least recently
 	// used one makes room.
 	maxSessions = 1000
 )
 
+// shape is how long a session lasts.
+type shape struct {
+	idle time.Duration // without use; 0: no such limit
+	life time.Duration // in all
+}
+
+var (
+	commandLineShape = shape{life: commandLineLife}
+	browserShape     = shape{browserIdle, browserLife}
+)
+
+// shapeOf is how long a session of a client lasts that is begun by a login. An
+// organization's own identity provider can shorten it.
+func shapeOf(ctx context.Context, r *store.Read, client string, how policy.Authentication) (shape, error) {
+	h := commandLineShape
+	if client == identity.ClientBrowser {
+		h = browserShape
+	}
+	if how.Method != policy.MethodSAML && how.Method != policy.MethodOIDC {
+		return h, nil
+	}
+	method, err := r.AnyAuthenticationMethod(ctx, how.Provider)
+	if err != nil || method.TokenMaxAge == 0 {
+		return h, err
+	}
+	return h.within(method.TokenMaxAge, method.TokenExtend), nil
+}
+
+// within is the shape under a provider's own limit, which begins anew with each
+// use when it is extended.
+func (h shape) within(age time.Duration, extended bool) shape {
+	switch {
+	case !extended:
+		h.life = min(h.life, age)
+	case h.idle == 0 || age < h.idle:
+		h.idle = age
+	}
+	return h
+}
+
+// shapeLike is that of a session that another one takes the place of.
+func shapeLike(t *identity.Token) shape {
+	end := t.Ends
+	if end.IsZero() {
+		end = t.Expires
+	}
+	h := shape{life: end.Sub(t.Created)}
+	if end.IsZero() {
+		h = commandLineShape
+	}
+	if t.ExtendWhenUsed {
+		h.idle = t.MaxAge
+	}
+	return h
+}
+
 // session is a new session token that is not stored yet.
 type session struct {
 	plain, prefix string
 	hash          [32]byte
+	shape         shape
+	identity      string // id of the linked identity or passkey it was proved with
 }
 
+// newSession is a command line's.
 func (s *Service) newSession() session {
 	plain, prefix, hash := credential.New(credential.KindSession, s.rand())
-	return session{plain, prefix, hash}
+	return session{plain: plain, prefix: prefix, hash: hash, shape: commandLineShape}
+}
+
+// newSessionLike takes the place of another one: it lasts as long, counted
+// anew, and descends from the same identity.
+func (s *Service) newSessionLike(t *identity.Token) session {
+	n := s.newSession()
+	n.shape, n.identity = shapeLike(t), t.Identity
+	return n
 }
 
 // begin stores the session. It is made younger than whatever voided its
@@ -40,14 +113,18 @@ func (n session) begin(ctx context.Context, tx *store.Tx, userID string, how pol
 	if err != nil {
 		return err
 	}
-	created := tx.Now
-	if !created.After(user.TokensValidFrom) {
-		created = user.TokensValidFrom.Add(time.Microsecond)
+	t := identity.Token{
+		Prefix: n.prefix, Hash: n.hash, Kind: policy.Session, UserID: userID, Authentication: how, Identity: n.identity,
+		Created: tx.Now, Ends: tx.Now.Add(n.shape.life),
 	}
-	return tx.AddToken(ctx, identity.Token{
-		Prefix: n.prefix, Hash: n.hash, Kind: policy.Session, UserID: userID,
-		Created: created, Expires: tx.Now.Add(sessionLife), Authentication: how,
-	})
+	if !t.Created.After(user.TokensValidFrom) {
+		t.Created = user.TokensValidFrom.Add(time.Microsecond)
+	}
+	t.Expires = t.Ends
+	if idle := n.shape.idle; idle > 0 && idle < n.shape.life {
+		t.MaxAge, t.ExtendWhenUsed, t.Expires = idle, true, tx.Now.Add(idle)
+	}
+	return tx.AddToken(ctx, t)
 }
 
 func makeRoom(ctx context.Context, tx *store.Tx, userID string) error {

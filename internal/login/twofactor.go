@@ -21,7 +21,7 @@ const offerLife = 10 * time.Minute
 // TwoFactorOffer is an authenticator that is being set up, or the zero value
 // after the second factor was switched off.
 type TwoFactorOffer struct {
-	Method string // MethodOTP; empty: no second factor
+	Method string // MethodOTP; empty: no authenticator
 	URI    string // otpauth://totp/…, holds the secret
 	QRCode []byte // the URI as a PNG image
 }
@@ -32,8 +32,8 @@ type TwoFactorOffer struct {
 // Enabling offers a new secret for 10 minutes; nothing is enabled before
 // ConfirmTwoFactor. It is the Conflict two_factor_already_enabled when a factor
 // is on. Disabling also needs the factor: either a session that used it and is
-// not older than 10 minutes, or a code; else it is Forbidden
-// fresh_login_required. It ends all other sessions and the personal tokens that
+// not older than 10 minutes, or a code, which may be a recovery code; else it is
+// Forbidden fresh_login_required. It ends all other sessions and the personal tokens that
 // descend from a password login. Disabling what is off changes nothing.
 //
 // Other errors are those of ChangePassword and, for the code, of Login.
@@ -105,12 +105,13 @@ func (s *Service) stillSame(ctx context.Context, tx *store.Tx, p *identity.Princ
 	return user, err
 }
 
-// disable takes the second factor away.
+// disable takes the authenticator away. The recovery codes go with the last
+// factor.
 func (s *Service) disable(ctx context.Context, p *identity.Principal, who *subject, typed string) error {
 	if who.sealed == "" {
 		return nil
 	}
-	code, err := s.presence(ctx, p, who, typed)
+	present, err := s.presence(ctx, p, who, typed)
 	if err != nil {
 		return err
 	}
@@ -119,10 +120,13 @@ func (s *Service) disable(ctx context.Context, p *identity.Principal, who *subje
 		if err != nil {
 			return err
 		}
-		if err := code.use(ctx, tx, user.ID); err != nil {
+		if err := present.spend(ctx, tx, &user); err != nil {
 			return err
 		}
 		if err := tx.RemoveTOTP(ctx, user.ID); err != nil {
+			return err
+		}
+		if err := forgetRecovery(ctx, tx, user.ID); err != nil {
 			return err
 		}
 		if err := endOthers(ctx, tx, &user, p.Token.Prefix, "two_factor_disabled", "switched the second factor off"); err != nil {
@@ -130,22 +134,29 @@ func (s *Service) disable(ctx context.Context, p *identity.Principal, who *subje
 		}
 		return tx.SendMail(ctx, identity.Mail{Kind: identity.MailTwoFactorDisabled, To: user.Email})
 	})
-	if errors.Is(err, errReplayed) {
-		return s.replayed(ctx, code.guess)
+	switch {
+	case errors.Is(err, errReplayed):
+		return s.replayed(ctx, *present.guess)
+	case errors.Is(err, errWrongRecovery):
+		return s.wrong(ctx, *present.guess)
 	}
 	return err
 }
 
 // presence makes sure that the holder of the second factor is there: a code,
 // or a session that used the factor a short time ago.
-func (s *Service) presence(ctx context.Context, p *identity.Principal, who *subject, typed string) (*provenCode, error) {
+func (s *Service) presence(ctx context.Context, p *identity.Principal, who *subject, typed string) (proof, error) {
+	typed, err := cleanTyped(typed)
+	if err != nil {
+		return proof{}, err
+	}
 	if typed != "" {
-		return s.proveCode(ctx, who, who.sealed, who.lastStep, typed, callerOf(p))
+		return s.proveSecond(ctx, who, typed, callerOf(p))
 	}
 	if p.Token.Authentication.SecondFactor && p.Fresh(s.now()) {
-		return nil, nil
+		return proof{}, nil
 	}
-	return nil, p.NotFresh()
+	return proof{}, p.NotFresh()
 }
 
 // endOthers ends what a change of the second factor ends: sessions but one,
@@ -171,34 +182,43 @@ func endOthers(ctx context.Context, tx *store.Tx, u *identity.User, except, acti
 	return tx.Record(ctx, e)
 }
 
+// TwoFactorOn is what switching the second factor on gives.
+type TwoFactorOn struct {
+	Token string // of the new session, shown this once
+	// RecoveryCodes are shown this once; none where the user has some that are
+	// not used yet, from another second factor.
+	RecoveryCodes []string
+}
+
 // ConfirmTwoFactor enables the second factor that ConfigureTwoFactor offered;
 // uri is the offered one, code the first of that authenticator. It ends all
 // sessions and the personal tokens that descend from a password login, and
-// returns the token of a new session. The code cannot be used again.
+// returns the token of a new session, and recovery codes with the first factor.
+// The code cannot be used again.
 //
 // Errors: Invalid for another uri or one that is too old, and as for
 // ConfigureTwoFactor.
-func (s *Service) ConfirmTwoFactor(ctx context.Context, p *identity.Principal, password, uri, code string) (token string, err error) {
+func (s *Service) ConfirmTwoFactor(ctx context.Context, p *identity.Principal, password, uri, code string) (TwoFactorOn, error) {
 	if err := demandSession(p); err != nil {
-		return "", err
+		return TwoFactorOn{}, err
 	}
 	who, err := s.again(ctx, p)
 	if err != nil {
-		return "", err
+		return TwoFactorOn{}, err
 	}
 	if _, err := s.provePassword(ctx, who, password, callerOf(p)); err != nil {
-		return "", err
+		return TwoFactorOn{}, err
 	}
 	if who.sealed != "" {
-		return "", alreadyEnabled()
+		return TwoFactorOn{}, alreadyEnabled()
 	}
 	sealed, err := s.offered(ctx, who, uri)
 	if err != nil {
-		return "", err
+		return TwoFactorOn{}, err
 	}
 	proven, err := s.proveCode(ctx, who, sealed, 0, code, callerOf(p))
 	if err != nil {
-		return "", err
+		return TwoFactorOn{}, err
 	}
 	return s.enable(ctx, p, who, sealed, proven)
 }
@@ -250,15 +270,25 @@ func noOffer() error {
 	return identity.Invalidf("bad_request", `this "uri" is not the one offered in the last 10 minutes: begin again and send back the one that is answered`)
 }
 
-func (s *Service) enable(ctx context.Context, p *identity.Principal, who *subject, sealed string, proven *provenCode) (string, error) {
-	fresh := s.newSession()
+func (s *Service) enable(ctx context.Context, p *identity.Principal, who *subject, sealed string, proven *provenCode) (TwoFactorOn, error) {
+	fresh := s.newSessionLike(p.Token)
+	codes, hashes := s.Keys.NewRecoveryCodes(s.rand())
+	var on TwoFactorOn
 	err := s.DB.Update(ctx, p.Actor(), store.User(p.User.ID), func(tx *store.Tx) error {
+		on = TwoFactorOn{Token: fresh.plain}
 		user, err := s.stillSame(ctx, tx, p, who)
 		if err != nil {
 			return err
 		}
 		if err := proven.become(ctx, tx, user.ID, sealed); err != nil {
 			return err
+		}
+		first, err := firstRecovery(ctx, tx, user.ID, hashes)
+		if err != nil {
+			return err
+		}
+		if first {
+			on.RecoveryCodes = codes
 		}
 		if err := endOthers(ctx, tx, &user, "", "two_factor_enabled", "switched the second factor on"); err != nil {
 			return err
@@ -267,10 +297,13 @@ func (s *Service) enable(ctx context.Context, p *identity.Principal, who *subjec
 		if how.Method == policy.MethodPassword {
 			how.SecondFactor, how.At = true, tx.Now
 		}
-		return fresh.begin(ctx, tx, user.ID, how)
+		if err := fresh.begin(ctx, tx, user.ID, how); err != nil {
+			return err
+		}
+		return tx.SendMail(ctx, identity.Mail{Kind: identity.MailFactorAdded, To: user.Email, Data: map[string]string{"factor": "an authenticator app"}})
 	})
 	if err != nil {
-		return "", err
+		return TwoFactorOn{}, err
 	}
-	return fresh.plain, nil
+	return on, nil
 }

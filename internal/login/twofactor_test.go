@@ -56,7 +56,11 @@ func TestEnableTwoFactor(t *testing.T) {
 		w.enter(In{Email: alice, Password: goodPassword}) // nothing is on yet
 		secret := secretIn(w.t, offer.URI)
 		confirm := func(uri, code string) (string, error) {
-			return w.ConfirmTwoFactor(w.t.Context(), p, goodPassword, uri, code)
+			on, err := w.ConfirmTwoFactor(w.t.Context(), p, goodPassword, uri, code)
+			if err == nil && len(on.RecoveryCodes) != 10 {
+				w.t.Errorf("%d recovery codes", len(on.RecoveryCodes))
+			}
+			return on.Token, err
 		}
 		_, err = confirm(strings.Replace(offer.URI, "secret=", "secret=A", 1), w.code(secret, 0))
 		want(w.t, "a uri of one's own", err, identity.Invalid, "bad_request")
@@ -131,7 +135,8 @@ func TestEnablingKeepsTheLoginOfAnIdentityProvider(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := w.ConfirmTwoFactor(t.Context(), p, goodPassword, o.URI, w.code(secretIn(t, o.URI), 0))
+	on, err := w.ConfirmTwoFactor(t.Context(), p, goodPassword, o.URI, w.code(secretIn(t, o.URI), 0))
+	token := on.Token
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +235,11 @@ func TestCON01_AcceptedStepIsConditional(t *testing.T) {
 			proofs[i] = &provenCode{guess{who: who, factor: factorCode, counter: "user:" + u.ID + ":otp"}, step}
 		}
 		errs := together(64, func(i int) error {
-			_, err := w.open(w.t.Context(), who, proofs[i], "", Caller{Client: address(1)})
+			code := proofs[i]
+			_, err := w.Service.enter(w.t.Context(), &entry{
+				who: who, how: policy.Authentication{Method: policy.MethodPassword, SecondFactor: true, At: w.clock.now()},
+				proof: proof{guess: &code.guess, use: code.use}, from: Caller{Client: address(1)},
+			})
 			return err
 		})
 		if n := successes(errs); n != 1 || w.sessions(u) != 1 {

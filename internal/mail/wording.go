@@ -94,4 +94,37 @@ var wordings = map[string]wording{
 		subject: "A login from a new device",
 		lines:   []string{"Somebody logged in to your account at {brand} from a device that was not known before: address {address}, program {device}.", notYou},
 	},
+	"device_confirmation": {
+		subject: "Confirm your device",
+		lines:   []string{"Somebody cannot log in to your account at {brand} because too many wrong passwords were tried for it, and asked to confirm a device. If it was you, open the link within 10 minutes on the device you want to log in from, or use the code at its end with `sallyport user confirm-device CODE`. You then log in there as usual: the code opens nothing else.", ignore},
+		button:  "Confirm this device",
+	},
+	"factor_added": {
+		subject: "A second factor was added",
+		lines:   []string{"A second factor was added to your account at {brand}: {factor}. Logins by password ask for it from now on.", "Keep your recovery codes somewhere safe: each lets you in once without the second factor.", notYou},
+	},
+	"factor_removed": {
+		subject: "A second factor was removed",
+		lines:   []string{"A second factor was removed from your account at {brand}: {factor}.", notYou},
+	},
+	"recovery_code_used": {
+		subject: "A recovery code was used",
+		lines:   []string{"A recovery code was used in place of the second factor of your account at {brand}; {left} left. Make new ones with `sallyport user two-factor recovery-codes --renew` before they run out.", notYou},
+	},
+	"recovery_renewed": {
+		subject: "You have new recovery codes",
+		lines:   []string{"New recovery codes were made for your account at {brand}. The older ones no longer work.", notYou},
+	},
+	"token_created": {
+		subject: "A personal token was made",
+		lines:   []string{"A personal token was made for your account at {brand}: {token}, which begins with {prefix}. Whoever holds it can act as you. `sallyport user access-token list` shows your tokens, and `sallyport user access-token revoke {prefix}` ends this one.", notYou},
+	},
+	"method_linked": {
+		subject: "A way to log in was added",
+		lines:   []string{"{identity} at {provider} can log in to your account at {brand} from now on.", notYou},
+	},
+	"method_unlinked": {
+		subject: "A way to log in was removed",
+		lines:   []string{"{identity} at {provider} can no longer log in to your account at {brand}. The sessions and tokens that came from it have ended.", notYou},
+	},
 }

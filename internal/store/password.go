@@ -71,6 +71,7 @@ func (tx *Tx) Rehash(ctx context.Context, userID, oldPHC, newPHC string) error {
 const (
 	PurposePasswordReset = "password_reset"
 	PurposeVerifyEmail   = "verify_email"
+	PurposeDevice        = "known_device"
 )
 
 // AddCode stores a one-time code's hash, replacing older codes of the same
