@@ -47,7 +47,7 @@ type subject struct {
 	lastStep int64         // last accepted time step
 	// passkeys are the live ones: each is a second factor too.
 	passkeys []identity.Passkey
-	here     bool          // already logged in: a session asks for proof again
+	here     bool // already logged in: a session asks for proof again
 }
 
 // hasFactor says whether a second factor is set up.

@@ -47,6 +47,9 @@ type Service struct {
 	PublicURL string
 	Log       *slog.Logger
 	Rand      io.Reader // nil: the system's
+	// Flush writes what is known of the uses of tokens and not stored yet; nil:
+	// nothing waits.
+	Flush func() error
 	// ThirdParties are those that the operator has set up: "google",
 	// "microsoft", "github".
 	ThirdParties []string

@@ -32,6 +32,7 @@ type Config struct {
 	ForwardedHeader   bool
 	Brand             string
 	PasswordMinLength int
+	ExposedPasswords  string
 	AllowLongTokens   bool
 	LogLevel          string
 	LogFormat         string
@@ -128,6 +129,10 @@ var settings = []setting{
 		}
 		c.PasswordMinLength = n
 		return nil
+	}},
+	{"exposed-passwords", "none", "folder or file of passwords known from breaches, as Have I Been Pwned publishes their SHA-1 hashes", func(c *Config, v string) error {
+		c.ExposedPasswords = v
+		return named(v, "a folder or a file")
 	}},
 	{"allow-long-tokens", "false", "let tokens live up to 10 years instead of 366 days", func(c *Config, v string) error {
 		b, err := strconv.ParseBool(v)

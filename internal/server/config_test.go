@@ -29,6 +29,7 @@ var sample = map[string]struct {
 	"trusted-proxies":      {"10.0.0.0/24, 10.1.0.1,fd00::/64", func(c *Config) { c.TrustedProxies = prefixes("10.0.0.0/24", "10.1.0.1/32", "fd00::/64") }},
 	"trusted-proxy-header": {"forwarded", func(c *Config) { c.ForwardedHeader = true }},
 	"brand":                {"Acme", func(c *Config) { c.Brand = "Acme" }},
+	"exposed-passwords":    {"breaches.txt", func(c *Config) { c.ExposedPasswords = "breaches.txt" }},
 	"password-min-length":  {"20", func(c *Config) { c.PasswordMinLength = 20 }},
 	"allow-long-tokens":    {"true", func(c *Config) { c.AllowLongTokens = true }},
 	"dns-servers": {"192.0.2.53:53, [2001:db8::53]:5353", func(c *Config) {

@@ -23,6 +23,8 @@ type opened struct {
 	db   *store.DB
 	keys *credential.Keyring
 	mail *mail.Sender // nil without an SMTP server
+	// exposed is nil where the operator loaded no list.
+	exposed *credential.Exposed
 }
 
 // open opens the database and the keys of a configuration, making both for
@@ -37,17 +39,30 @@ func open(c *Config) (*opened, error) {
 			return nil, &ConfigError{"SALLYPORT_DATABASE_URL", err}
 		}
 	}
+	exposed, err := c.openExposed()
+	if err != nil {
+		return nil, &ConfigError{"SALLYPORT_EXPOSED_PASSWORDS", err}
+	}
 	db, err := store.Open(c.DatabaseURL)
 	if err != nil {
 		return nil, &ConfigError{"SALLYPORT_DATABASE_URL", err}
 	}
-	o := &opened{db: db, keys: keys}
+	o := &opened{db: db, keys: keys, exposed: exposed}
 	db.Seal, db.Open = keys.Seal, keys.Open
 	if o.mail, err = c.sender(); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	db.MailOff = o.mail == nil && !c.HoldMail
 	return o, nil
+}
+
+// openExposed opens the list of exposed passwords; nil without an error where
+// there is none. It stays open as long as the process lives.
+func (c *Config) openExposed() (*credential.Exposed, error) {
+	if c.ExposedPasswords == "" {
+		return nil, nil
+	}
+	return credential.OpenExposed(c.ExposedPasswords)
 }
 
 // openExisting is open for commands that look at a database or copy it. They

@@ -92,14 +92,15 @@ func wire(c Config, o *opened, log *slog.Logger) *Server {
 	s.DB.Mailed = s.wakeMail
 	s.Hasher = &credential.Hasher{Keys: o.keys}
 	s.Access = access.New(o.db, o.keys, c.PublicURL, log)
+	flush := func() error { return s.Access.FlushUses(context.Background()) }
 	s.Login = &login.Service{
-		DB: o.db, Keys: o.keys, Hasher: s.Hasher, Brand: c.Brand, PublicURL: c.PublicURL, Log: log,
-		Rules: credential.Rules{MinLength: c.PasswordMinLength, Brand: c.Brand},
+		DB: o.db, Keys: o.keys, Hasher: s.Hasher, Brand: c.Brand, PublicURL: c.PublicURL, Log: log, Flush: flush,
+		Rules: credential.Rules{MinLength: c.PasswordMinLength, Brand: c.Brand, Exposed: o.exposed},
 	}
 	s.Org = &org.Service{
 		DB: o.db, Keys: o.keys, Brand: c.Brand, PublicURL: c.PublicURL, Log: log, AllowLongTokens: c.AllowLongTokens,
 		Hasher: s.Hasher, Rules: s.Login.Rules, Prober: org.Prober{DNSServers: c.DNSServers, AllowPrivate: c.AllowPrivate},
-		Flush: func() error { return s.Access.FlushUses(context.Background()) }, Call: s.Login.Call,
+		Flush: flush, Call: s.Login.Call,
 	}
 	proxies := access.Proxies{Trusted: c.TrustedProxies, Forwarded: c.ForwardedHeader}
 	pages := &console.Pages{Login: s.Login, Org: s.Org, Brand: c.Brand, PublicURL: c.PublicURL, Proxies: proxies, Ready: s.ready}
