@@ -56,6 +56,7 @@ import (
 //	method none | password | google | microsoft | github | passkey | saml | oidc
 //	provider ID | none           the identity provider
 //	provider_organization ID | none
+//	provider_off yes | no        that organization's, switched off or deleted
 //	second_factor_used yes | no
 //	second_factor_set_up yes | no
 //	principal user | application_user

@@ -59,7 +59,7 @@ func Decide(f *Facts) Decision {
 	third, idp := thirdParty(a.Method), a.Method == MethodSAML || a.Method == MethodOIDC
 	d.judge(12, method && a.Method == MethodPassword, !p.PasswordEnabled)
 	d.judge(13, method && third != 0, !p.OAuthEnabled || p.OAuthProviders&third == 0)
-	d.judge(14, method && idp, !p.SAMLEnabled)
+	d.judge(14, method && idp, !p.SAMLEnabled || access && c.ProviderOff && a.ProviderOrganization == org)
 	d.judge(15, method && (idp || unproven(a.Method)), unproven(a.Method) || a.ProviderOrganization != org && !p.SAMLAllowExternal)
 	d.judge(16, method && a.Method == MethodPasskey, !p.PasskeyEnabled)
 	d.judge(17, ruled && access && session && a.Method == MethodPassword, p.TwoFactorRequired && !a.SecondFactor)

@@ -149,6 +149,7 @@ var settings = map[string]func(*draft, string) error{
 	"provider_organization": func(d *draft, v string) error {
 		return setID(&d.facts.Credential.Authentication.ProviderOrganization, v)
 	},
+	"provider_off": func(d *draft, v string) error { return setYes(&d.facts.Credential.ProviderOff, v) },
 	"second_factor_used": func(d *draft, v string) error {
 		return setYes(&d.facts.Credential.Authentication.SecondFactor, v)
 	},

@@ -29,6 +29,7 @@ type credentialRecord struct {
 	Kind           CredentialKind       `json:"kind"`
 	Unknown        bool                 `json:"unknown"`
 	Authentication authenticationRecord `json:"authentication"`
+	ProviderOff    bool                 `json:"provider_off,omitempty"`
 	Addresses      []netip.Prefix       `json:"addresses,omitempty"`
 	Created        instant              `json:"created"`
 	Expires        instant              `json:"expires"`
@@ -70,7 +71,7 @@ func (t instant) MarshalJSON() ([]byte, error) {
 //	now                   RFC 3339 in UTC, like every time; other times may be null, for never
 //	client                address; "" when unknown
 //	credential
-//	  kind, unknown, addresses, created, expires, revoked, last_used, break_glass
+//	  kind, unknown, provider_off, addresses, created, expires, revoked, last_used, break_glass
 //	  authentication      method, provider, provider_organization, second_factor, at
 //	principal             kind, state, managing_organization, member, second_factor_set_up, valid_from
 //	organization          id; "" when none is concerned
@@ -85,6 +86,7 @@ func (f Facts) MarshalJSON() ([]byte, error) {
 		Credential: credentialRecord{
 			Kind: c.Kind, Unknown: c.Unknown,
 			Authentication: authenticationRecord{a.Method, a.Provider, a.ProviderOrganization, a.SecondFactor, instant{a.At}},
+			ProviderOff:    c.ProviderOff,
 			Addresses:      c.Addresses,
 			Created:        instant{c.Created}, Expires: instant{c.Expires}, Revoked: c.Revoked,
 			LastUsed: instant{c.LastUsed}, BreakGlass: c.BreakGlass,
@@ -129,6 +131,7 @@ func (r *record) facts() Facts {
 		Credential: Credential{
 			Kind: c.Kind, Unknown: c.Unknown,
 			Authentication: Authentication{a.Method, a.Provider, a.ProviderOrganization, a.SecondFactor, a.At.UTC()},
+			ProviderOff:    c.ProviderOff,
 			Addresses:      c.Addresses,
 			Created:        c.Created.UTC(), Expires: c.Expires.UTC(), Revoked: c.Revoked,
 			LastUsed: c.LastUsed.UTC(), BreakGlass: c.BreakGlass,

@@ -150,7 +150,9 @@ func mirrorMethod(f *Facts) bool {
 	case MethodGitHub:
 		return p.OAuthEnabled && p.OAuthProviders&GitHub != 0
 	case MethodSAML, MethodOIDC:
-		return p.SAMLEnabled && (p.SAMLAllowExternal || a.ProviderOrganization == f.Organization)
+		own := a.ProviderOrganization == f.Organization
+		out := own && f.Credential.ProviderOff && f.Action != Login
+		return p.SAMLEnabled && (p.SAMLAllowExternal || own) && !out
 	case MethodPasskey:
 		return p.PasskeyEnabled
 	}
@@ -257,9 +259,9 @@ func TestMirrorMethods(t *testing.T) {
 }
 
 // mirrorSwitches is one loop over bits: the 9 switches and 3 providers,
-// and 8 bits of other facts.
+// and 9 bits of other facts.
 func mirrorSwitches(t *testing.T, method Method, kind CredentialKind) int {
-	const policyBits, factBits = 12, 8
+	const policyBits, factBits = 12, 9
 	n := 0
 	for facts := range 1 << factBits {
 		p := Policy{}
@@ -289,6 +291,7 @@ func setFactBits(f *Facts, b int) bool {
 	f.Credential.Authentication.ProviderOrganization = []string{"acme", "other"}[b>>5&1]
 	f.Principal.State = []State{Active, Deactivated}[b>>6&1]
 	f.Principal.Member = b>>7&1 != 0
+	f.Credential.ProviderOff = b>>8&1 != 0
 	if f.Action != Access {
 		f.Organization = f.Principal.ManagingOrganization
 	}

@@ -168,11 +168,15 @@ type Credential struct {
 	// Unknown is true when no such credential exists, or it is malformed.
 	Unknown        bool
 	Authentication Authentication
-	Addresses      []netip.Prefix // its own allow-list; empty: no restriction
-	Created        time.Time
-	Expires        time.Time // zero: never
-	Revoked        bool
-	LastUsed       time.Time // zero: never
+	// ProviderOff says that Authentication.Provider is one of the accessed
+	// organization, and is switched off or deleted there: people still log in
+	// with one that is off, which opens nothing of the organization.
+	ProviderOff bool
+	Addresses   []netip.Prefix // its own allow-list; empty: no restriction
+	Created     time.Time
+	Expires     time.Time // zero: never
+	Revoked     bool
+	LastUsed    time.Time // zero: never
 	// BreakGlass names the organization for which an operator's recover
 	// command made this session: there it passes every rule after 3. It has
 	// no effect on any other kind of credential, so that nothing made with

@@ -67,7 +67,8 @@ func drawFacts(t *rapid.T) Facts {
 				Provider: "idp", ProviderOrganization: organization.Draw(t, "provider organization"),
 				SecondFactor: flag("factor"), At: when.Draw(t, "at"),
 			},
-			Created: when.Draw(t, "created"), LastUsed: when.Draw(t, "last used"),
+			ProviderOff: rapid.IntRange(0, 4).Draw(t, "provider off") == 0,
+			Created:     when.Draw(t, "created"), LastUsed: when.Draw(t, "last used"),
 			BreakGlass: rapid.SampledFrom([]string{"", "", "", "", "acme"}).Draw(t, "break glass"),
 		},
 		Principal: Principal{

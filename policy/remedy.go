@@ -71,6 +71,9 @@ func createInstead(f *Facts) Remedy {
 // another organization is answered with one's own.
 func loginOtherwise(f *Facts) Remedy {
 	allowed := allowedMethods(f.Policy)
+	if f.Credential.ProviderOff && len(allowed) > 0 && f.Policy.SAMLEnabled {
+		allowed[0] = "another identity provider of your organization"
+	}
 	if len(allowed) == 0 {
 		return Remedy{Text: "ask an admin of the organization to allow a login method"}
 	}

@@ -114,7 +114,7 @@ func methodEvidence(rule int, f *Facts, a *Authentication, p *Policy) string {
 	case 13:
 		return fmt.Sprintf("%s; %s; %s: [%s]", method, setting(fieldOAuth, p.OAuthEnabled), fieldProviders, p.OAuthProviders)
 	case 14:
-		return method + "; " + setting(fieldSAML, p.SAMLEnabled)
+		return fmt.Sprintf("%s; %s; identity provider of the organization switched off or deleted: %s", method, setting(fieldSAML, p.SAMLEnabled), yes(f.Credential.ProviderOff))
 	case 15:
 		return fmt.Sprintf("%s; identity provider %q of organization %q; %s", method, a.Provider, a.ProviderOrganization,
 			setting(fieldExternal, p.SAMLAllowExternal))

@@ -42,6 +42,7 @@ func newKnown(f store.Facts, organization string, unwritten identity.Use) *known
 		Organization: organization,
 		Policy:       k.policy,
 	}
+	k.facts.Credential.ProviderOff = f.ProviderOff
 	return k
 }
 
