@@ -79,9 +79,12 @@ var rooms = map[string]room{
 // they need, and no room may import them.
 var support = []string{
 	"internal/credential/commonlist",
+	"internal/credential/softkey",
 	"internal/server/servertest",
 	"internal/server/servertest/browser",
 	"internal/store/storetest",
+	"internal/thirdparty/githubtest",
+	"internal/thirdparty/oidctest",
 	"scripts/withpg",
 	"scripts/introspectionratio",
 	"scripts/startup",
@@ -421,7 +424,7 @@ func files(t *testing.T) map[string][]byte {
 		if err != nil {
 			return err
 		}
-		if entry.IsDir() && slices.Contains([]string{".git", ".sallyport", ".cache", "bin"}, name) {
+		if entry.IsDir() && slices.Contains([]string{".git", ".sallyport", ".cache", "bin", "scripts/node/node_modules"}, filepath.ToSlash(name)) {
 			return fs.SkipDir
 		}
 		// In a work tree of Git's, .git is a file that names its repository.
