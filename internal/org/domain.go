@@ -183,17 +183,29 @@ func (s *Service) verified(ctx context.Context, p *identity.Principal, proven id
 }
 
 // noteFailure records a failed verification, at most once a minute for one
-// domain: programs ask again and again.
+// domain: programs ask again and again. A request that was kept off a private
+// address is an event of its own kind instead.
 func (s *Service) noteFailure(ctx context.Context, p *identity.Principal, d identity.Domain, failed *identity.Error) error {
+	e := blockedEvent(p, d)
+	if !errors.Is(failed.Cause, errPrivate) {
+		e = domainEvent(p, "domain_verification_failed", d, "could not verify the domain "+d.Name, nil, map[string]any{"reason": failed.Message})
+		e.Outcome = identity.Refused
+	}
 	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
-		n, err := tx.EventsSince(ctx, d.OrganizationID, "domain_verification_failed", d.ID, tx.Now.Add(-time.Minute))
+		n, err := tx.EventsSince(ctx, d.OrganizationID, e.Action, d.ID, tx.Now.Add(-time.Minute))
 		if err != nil || n > 0 {
 			return err
 		}
-		e := domainEvent(p, "domain_verification_failed", d, "could not verify the domain "+d.Name, nil, map[string]any{"reason": failed.Message})
-		e.Outcome = identity.Refused
 		return tx.Record(ctx, e)
 	})
+}
+
+// blockedEvent is the record of a request that was not sent. It does not hold
+// the address: whoever claims a domain must not read through the server.
+func blockedEvent(p *identity.Principal, d identity.Domain) identity.Event {
+	e := domainEvent(p, "outbound_blocked", d, fmt.Sprintf("did not connect to the site of %s: its name leads to a private address", d.Name), nil, nil)
+	e.Outcome = identity.Refused
+	return e
 }
 
 // RemoveDomain gives a domain up for good. Whom the organization managed by it

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -42,32 +41,29 @@ const (
 	trouble         // no usable answer
 )
 
-// look asks for the proof of a domain.
-func (s *Service) look(ctx context.Context, d identity.Domain) finding {
+// look asks for the proof of a domain, and says whether it was kept from asking.
+func (s *Service) look(ctx context.Context, d identity.Domain) (saw finding, blocked bool) {
 	failed := s.proven(ctx, d)
 	switch {
 	case failed == nil:
-		return present
+		return present, false
 	case answered(failed.Cause):
-		return absent
+		return absent, false
 	}
-	return trouble
+	return trouble, errors.Is(failed.Cause, errPrivate)
 }
 
 // answered says whether a failed look for a proof had a usable answer. Servers
 // that are down, overloaded or not to be reached have said nothing.
 func answered(err error) bool {
 	var status statusError
-	var missing *net.DNSError
 	switch {
 	case err == nil, errors.Is(err, errNoLine):
 		return true
 	case errors.As(err, &status):
 		return status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests
-	case errors.As(err, &missing):
-		return missing.IsNotFound
 	}
-	return false
+	return notFound(err)
 }
 
 // RecheckDomain looks for the proof of the verified domain that has waited
@@ -79,7 +75,7 @@ func (s *Service) RecheckDomain(ctx context.Context) (found bool, err error) {
 		return false, err
 	}
 	// Outside of the transaction, as in VerifyDomain.
-	saw := s.look(ctx, c.Domain)
+	saw, blocked := s.look(ctx, c.Domain)
 	if ctx.Err() != nil {
 		return false, ctx.Err() // an end of the server is no trouble of the domain
 	}
@@ -95,6 +91,11 @@ func (s *Service) RecheckDomain(ctx context.Context) (found bool, err error) {
 		o, err := tx.Organization(ctx, c.OrganizationID)
 		if err != nil {
 			return err
+		}
+		if blocked {
+			if err := tx.Record(ctx, blockedEvent(&identity.Principal{Organization: &o}, before.Domain)); err != nil {
+				return err
+			}
 		}
 		return conclude(ctx, tx, o, before, saw)
 	})

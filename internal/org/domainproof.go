@@ -2,6 +2,7 @@ package org
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -29,13 +30,15 @@ const (
 // Prober asks the outside for the proofs of domains. Its zero value asks the
 // system's name servers and keeps off private networks.
 type Prober struct {
-	// DNSServers are host:port of the name servers to ask, in this order;
-	// empty: the system's.
+	// DNSServers are host:port of the name servers to ask, in this order, for
+	// records and for the addresses of sites; empty: the system's.
 	DNSServers []string
 	// AllowPrivate lets files be fetched from loopback and private networks.
 	AllowPrivate bool
 	// Roots replaces the system's certificate authorities; for tests.
 	Roots *x509.CertPool
+
+	patience time.Duration // with a site, instead of fetchTime; for tests
 }
 
 // Proof is where the proof of a domain is looked for, and what it is.
@@ -97,23 +100,38 @@ func (s *Service) proven(ctx context.Context, d identity.Domain) *identity.Error
 // an empty list (also when the name does not exist); an error is trouble: no
 // server gave a usable answer.
 func (p *Prober) txt(ctx context.Context, name string) ([]string, error) {
-	servers := p.DNSServers
+	values, err := firstAnswer(ctx, p.DNSServers, func(ctx context.Context, r *net.Resolver) ([]string, error) {
+		// The dot at the end keeps the system's search list out.
+		return r.LookupTXT(ctx, name+".")
+	})
+	if notFound(err) {
+		return nil, nil
+	}
+	return values, err
+}
+
+// firstAnswer asks one server after the other until one gives a usable answer:
+// records, or that there are none, which is the error notFound. What is wrong
+// with a server is no answer; the error of all of them is trouble.
+func firstAnswer[T any](ctx context.Context, servers []string, ask func(context.Context, *net.Resolver) (T, error)) (answer T, err error) {
 	if len(servers) == 0 {
 		servers = []string{""} // the resolver's own list
 	}
 	var trouble error
 	for _, server := range servers {
-		values, err := lookUp(ctx, server, name)
-		var missing *net.DNSError
-		switch {
-		case err == nil:
-			return values, nil
-		case errors.As(err, &missing) && missing.IsNotFound:
-			return nil, nil
+		answer, err = askOne(ctx, server, ask)
+		if err == nil || notFound(err) {
+			return answer, err
 		}
 		trouble = errors.Join(trouble, err)
 	}
-	return nil, trouble
+	return answer, trouble
+}
+
+// notFound says whether an error is an answer: no such name, or no record.
+func notFound(err error) bool {
+	var missing *net.DNSError
+	return errors.As(err, &missing) && missing.IsNotFound
 }
 
 // Probe asks the name servers for a name that cannot exist (RFC 6761, section
@@ -123,8 +141,8 @@ func (p *Prober) Probe(ctx context.Context) error {
 	return err
 }
 
-// lookUp asks one server, over UDP and, when the answer is cut off, TCP.
-func lookUp(ctx context.Context, server, name string) ([]string, error) {
+// askOne asks one server, over UDP and, when the answer is cut off, TCP.
+func askOne[T any](ctx context.Context, server string, ask func(context.Context, *net.Resolver) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, dnsTime)
 	defer cancel()
 	resolver := &net.Resolver{PreferGo: true, StrictErrors: true}
@@ -133,8 +151,7 @@ func lookUp(ctx context.Context, server, name string) ([]string, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, server)
 		}
 	}
-	// The dot at the end keeps the system's search list out.
-	return resolver.LookupTXT(ctx, name+".")
+	return ask(ctx, resolver)
 }
 
 // errPrivate refuses a connection to an address that is not on the internet.
@@ -166,7 +183,7 @@ func blame(err error) string {
 
 // file is nil when a page holds a line.
 func (p *Prober) file(ctx context.Context, url, line string) error {
-	ctx, cancel := context.WithTimeout(ctx, fetchTime)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(p.patience, fetchTime))
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -197,20 +214,54 @@ func (p *Prober) file(ctx context.Context, url, line string) error {
 // transport goes out without proxy, cookies or kept connections, and checks
 // every address at the moment it is dialled.
 func (p *Prober) transport() *http.Transport {
-	dialer := &net.Dialer{Timeout: connectTime, Control: func(_, address string, _ syscall.RawConn) error {
-		to, err := netip.ParseAddrPort(address)
-		if err != nil {
-			return err
-		}
-		if !p.AllowPrivate && !onInternet(to.Addr()) {
-			return errPrivate
-		}
-		return nil
-	}}
 	return &http.Transport{
-		DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: p.Roots},
+		DialContext: p.dial, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: p.Roots},
 		TLSHandshakeTimeout: connectTime, MaxResponseHeaderBytes: maxProof, DisableKeepAlives: true, DisableCompression: true,
 	}
+}
+
+// dial connects to the first address of a site that answers. A name that also
+// leads to a private address is connected to nowhere: whose name does that has
+// nothing good in mind. Names are looked up once, so what is dialled is what was
+// looked at.
+func (p *Prober) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := netip.ParseAddr(host); err != nil && strings.Contains(host, ".") {
+		host += "." // keeps the search list out
+	}
+	list, err := firstAnswer(ctx, p.DNSServers, func(ctx context.Context, r *net.Resolver) ([]netip.Addr, error) {
+		return r.LookupNetIP(ctx, "ip", host)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(list, p.refuses) {
+		return nil, errPrivate
+	}
+	err = errors.New("the site has no address")
+	for _, a := range list {
+		var conn net.Conn
+		if conn, err = p.dialer().DialContext(ctx, network, net.JoinHostPort(a.Unmap().String(), port)); err == nil {
+			return conn, nil
+		}
+	}
+	return nil, err
+}
+
+func (p *Prober) refuses(a netip.Addr) bool { return !p.AllowPrivate && !onInternet(a) }
+
+// dialer checks every address once more, when its socket is there already.
+func (p *Prober) dialer() *net.Dialer {
+	return &net.Dialer{Timeout: connectTime, Control: func(_, address string, _ syscall.RawConn) error {
+		to, err := netip.ParseAddrPort(address)
+		if err == nil && p.refuses(to.Addr()) {
+			err = errPrivate
+		}
+		return err
+	}}
 }
 
 // notInternet are the special ranges that netip has no word for (RFC 6890).

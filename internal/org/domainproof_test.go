@@ -2,6 +2,8 @@ package org
 
 import (
 	"bytes"
+	"compress/gzip"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -185,10 +187,27 @@ func TestOUT02_OUT03_ProofFile(t *testing.T) {
 		{"nothing", text(""), notIn},
 		{"beyond 64 KiB", text(strings.Repeat("0123456\n", maxProof/8) + rightLine), notIn},
 		{"behind a line of 64 KiB", text(strings.Repeat("x", maxProof) + "\n" + rightLine), notIn},
+		{"packed", func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Accept-Encoding") != "" {
+				_, _ = io.WriteString(w, rightLine) // proves it: the test fails
+				return
+			}
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write(packed(t, rightLine+"\n"))
+		}, notIn},
+		{"a bomb", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write(packed(t, strings.Repeat("0", 64<<20)))
+		}, notIn},
+		{"1 MiB, the line at the end", text(strings.Repeat("0123456\n", 1<<17) + rightLine), notIn},
 		{"a large header", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X-Large", strings.Repeat("x", 1<<20))
 			_, _ = io.WriteString(w, rightLine)
 		}, broken},
+		{"302 to itself", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, "redirects are not followed"},
+		{"302 to http", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://"+other.domain.Name+r.URL.Path, http.StatusFound)
+		}, "redirects are not followed"},
 		{"301", redirect(http.StatusMovedPermanently), "redirects are not followed"},
 		{"302", redirect(http.StatusFound), "redirects are not followed"},
 		{"307", redirect(http.StatusTemporaryRedirect), "redirects are not followed"},
@@ -236,7 +255,49 @@ func TestOUT03_EndlessFile(t *testing.T) {
 	})
 	s := &Service{Brand: "Sallyport", Prober: Prober{AllowPrivate: true, Roots: ca.pool()}}
 	wantUnproven(t, s.proven(t.Context(), here.domain), "the line is not in it")
-	<-ended // the connection was given up
+	here.wantEnd(t, ended)
+}
+
+// wantEnd waits until the one request that the site got has ended, because the
+// connection was given up.
+func (s *site) wantEnd(t *testing.T, ended <-chan struct{}) {
+	t.Helper()
+	if n := s.requests.Load(); n != 1 {
+		t.Fatalf("%d requests, want 1", n)
+	}
+	<-ended
+}
+
+// packed is a text as gzip has it.
+func packed(t *testing.T, text string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := io.WriteString(w, text)
+	if err = errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// Row OUT-03: a site that sends a little and then nothing more is given up.
+func TestOUT03_SlowFile(t *testing.T) {
+	ca := privateCA(t)
+	ended := make(chan struct{})
+	config := &tls.Config{Certificates: []tls.Certificate{ca.issue(t, "localhost", time.Now().Add(time.Hour))}}
+	here := newSite(t, config, func(w http.ResponseWriter, r *http.Request) {
+		defer close(ended)
+		_, _ = io.WriteString(w, "t")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done() // until the connection is given up
+	})
+	s := &Service{Brand: "Sallyport", Prober: Prober{AllowPrivate: true, Roots: ca.pool(), patience: 100 * time.Millisecond}}
+	failed := s.proven(t.Context(), here.domain)
+	wantUnproven(t, failed, "it cannot be fetched")
+	if !errors.Is(failed.Cause, context.DeadlineExceeded) {
+		t.Errorf("cause: %v", failed.Cause)
+	}
+	here.wantEnd(t, ended)
 }
 
 // Row OUT-04: a site has to prove who it is.
@@ -260,6 +321,32 @@ func TestOUT04_Certificates(t *testing.T) {
 				t.Errorf("%d requests were sent to it", n)
 			}
 		})
+	}
+}
+
+// Row OUT-02: the address is checked again at the socket, whatever was looked
+// up before.
+func TestOUT02_CheckedAtTheSocket(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	dials := map[string]func(*Prober) (net.Conn, error){
+		"the dialer": func(p *Prober) (net.Conn, error) {
+			return p.dialer().DialContext(t.Context(), "tcp", l.Addr().String())
+		},
+		"the look-up": func(p *Prober) (net.Conn, error) { return p.dial(t.Context(), "tcp", l.Addr().String()) },
+	}
+	for name, dial := range dials {
+		if conn, err := dial(&Prober{}); !errors.Is(err, errPrivate) {
+			t.Errorf("%s: connection %v, error %v", name, conn, err)
+		}
+		conn, err := dial(&Prober{AllowPrivate: true})
+		if err != nil {
+			t.Fatalf("%s, allowed: %v", name, err)
+		}
+		_ = conn.Close()
 	}
 }
 

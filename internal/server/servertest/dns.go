@@ -2,6 +2,7 @@ package servertest
 
 import (
 	"net"
+	"net/netip"
 	"sync"
 	"testing"
 
@@ -15,6 +16,8 @@ type DNS struct {
 
 	mu      sync.Mutex
 	records map[string][][]string
+	hosts   map[string]Host
+	asked   map[string]int
 	code    dnsmessage.RCode
 	mute    bool
 }
@@ -26,7 +29,7 @@ func NewDNS(tb testing.TB) *DNS {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	d := &DNS{Address: conn.LocalAddr().String(), records: map[string][][]string{}}
+	d := &DNS{Address: conn.LocalAddr().String(), records: map[string][][]string{}, hosts: map[string]Host{}, asked: map[string]int{}}
 	var done sync.WaitGroup
 	done.Go(func() { d.serve(conn) })
 	tb.Cleanup(func() {
@@ -41,6 +44,27 @@ func (d *DNS) TXT(name string, records ...[]string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.records[name+"."] = records
+}
+
+// Host is where a name leads: to another name, or to addresses. What is left
+// out does not exist.
+type Host struct {
+	Alias     string
+	Addresses []string
+}
+
+// SetHost sets where a name leads.
+func (d *DNS) SetHost(name string, h Host) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.hosts[name+"."] = h
+}
+
+// Asked is how often the addresses (IPv4) of a name were asked for.
+func (d *DNS) Asked(name string) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.asked[name+"."]
 }
 
 // Fail makes every answer this error; dnsmessage.RCodeSuccess ends it.
@@ -86,16 +110,10 @@ func (d *DNS) answer(query []byte) []byte {
 		Header:    dnsmessage.Header{ID: header.ID, Response: true, Authoritative: true, RecursionDesired: header.RecursionDesired, RecursionAvailable: true, RCode: d.code},
 		Questions: []dnsmessage.Question{question},
 	}
-	records := d.records[question.Name.String()]
-	if d.code == dnsmessage.RCodeSuccess && len(records) == 0 {
-		m.RCode = dnsmessage.RCodeNameError
-	}
 	if d.code == dnsmessage.RCodeSuccess {
-		for _, r := range records {
-			m.Answers = append(m.Answers, dnsmessage.Resource{
-				Header: dnsmessage.ResourceHeader{Name: question.Name, Type: dnsmessage.TypeTXT, Class: dnsmessage.ClassINET, TTL: 1},
-				Body:   &dnsmessage.TXTResource{TXT: r},
-			})
+		m.Answers = d.answers(question)
+		if _, known := d.hosts[question.Name.String()]; len(m.Answers) == 0 && !known {
+			m.RCode = dnsmessage.RCodeNameError
 		}
 	}
 	packed, err := m.Pack()
@@ -103,4 +121,36 @@ func (d *DNS) answer(query []byte) []byte {
 		return nil
 	}
 	return packed
+}
+
+// answers are the records of a name of the type that is asked for; of a name
+// that leads to another one, that of the other name follow.
+func (d *DNS) answers(q dnsmessage.Question) (list []dnsmessage.Resource) {
+	add := func(name dnsmessage.Name, kind dnsmessage.Type, body dnsmessage.ResourceBody) {
+		list = append(list, dnsmessage.Resource{Header: dnsmessage.ResourceHeader{Name: name, Type: kind, Class: dnsmessage.ClassINET}, Body: body})
+	}
+	if q.Type == dnsmessage.TypeTXT {
+		for _, r := range d.records[q.Name.String()] {
+			add(q.Name, q.Type, &dnsmessage.TXTResource{TXT: r})
+		}
+		return list
+	}
+	if q.Type == dnsmessage.TypeA {
+		d.asked[q.Name.String()]++
+	}
+	h := d.hosts[q.Name.String()]
+	if h.Alias != "" {
+		to := dnsmessage.MustNewName(h.Alias + ".")
+		add(q.Name, dnsmessage.TypeCNAME, &dnsmessage.CNAMEResource{CNAME: to})
+		q.Name, h = to, d.hosts[h.Alias+"."]
+	}
+	for _, text := range h.Addresses {
+		switch a := netip.MustParseAddr(text); {
+		case a.Is4() && q.Type == dnsmessage.TypeA:
+			add(q.Name, q.Type, &dnsmessage.AResource{A: a.As4()})
+		case a.Is6() && q.Type == dnsmessage.TypeAAAA:
+			add(q.Name, q.Type, &dnsmessage.AAAAResource{AAAA: a.As16()})
+		}
+	}
+	return list
 }
