@@ -1,0 +1,185 @@
+package login
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/credential"
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/policy"
+)
+
+var verifier = strings.Repeat("Verifier-._~", 4)
+
+func challenge(verifier string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+func commandLine() *CommandLine {
+	return &CommandLine{RedirectURI: "http://127.0.0.1:40000/callback", State: "a b&c", CodeChallenge: challenge(verifier)}
+}
+
+// approved logs alice in for a command line and returns the code that its
+// loopback address gets.
+func (w *world) approved(in Begin) string {
+	w.t.Helper()
+	b := w.browser()
+	if in.Principal == nil {
+		b.at(StepIdentify)(b.begin(in))
+		b.at(StepChoose)(b.identify(alice))
+		b.at(StepApprove)(b.password(goodPassword))
+	} else {
+		b.at(StepApprove)(b.begin(in))
+	}
+	flow := b.at(StepDone)(b.accept())
+	to, err := url.Parse(flow.Redirect)
+	if err != nil || flow.Done != nil || !strings.HasPrefix(flow.Redirect, "http://127.0.0.1:40000/callback?") || to.Query().Get("state") != "a b&c" {
+		w.t.Fatalf("done with %+v, %v", flow, err)
+	}
+	return to.Query().Get("code")
+}
+
+func (w *world) exchange(code, verifier string) (Out, error) {
+	return w.Exchange(w.t.Context(), Caller{Client: address(int(nextAddress.Add(1))), UserAgent: "sallyport/1"}, code, verifier, "")
+}
+
+func TestExchangeGivesACommandLineItsSession(t *testing.T) {
+	each(t, func(w *world) {
+		u := w.person(alice, goodPassword)
+		out, err := w.exchange(w.approved(Begin{CommandLine: commandLine()}), verifier)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		p := w.principal(out.Token)
+		if t := p.Token; t.ExtendWhenUsed || t.Expires.Sub(t.Created) != commandLineLife || t.Authentication.Method != policy.MethodPassword {
+			w.t.Errorf("the session: %+v", t)
+		}
+		if e := w.wantEvents("login", 1)[0]; e.Actor.ID != u.ID || !strings.Contains(string(e.Detail), `"client":"command_line"`) {
+			w.t.Errorf("event %+v", e)
+		}
+	})
+}
+
+// A code works once, for who began, within a minute, while what it relies on
+// stands.
+func TestExchangeRefuses(t *testing.T) {
+	each(t, func(w *world) {
+		u := w.person(alice, goodPassword)
+		in := Begin{CommandLine: commandLine()}
+		over := func(what string, err error) {
+			w.t.Helper()
+			want(w.t, what, err, identity.Invalid, "login_attempt_expired")
+		}
+		unknown, _ := credential.NewCode(w.rand())
+		_, err := w.exchange(unknown, verifier)
+		over("an unknown code", err)
+
+		code := w.approved(in)
+		_, err = w.exchange(code, strings.Repeat("x", 43))
+		over("another verifier", err)
+		_, err = w.exchange(code, verifier)
+		over("the right one after a wrong one", err)
+
+		code = w.approved(in)
+		_, err = w.Resume(w.t.Context(), Caller{}, code)
+		over("as a flow secret", err)
+		w.clock.advance(exchangeLife + time.Second)
+		_, err = w.exchange(code, verifier)
+		over("too late", err)
+
+		code = w.approved(in)
+		errs := together(16, func(int) error { _, err := w.exchange(code, verifier); return err })
+		if n := successes(errs); n != 1 || w.sessions(u) != 1 {
+			w.t.Errorf("%d of 16 succeeded, %d sessions", n, w.sessions(u))
+		}
+	})
+}
+
+// Who is logged in already only says yes; the session must be alive until the
+// command line has its own.
+func TestCommandLineFromABrowsersSession(t *testing.T) {
+	each(t, func(w *world) {
+		p := w.session(w.person(alice, goodPassword))
+		w.clock.advance(time.Hour)
+		in := Begin{CommandLine: commandLine(), Principal: p}
+		out, err := w.exchange(w.approved(in), verifier)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if at := w.principal(out.Token).Token.Authentication.At; !at.Equal(p.Token.Authentication.At) {
+			w.t.Errorf("the session counts from %v, that of the browser from %v", at, p.Token.Authentication.At)
+		}
+		w.wantAlive("the browser's session", p, true)
+		code := w.approved(in)
+		if err := w.Logout(w.t.Context(), p); err != nil {
+			w.t.Fatal(err)
+		}
+		_, err = w.exchange(code, verifier)
+		want(w.t, "after the logout", err, identity.Unauthenticated, "authentication_failed")
+	})
+}
+
+// A refusal is told in the browser already, before anybody says yes.
+func TestCommandLineIsJudgedBeforeTheApproval(t *testing.T) {
+	w := lite(t)
+	u := w.person(alice, goodPassword)
+	w.manage(u, w.organization("Strict", `{"password_auth_enabled": false}`, u))
+	b := w.browser()
+	b.at(StepIdentify)(b.begin(Begin{CommandLine: commandLine()}))
+	b.at(StepChoose)(b.identify(alice))
+	_, err := b.password(goodPassword)
+	want(t, "a password", err, identity.Forbidden, policy.CodePassword)
+	_, err = b.accept()
+	want(t, "yes all the same", err, identity.Invalid, "login_attempt_expired")
+}
+
+func TestCommandLineAddresses(t *testing.T) {
+	for uri, want := range map[string]bool{
+		"http://127.0.0.1:1/": true, "http://127.0.0.1:65535/a/b": true, "http://[::1]:8080/callback": true, "http://127.0.0.1:80": true,
+		"": false, "http://127.0.0.1/": false, "http://127.0.0.1:0/": false, "http://127.0.0.1:65536/": false, "http://127.0.0.1:080/": false,
+		"https://127.0.0.1:1/": false, "http://localhost:1/": false, "http://127.0.0.1:1@evil.example/": false, "http://127.0.0.1:1/?a=b": false,
+		"http://127.0.0.1:1/#a": false, "http://127.0.0.1:1//evil.example": false, "http://127.0.0.1.evil.example:1/": false, "http://127.1:1/": false,
+		"http://127.0.0.1:1\\@evil.example/": false, "http://127.0.0.1: 1/": false, "http://127.0.0.1:+1/": false, "HTTP://127.0.0.1:1/": false,
+	} {
+		c := commandLine()
+		c.RedirectURI = uri
+		if err := c.check(); (err == nil) != want {
+			t.Errorf("%q: %v", uri, err)
+		}
+	}
+	for what, change := range map[string]func(*CommandLine){
+		"no state":           func(c *CommandLine) { c.State = "" },
+		"a long state":       func(c *CommandLine) { c.State = strings.Repeat("x", 513) },
+		"a state of lines":   func(c *CommandLine) { c.State = "a\r\nb" },
+		"no challenge":       func(c *CommandLine) { c.CodeChallenge = "" },
+		"a short challenge":  func(c *CommandLine) { c.CodeChallenge = c.CodeChallenge[1:] },
+		"a plain challenge":  func(c *CommandLine) { c.CodeChallenge = verifier },
+		"a challenge with +": func(c *CommandLine) { c.CodeChallenge = "+" + c.CodeChallenge[1:] },
+	} {
+		c := commandLine()
+		change(c)
+		if err := c.check(); err == nil {
+			t.Errorf("%s was taken", what)
+		}
+	}
+}
+
+func FuzzCommandLineAddress(f *testing.F) {
+	f.Add("http://127.0.0.1:40000/callback")
+	f.Add("http://[::1]:1/")
+	f.Add("http://127.0.0.1:1@evil.example/")
+	f.Fuzz(func(t *testing.T, uri string) {
+		if !loopbackAddress(uri) {
+			return
+		}
+		u, err := url.Parse(uri + "?code=x")
+		if err != nil || u.Scheme != "http" || u.Hostname() != "127.0.0.1" && u.Hostname() != "::1" || u.Port() == "" || u.User != nil || u.RawQuery != "code=x" {
+			t.Fatalf("%q leads to %+v, %v", uri, u, err)
+		}
+	})
+}
