@@ -1,25 +1,34 @@
-// Package console serves the pages people see in a browser. In this version
-// they are few: setting a password with a one-time code, and pages that say
-// which command does what the full console will do.
+// Package console serves the pages that people see in a browser: logging in,
+// signing up, the way back to a forgotten password, and each person's own
+// settings. Every page is made on the server and works without scripts; the
+// one small script adds what makes them pleasant, and passkeys, which browsers
+// offer to scripts only.
+//
+// How a page comes about: a route of the table in Handler, wrapped by what all
+// share (same-origin requests only, our own host name, limits), calls a
+// handler; the handler calls one use case of login or org and either shows a
+// page (show) or, after a change, redirects to one (done). Words are in
+// words.go, the look in static/style.css, the frames of pages in
+// pages/frame.html.
+//
+// The session is a cookie that only the pages read; the JSON API takes bearer
+// tokens and never the cookie.
 package console
 
 import (
 	"context"
-	"embed"
-	"html/template"
 	"net/http"
 	"net/url"
 
 	"github.com/sallyport/sallyport/internal/access"
+	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/login"
 	"github.com/sallyport/sallyport/internal/org"
 )
 
-//go:embed pages/*.html style.css
-var files embed.FS
-
 // Pages serves the pages. Set all fields before calling Handler.
 type Pages struct {
+	Access    *access.Checker
 	Login     *login.Service
 	Org       *org.Service
 	Brand     string
@@ -30,49 +39,95 @@ type Pages struct {
 	// Mailbox returns what a trial would have mailed, newest first; nil where
 	// mail is really sent. Whoever reaches the port reads it.
 	Mailbox func(context.Context) ([]Letter, error)
-}
-
-var templates = template.Must(template.ParseFS(files, "pages/*.html"))
-
-// view is what a page shows.
-type view struct {
-	Brand, PublicURL, Title string
-	Code, Problem           string
-	Done                    bool
-	Command, Words          string
-	Invited                 *org.Invited // nil: nothing to show
-	Email, RealName         string
-	Letters                 []Letter
+	// Trial says at the login page where the terminal shows what to log in
+	// with. Only serve --dev sets it.
+	Trial bool
+	// Failed hears of errors that are not the caller's; nil: nobody does.
+	Failed func(ctx context.Context, requestID string, err error)
 }
 
 // Handler answers what the API does not.
 func (p *Pages) Handler() http.Handler {
-	all, mux := http.NewServeMux(), http.NewServeMux()
-	mux.HandleFunc("GET /{$}", p.hint("Welcome", "This is a sign-in server. Log in from a terminal:", "sallyport user login YOU@EXAMPLE.COM"))
-	mux.HandleFunc("GET /login", p.hint("Log in", "Log in from a terminal:", "sallyport user login YOU@EXAMPLE.COM"))
-	mux.HandleFunc("GET /profile/authentication", p.hint("Second factor", "Set up a second factor from a terminal, then log in again:", "sallyport user two-factor enable"))
-	mux.HandleFunc("GET /profile/tokens", p.hint("Tokens", "List, make and revoke your tokens from a terminal:", "sallyport user access-token list"))
-	mux.HandleFunc("GET /reset", p.resetForm)
-	mux.Handle("POST /reset", http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.reset)))
-	mux.HandleFunc("GET /verify", p.verifyForm)
-	mux.Handle("POST /verify", http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.verify)))
-	if p.Mailbox != nil {
-		mux.HandleFunc("GET /dev/mailbox", p.mailbox)
-	}
-	mux.HandleFunc("GET /invitation", p.invitationForm)
-	mux.Handle("POST /invitation", http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.signUpInvited)))
-	mux.HandleFunc("GET /style.css", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "public, max-age=3600")
-		http.ServeFileFS(w, r, files, "style.css")
-	})
+	mux := http.NewServeMux()
+	p.openRoutes(mux)
+	p.ownRoutes(mux)
+	mux.HandleFunc("/", p.notFound)
+	all := http.NewServeMux()
 	// Load balancers ask these under any name.
 	all.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 	all.HandleFunc("GET /readyz", p.readyz)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		p.show(w, http.StatusNotFound, "hint", view{Title: "Nothing here", Words: "There is nothing at this address. What the API offers is described at", Command: p.PublicURL + "/docs"})
-	})
-	all.Handle("/", p.onlyOurHost(mux))
+	all.Handle("/", p.onlyOurHost(p.onlyOurPages(limited(mux))))
 	return all
+}
+
+// openRoutes are the pages of people who are not logged in.
+func (p *Pages) openRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /{$}", p.home)
+	mux.HandleFunc("GET /login", p.loginPage)
+	mux.HandleFunc("POST /login", p.loginStep)
+	mux.HandleFunc("POST /login/passkey", p.passkeyOptions)
+	mux.HandleFunc("GET /login/cli", p.commandLine)
+	mux.HandleFunc("POST /logout", p.logout)
+	mux.HandleFunc("/logout", onlyPost)
+	mux.HandleFunc("GET /signup", p.signUpForm)
+	mux.HandleFunc("POST /signup", p.signUp)
+	mux.HandleFunc("GET /reset", p.resetForm)
+	mux.HandleFunc("POST /reset", p.reset)
+	mux.HandleFunc("GET /verify", p.verifyForm)
+	mux.HandleFunc("POST /verify", p.verify)
+	mux.HandleFunc("GET /device", p.deviceForm)
+	mux.HandleFunc("POST /device", p.device)
+	mux.HandleFunc("GET /invitation", p.invitationForm)
+	mux.HandleFunc("POST /invitation", p.answerInvitation)
+	if p.Mailbox != nil {
+		mux.HandleFunc("GET /dev/mailbox", p.mailbox)
+	}
+	mux.HandleFunc("GET /static/{name}", static)
+	// Older pages and the API's own name the style sheet without its hash.
+	mux.HandleFunc("GET /style.css", func(w http.ResponseWriter, r *http.Request) { serveStatic(w, r, "style.css", false) })
+}
+
+// ownRoutes are the pages of people who are logged in.
+func (p *Pages) ownRoutes(mux *http.ServeMux) {
+	mux.Handle("GET /profile", http.RedirectHandler(authenticationPath, http.StatusSeeOther))
+	mux.HandleFunc("GET "+authenticationPath, p.own(p.authentication))
+	mux.HandleFunc("POST "+authenticationPath, p.own(p.changeAuthentication))
+	mux.HandleFunc("GET "+authenticationPath+"/remove", p.own(p.confirmRemoval))
+	mux.HandleFunc("GET "+sessionsPath, p.own(p.sessions))
+	mux.HandleFunc("POST "+sessionsPath, p.own(p.endSessions))
+	mux.HandleFunc("GET "+sessionsPath+"/end", p.own(p.confirmEnd))
+	mux.HandleFunc("GET "+tokensPath, p.own(p.tokens))
+	mux.HandleFunc("GET "+tokensPath+"/new", p.own(p.newToken))
+	mux.HandleFunc("POST "+tokensPath, p.own(p.createToken))
+	mux.HandleFunc("GET "+tokensPath+"/{prefix}/revoke", p.own(p.confirmRevoke))
+	mux.HandleFunc("POST "+tokensPath+"/{prefix}/revoke", p.own(p.revokeToken))
+}
+
+// The paths of a person's own settings.
+const (
+	loginPath          = "/login"
+	authenticationPath = "/profile/authentication"
+	sessionsPath       = "/profile/sessions"
+	tokensPath         = "/profile/tokens"
+)
+
+// home sends people where they go on.
+func (p *Pages) home(w http.ResponseWriter, r *http.Request) {
+	if _, err := p.principal(w, r, access.Need{Person: true, Unconfirmed: true}); err == nil {
+		seeOther(w, r, authenticationPath)
+		return
+	}
+	seeOther(w, r, loginPath)
+}
+
+func (p *Pages) notFound(w http.ResponseWriter, r *http.Request) {
+	p.message(w, r, http.StatusNotFound, "missing", message{Words: "missing.words", Link: "/", LinkWords: "missing.home"})
+}
+
+// onlyPost answers what would change something if it were sent by a link.
+func onlyPost(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Allow", http.MethodPost)
+	plain(w, http.StatusMethodNotAllowed, "This is done by a button, not by a link.\n")
 }
 
 func plain(w http.ResponseWriter, status int, text string) {
@@ -90,54 +145,21 @@ func (p *Pages) readyz(w http.ResponseWriter, r *http.Request) {
 	plain(w, http.StatusOK, "ok\n")
 }
 
-func (p *Pages) show(w http.ResponseWriter, status int, page string, v view) {
-	v.Brand, v.PublicURL = p.Brand, p.PublicURL
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=(), publickey-credentials-get=(self), publickey-credentials-create=(self)")
-	w.WriteHeader(status)
-	_ = templates.ExecuteTemplate(w, page+".html", v) // the client is gone when this fails
-}
-
-func (p *Pages) hint(title, words, command string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		p.show(w, http.StatusOK, "hint", view{Title: title, Words: words, Command: command})
-	}
-}
-
-// resetForm shows the form for a one-time code; opening it changes nothing, so
-// that mail scanners cannot use the code up.
-func (p *Pages) resetForm(w http.ResponseWriter, r *http.Request) {
-	p.show(w, http.StatusOK, "reset", view{Title: "Set your password", Code: r.URL.Query().Get("code")})
-}
-
-// maxForm is the largest form that is read, in bytes.
-const maxForm = 16 << 10
-
-func (p *Pages) reset(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	if err := r.ParseForm(); err != nil {
-		p.show(w, http.StatusBadRequest, "reset", view{Title: "Set your password", Problem: "The form could not be read; try again."})
-		return
-	}
-	v := view{Title: "Set your password", Code: r.PostForm.Get("code")}
-	if err := p.Login.ResetPasswordFrom(r.Context(), p.caller(w, r), v.Code, r.PostForm.Get("password")); err != nil {
-		status, words := problem(err)
-		v.Problem = words
-		p.show(w, status, "reset", v)
-		return
-	}
-	p.show(w, http.StatusOK, "reset", view{Title: "Your password is set", Done: true})
-}
-
-// caller is who sent a form; the edge has named the request.
+// caller is who sent a request; the edge has named it.
 func (p *Pages) caller(w http.ResponseWriter, r *http.Request) login.Caller {
-	return login.Caller{Client: p.Proxies.Caller(r).Client, UserAgent: r.UserAgent(), RequestID: w.Header().Get("X-Request-Id")}
+	return login.Caller{Client: p.Proxies.Caller(r).Client, UserAgent: r.UserAgent(), RequestID: requestID(w)}
+}
+
+func requestID(w http.ResponseWriter) string { return w.Header().Get("X-Request-Id") }
+
+// seeOther leads on after a form, or away from a page that is not for now.
+func seeOther(w http.ResponseWriter, r *http.Request, path string) {
+	http.Redirect(w, r, path, http.StatusSeeOther)
 }
 
 // ResetLink is the page for a one-time code.
 func ResetLink(publicURL, code string) string {
 	return publicURL + "/reset?code=" + url.QueryEscape(code)
 }
+
+func unauthenticated(err error) bool { return kindOf(err) == identity.Unauthenticated }

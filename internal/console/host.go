@@ -19,7 +19,7 @@ func (p *Pages) onlyOurHost(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if host := hostOf(r.Host); host != own && !loopback(host) {
-			p.show(w, http.StatusMisdirectedRequest, "hint", view{Title: "Wrong address", Words: "This server is reached at another address:", Command: p.PublicURL})
+			p.message(w, r, http.StatusMisdirectedRequest, "elsewhere", message{Words: "elsewhere.words", Link: p.PublicURL, LinkWords: "elsewhere.go"})
 			return
 		}
 		next.ServeHTTP(w, r)

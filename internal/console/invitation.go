@@ -2,51 +2,80 @@ package console
 
 import (
 	"net/http"
+	"net/url"
 
+	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/org"
 )
 
-const invitationTitle = "You are invited"
+// invitationView is the page of an invitation.
+type invitationView struct {
+	Code, RealName string
+	Invited        *org.Invited // nil: nothing to show
+	Yours          bool         // the invited one is logged in
+	LoggedInAs     string       // somebody else is, by their address
+	LoggedIn, Done bool
+	Next           string // this page, to come back to after a login
+}
 
-// invitationForm shows what a code invites to, and a form for whoever has no
-// account; opening it changes nothing, so that mail scanners cannot use the
-// code up.
+// invitationForm shows what a code invites to: a form for whoever has no
+// account, a button for whoever has. Opening it changes nothing, so that mail
+// scanners cannot use the code up.
 func (p *Pages) invitationForm(w http.ResponseWriter, r *http.Request) {
 	p.showInvitation(w, r, r.URL.Query().Get("code"), "", nil)
 }
 
-// showInvitation shows the form, again after a sign-up that failed.
+// showInvitation shows the page, again after something failed.
 func (p *Pages) showInvitation(w http.ResponseWriter, r *http.Request, code, realName string, failed error) {
-	v := view{Title: invitationTitle, Code: code, RealName: realName}
+	v := invitationView{Code: code, RealName: realName, Next: "/invitation?" + url.Values{"code": {code}}.Encode()}
 	invited, err := p.Org.Invited(r.Context(), code)
-	status := http.StatusOK
 	if err != nil {
 		failed = err // there is nothing left to fill in
 	} else {
 		v.Invited = &invited
+		if who := p.unconfirmed(w, r); who != nil {
+			v.LoggedIn, v.Yours = true, who.User.Email == invited.Email
+			if !v.Yours {
+				v.LoggedInAs = who.User.Email
+			}
+		}
 	}
+	status := http.StatusOK
+	var about *problem
 	if failed != nil {
-		status, v.Problem = problem(failed)
+		s, why := problemOf(failed, newAccountField(failed))
+		status, about = s, &why
+		if v.Invited == nil || v.Invited.HasAccount {
+			about.Field = ""
+		}
 	}
-	p.show(w, status, "invitation", v)
+	p.show(w, r, status, "invitation", page{Title: say("invitation.title"), Problem: about, Body: v})
 }
 
-// signUpInvited makes an account for the invited address.
-func (p *Pages) signUpInvited(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	if err := r.ParseForm(); err != nil {
-		p.show(w, http.StatusBadRequest, "invitation", view{Title: invitationTitle, Problem: "The form could not be read; open the link again."})
+// answerInvitation accepts for whoever is logged in, or makes an account for
+// the invited address.
+func (p *Pages) answerInvitation(w http.ResponseWriter, r *http.Request) {
+	if !p.form(w, r) {
 		return
 	}
-	from := p.caller(w, r)
-	in := org.InvitedSignUp{
-		Code: r.PostForm.Get("code"), RealName: r.PostForm.Get("real_name"), Password: r.PostForm.Get("password"),
-		Client: from.Client, RequestID: from.RequestID,
+	code, realName := r.PostForm.Get("code"), r.PostForm.Get("real_name")
+	var who *identity.Principal
+	var err error
+	if r.PostForm.Get("accept") != "" {
+		if who = p.unconfirmed(w, r); who == nil {
+			seeOther(w, r, "/login?"+url.Values{"next": {"/invitation?" + url.Values{"code": {code}}.Encode()}}.Encode())
+			return
+		}
+		_, err = p.Org.AcceptInvitationByCode(r.Context(), who, code)
+	} else {
+		from := p.caller(w, r)
+		_, err = p.Org.SignUpInvited(r.Context(), org.InvitedSignUp{
+			Code: code, RealName: realName, Password: r.PostForm.Get("password"), Client: from.Client, RequestID: from.RequestID,
+		})
 	}
-	made, err := p.Org.SignUpInvited(r.Context(), in)
 	if err != nil {
-		p.showInvitation(w, r, in.Code, in.RealName, err)
+		p.showInvitation(w, r, code, realName, err)
 		return
 	}
-	p.show(w, http.StatusOK, "invitation", view{Title: "Welcome", Done: true, Email: made.Email})
+	p.show(w, r, http.StatusOK, "invitation", page{Title: say("invitation.title.done"), Body: invitationView{Done: true, LoggedIn: who != nil}})
 }

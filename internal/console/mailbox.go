@@ -16,9 +16,8 @@ type Letter struct {
 func (p *Pages) mailbox(w http.ResponseWriter, r *http.Request) {
 	letters, err := p.Mailbox(r.Context())
 	if err != nil {
-		status, words := problem(err)
-		p.show(w, status, "hint", view{Title: "Mailbox", Words: words})
+		p.fail(w, r, err)
 		return
 	}
-	p.show(w, http.StatusOK, "mailbox", view{Title: "Mailbox", Letters: letters})
+	p.show(w, r, http.StatusOK, "mailbox", page{Title: say("mailbox.title"), Broad: true, Body: letters})
 }

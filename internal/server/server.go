@@ -103,7 +103,13 @@ func wire(c Config, o *opened, log *slog.Logger) *Server {
 		Flush: flush, Call: s.Login.Call,
 	}
 	proxies := access.Proxies{Trusted: c.TrustedProxies, Forwarded: c.ForwardedHeader}
-	pages := &console.Pages{Login: s.Login, Org: s.Org, Brand: c.Brand, PublicURL: c.PublicURL, Proxies: proxies, Ready: s.ready}
+	pages := &console.Pages{
+		Access: s.Access, Login: s.Login, Org: s.Org, Brand: c.Brand, PublicURL: c.PublicURL, Proxies: proxies, Ready: s.ready,
+		Trial: c.HoldMail,
+		Failed: func(ctx context.Context, requestID string, err error) {
+			log.ErrorContext(ctx, "a page failed", "request_id", requestID, "error", err)
+		},
+	}
 	if c.HoldMail {
 		pages.Mailbox = s.mailbox
 	}

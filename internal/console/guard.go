@@ -1,0 +1,55 @@
+package console
+
+import (
+	"mime"
+	"net/http"
+)
+
+// maxForm is the largest form that is read, in bytes.
+const maxForm = 16 << 10
+
+// onlyOurPages refuses forms that another site makes a browser send
+// (docs/parameters.md 3.8): the standard library's check of Sec-Fetch-Site and
+// Origin, and ours: a request that comes with one of our cookies but with
+// neither of these headers is not from a browser that would tell.
+func (p *Pages) onlyOurPages(next http.Handler) http.Handler {
+	refuse := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.message(w, r, http.StatusForbidden, "foreign", message{Words: "foreign.words", Link: "/", LinkWords: "missing.home"})
+	})
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(refuse)
+	checked := protection.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mute := r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == ""
+		if !safe(r.Method) && mute && (cookie(r, sessionCookie) != "" || cookie(r, flowCookie) != "") {
+			refuse(w, r)
+			return
+		}
+		checked.ServeHTTP(w, r)
+	})
+}
+
+func safe(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
+}
+
+// limited bounds what is read of a request's body.
+func limited(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// form reads a form; false: it could not be read, and the page says so. Only
+// what forms of pages send is read: no JSON, no files, nothing of the address.
+func (p *Pages) form(w http.ResponseWriter, r *http.Request) bool {
+	status := http.StatusBadRequest
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
+		status = http.StatusUnsupportedMediaType
+	} else if r.ParseForm() == nil {
+		return true
+	}
+	p.message(w, r, status, "unread", message{Words: "unread.words", Link: r.URL.Path, LinkWords: "unread.again"})
+	return false
+}

@@ -1,0 +1,87 @@
+package console
+
+import (
+	"github.com/sallyport/sallyport/internal/access"
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/policy"
+)
+
+// home is the organization that manages a person, as far as their session may
+// see it; the zero value: nobody manages them.
+type home struct {
+	managed bool
+	// member is the principal at that organization; nil: it does not accept
+	// this session.
+	member *identity.Principal
+}
+
+// managing finds out how a person stands with the organization that manages
+// them. Looking is no use of it: a refusal is not recorded.
+func (p *Pages) managing(v *visit) (home, error) {
+	id := v.User.ManagingOrganizationID
+	if id == "" {
+		return home{}, nil
+	}
+	reached, err := p.Access.Reaches(v.r.Context(), v.Principal, id)
+	if err != nil || !reached {
+		return home{managed: true}, err
+	}
+	member, err := p.Access.Check(v.r.Context(), access.Request{
+		Bearer: cookie(v.r, sessionCookie), Organization: id, Address: v.Address, UserAgent: v.UserAgent, RequestID: v.RequestID,
+		Need: access.Need{Permission: access.Member, Person: true},
+	})
+	if err != nil {
+		// It was changed between the two.
+		return home{managed: true}, nil
+	}
+	return home{true, member}, nil
+}
+
+// demand is what the organization asks of the person's login, in words; empty:
+// nothing that is not there already.
+func (h home) demand(v *visit) string {
+	switch {
+	case !h.managed:
+		return ""
+	case h.member == nil && !v.User.SecondFactor:
+		return say("demand.unmet.factor")
+	case h.member == nil:
+		return say("demand.unmet")
+	case h.member.Policy.TwoFactorRequired && !v.User.SecondFactor:
+		return say("demand.factor", h.member.Organization.Name)
+	}
+	return ""
+}
+
+// noTokens says why the person may not make personal tokens; empty: they may.
+func (h home) noTokens() string {
+	if h.member == nil {
+		return ""
+	}
+	p := h.member.Policy
+	if !p.PersonalTokensEnabled || !p.PersonalTokensManagedUsersEnabled {
+		return say("tokens.refused", h.member.Organization.Name)
+	}
+	return ""
+}
+
+// asleep says why a token of the person would not be accepted by the managing
+// organization; empty: it would, or nobody manages them.
+func (h home) asleep(t *identity.Token) string {
+	if h.member == nil || t.Kind != policy.PersonalToken {
+		return ""
+	}
+	f := h.member.Facts
+	f.Credential = t.Credential()
+	f.Covered = true
+	// From where it will be used is not known: ranges are left out.
+	without := *h.member.Policy
+	without.Ranges = policy.Ranges{}
+	f.Policy = &without
+	f.Credential.Addresses = nil
+	d := policy.Decide(&f).Visible()
+	if d.Allowed() || len(d.Reasons()) == 0 {
+		return ""
+	}
+	return say("tokens.asleep.why", h.member.Organization.Name, d.Reasons()[0].Message)
+}

@@ -1,0 +1,149 @@
+package console
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/identity"
+)
+
+//go:embed pages
+var pageFiles embed.FS
+
+// templates are the pages by name, each with the frame and the parts it uses.
+var templates = parsePages()
+
+func parsePages() map[string]*template.Template {
+	shared := template.Must(template.New("").Funcs(functions).ParseFS(pageFiles, "pages/frame.html", "pages/parts.html"))
+	files, err := fs.Glob(pageFiles, "pages/*.html")
+	if err != nil {
+		panic(err) // the pattern is good
+	}
+	pages := map[string]*template.Template{}
+	for _, file := range files {
+		name := strings.TrimSuffix(path.Base(file), ".html")
+		if name != "frame" && name != "parts" {
+			pages[name] = template.Must(template.Must(shared.Clone()).ParseFS(pageFiles, file))
+		}
+	}
+	return pages
+}
+
+// functions are what templates may call.
+var functions = template.FuncMap{
+	"t":      words,
+	"dict":   dict,
+	"static": staticPath,
+	"date":   date,
+	"moment": moment,
+	"png":    png,
+	"join":   strings.Join,
+	"add":    func(a, b int) int { return a + b },
+}
+
+// dict gathers names and values for a template that takes several:
+// {{template "input" (dict "id" "email" "label" "Your address")}}.
+func dict(pairs ...any) (map[string]any, error) {
+	if len(pairs)%2 != 0 {
+		return nil, errors.New("a name without a value")
+	}
+	all := map[string]any{}
+	for i := 0; i < len(pairs); i += 2 {
+		name, ok := pairs[i].(string)
+		if !ok {
+			return nil, fmt.Errorf("%v is no name", pairs[i])
+		}
+		all[name] = pairs[i+1]
+	}
+	return all, nil
+}
+
+func date(t time.Time) string { return t.UTC().Format("2 January 2006") }
+
+// moment is a time as people read it; what is near in words. Both are in UTC,
+// the attribute datetime has it exactly.
+func moment(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
+
+// page is what the frames show around a page, and the page's own things.
+type page struct {
+	Brand, PublicURL string
+	Title            string // words, not a key
+	Problem          *problem
+	Notice           string // what was done; empty: nothing
+	Broad            bool   // of a signed-out page: more room
+	// User is who is logged in; nil: the frame is that of a door.
+	User *identity.User
+	Here string // path of the page in the navigation
+	Body any
+}
+
+// show writes a page, whole or not at all.
+func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name string, v page) {
+	v.Brand, v.PublicURL = p.Brand, p.PublicURL
+	var b bytes.Buffer
+	if err := templates[name].ExecuteTemplate(&b, "page", v); err != nil {
+		if p.Failed != nil {
+			p.Failed(r.Context(), requestID(w), fmt.Errorf("show the page %s: %w", name, err))
+		}
+		plain(w, http.StatusInternalServerError, say("failed.words")+"\n")
+		return
+	}
+	secure(w.Header())
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // the client is gone when this fails
+}
+
+// secure sets what every page carries beside what every answer does
+// (docs/parameters.md 3.8).
+func secure(h http.Header) {
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=(), publickey-credentials-get=(self), publickey-credentials-create=(self)")
+}
+
+// message is a page that says one thing and leads on.
+type message struct {
+	Words           string // key of a paragraph
+	Text            string // the paragraph itself, where it is no fixed one
+	Link, LinkWords string // where to go on; the words are a key
+	Email           string // address that the page is about; empty: none
+}
+
+// message shows a page whose title is TITLE.title of the catalogue.
+func (p *Pages) message(w http.ResponseWriter, r *http.Request, status int, title string, m message) {
+	if m.Text == "" {
+		m.Text = say(m.Words)
+	}
+	p.show(w, r, status, "message", page{Title: say(title + ".title"), Body: m})
+}
+
+// showOwn shows a page of somebody who is logged in.
+func (p *Pages) showOwn(v *visit, status int, name, here string, content page) {
+	content.User, content.Here = v.User, here
+	if content.Notice == "" && content.Problem == nil {
+		content.Notice = notice(v.r)
+	}
+	p.show(v.w, v.r, status, name, content)
+}
+
+// notice is what the address of a page says was done. The sentences are fixed:
+// nobody can make a page say something else by a link.
+func notice(r *http.Request) string { return english["done."+r.URL.Query().Get("done")] }
+
+// done leads back to a page after a change, which it will tell.
+func (v *visit) done(path, what string) {
+	seeOther(v.w, v.r, path+"?done="+what)
+}
+
+// recent says whether the session may do what needs a login of the last
+// minutes, so that pages can ask for one before anything is typed.
+func (v *visit) recent() bool { return v.Fresh(v.Facts.Now) }

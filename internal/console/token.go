@@ -1,0 +1,219 @@
+package console
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/org"
+	"github.com/sallyport/sallyport/policy"
+)
+
+// tokensView is the page of a person's tokens, newest first.
+type tokensView struct {
+	List    []tokenRow
+	Made    *madeToken
+	Refused string // why no token can be made; empty: it can
+}
+
+type tokenRow struct {
+	Title, Prefix    string
+	Created, Expires time.Time // Expires zero: never
+	Extend           bool
+	LastUsed         time.Time // zero: never
+	IP, Agent        string
+	Scopes, Ranges   []string
+	Asleep           string // why it is not accepted now; empty: it is
+}
+
+// madeToken is a token just made, shown this once.
+type madeToken struct{ Plain, Command string }
+
+func (p *Pages) tokens(v *visit) { p.showTokens(v, http.StatusOK, nil, nil) }
+
+func (p *Pages) showTokens(v *visit, status int, made *madeToken, about *problem) {
+	all, err := p.Org.Tokens(v.r.Context(), v.Principal)
+	if err != nil {
+		p.fail(v.w, v.r, err)
+		return
+	}
+	home, err := p.managing(v)
+	if err != nil {
+		p.fail(v.w, v.r, err)
+		return
+	}
+	view := tokensView{Made: made, Refused: home.noTokens()}
+	for _, t := range all {
+		if t.Kind != policy.Session {
+			view.List = append(view.List, tokenRowOf(&t, home))
+		}
+	}
+	p.showOwn(v, status, "tokens", tokensPath, page{Title: say("tokens.title"), Problem: about, Body: view})
+}
+
+func tokenRowOf(t *identity.Token, h home) tokenRow {
+	row := tokenRow{
+		Title: cmp.Or(strings.TrimSpace(t.Description), say("tokens.untitled")), Prefix: t.Prefix, Created: t.Created, Expires: t.Expires, Extend: t.ExtendWhenUsed,
+		LastUsed: t.LastUsed, IP: t.LastIP, Scopes: t.Scopes, Ranges: t.AddressTexts, Asleep: h.asleep(t),
+	}
+	if t.LastUserAgent != "" {
+		row.Agent = agentName(t.LastUserAgent)
+	}
+	return row
+}
+
+// tokenView is the form of a new token.
+type tokenView struct {
+	Old         bool // the session is too old: a login comes first
+	Description string
+	Lives       []tokenLife
+	Life        int // days; 0: another number
+	Days        string
+	Extend      bool
+	More        bool // the narrowing is open
+	Ranges      string
+	Scopes      []tokenScope
+}
+
+type tokenLife struct{ Days int }
+
+type tokenScope struct {
+	Name   string
+	Chosen bool
+}
+
+// The lifetimes that are offered, in days, and the one that is proposed.
+var (
+	tokenLives  = []tokenLife{{7}, {30}, {90}, {180}, {366}}
+	defaultLife = 90
+)
+
+func (p *Pages) newToken(v *visit) {
+	p.showNewToken(v, http.StatusOK, tokenView{Old: !v.recent(), Life: defaultLife}, nil)
+}
+
+func (p *Pages) showNewToken(v *visit, status int, view tokenView, about *problem) {
+	view.Lives = tokenLives
+	chosen := view.Scopes
+	view.Scopes = nil
+	for _, name := range identity.Scopes {
+		// That one is for application tokens.
+		if name != identity.IntrospectPermission {
+			view.Scopes = append(view.Scopes, tokenScope{name, slices.Contains(chosen, tokenScope{name, true})})
+		}
+	}
+	p.showOwn(v, status, "token", tokensPath, page{Title: say("token.title"), Problem: about, Body: view})
+}
+
+func (p *Pages) createToken(v *visit) {
+	if !p.form(v.w, v.r) {
+		return
+	}
+	if !v.recent() {
+		p.beginStepUp(v, tokensPath+"/new")
+		return
+	}
+	view, in, about := askedToken(v)
+	if about != nil {
+		p.showNewToken(v, http.StatusBadRequest, view, about)
+		return
+	}
+	made, err := p.Org.CreateToken(v.r.Context(), v.Principal, in)
+	if err != nil {
+		status, about := problemOf(err, tokenField(err))
+		view.More = view.More || about.Field == "ranges"
+		p.showNewToken(v, status, view, &about)
+		return
+	}
+	plain := made.Plain.Reveal()
+	p.showTokens(v, http.StatusOK, &madeToken{plain, "curl -H 'Authorization: Bearer " + plain + "' " + p.PublicURL + "/v1/me"}, nil)
+}
+
+// askedToken reads the form of a new token.
+func askedToken(v *visit) (tokenView, org.TokenRequest, *problem) {
+	form := v.r.PostForm
+	view := tokenView{
+		Description: form.Get("description"), Days: strings.TrimSpace(form.Get("days")), Extend: form.Get("extend") != "", Ranges: form.Get("ranges"),
+	}
+	for _, name := range form["scope"] {
+		view.Scopes = append(view.Scopes, tokenScope{name, true})
+	}
+	in := org.TokenRequest{Description: view.Description, ExtendWhenUsed: view.Extend, Addresses: strings.Fields(view.Ranges), Scopes: form["scope"]}
+	view.More = len(in.Addresses) > 0 || len(in.Scopes) > 0
+	days := form.Get("life")
+	if days == "own" {
+		days = view.Days
+	}
+	n, err := strconv.ParseUint(days, 10, 16)
+	if err != nil || n == 0 {
+		return view, in, &problem{Words: say("token.own.wrong"), Field: "days"}
+	}
+	if form.Get("life") != "own" {
+		view.Life = int(n)
+	}
+	seconds := float64(n) * (24 * time.Hour).Seconds()
+	in.MaxAgeSeconds = &seconds
+	return view, in, nil
+}
+
+// tokenField is the field of a new token that an error is about.
+func tokenField(err error) string {
+	var text string
+	if e := asError(err); e != nil && e.Kind == identity.Invalid {
+		text = e.Message
+	}
+	switch {
+	case strings.Contains(text, "max_age_seconds"):
+		return "days"
+	case strings.Contains(text, "description"):
+		return "description"
+	case strings.Contains(text, "allow"), strings.Contains(text, "address"), strings.Contains(text, "range"):
+		return "ranges"
+	}
+	return ""
+}
+
+// ownToken finds a token of the person's list by its prefix.
+func (p *Pages) ownToken(v *visit) (identity.Token, bool) {
+	all, err := p.Org.Tokens(v.r.Context(), v.Principal)
+	if err != nil {
+		p.fail(v.w, v.r, err)
+		return identity.Token{}, false
+	}
+	for _, t := range all {
+		if t.Prefix == v.r.PathValue("prefix") && t.Kind != policy.Session {
+			return t, true
+		}
+	}
+	p.notFound(v.w, v.r)
+	return identity.Token{}, false
+}
+
+// confirmRevoke asks before a token is revoked, where no script does.
+func (p *Pages) confirmRevoke(v *visit) {
+	t, ok := p.ownToken(v)
+	if !ok {
+		return
+	}
+	p.showOwn(v, http.StatusOK, "confirm", tokensPath, page{
+		Title: say("tokens.revoke.title", cmp.Or(strings.TrimSpace(t.Description), say("tokens.untitled"))),
+		Body:  confirmation{Words: say("tokens.revoke.words"), Action: tokensPath + "/" + t.Prefix + "/revoke", Yes: say("tokens.revoke"), Back: tokensPath, Values: []hidden{{"yes", "yes"}}},
+	})
+}
+
+func (p *Pages) revokeToken(v *visit) {
+	if !p.form(v.w, v.r) {
+		return
+	}
+	err := p.Org.RevokeToken(v.r.Context(), v.Principal, v.r.PathValue("prefix"))
+	if err != nil && kindOf(err) != identity.NotFound {
+		status, about := problemOf(err, "")
+		p.showTokens(v, status, nil, &about)
+		return
+	}
+	v.done(tokensPath, "token-revoked")
+}

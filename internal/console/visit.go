@@ -1,0 +1,76 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/sallyport/sallyport/internal/access"
+	"github.com/sallyport/sallyport/internal/identity"
+)
+
+// visit is a request of somebody who is logged in.
+type visit struct {
+	w http.ResponseWriter
+	r *http.Request
+	*identity.Principal
+}
+
+// principal checks the session of a request. The error is the kind
+// Unauthenticated when there is none that is good.
+func (p *Pages) principal(w http.ResponseWriter, r *http.Request, need access.Need) (*identity.Principal, error) {
+	token := cookie(r, sessionCookie)
+	if token == "" {
+		return nil, identity.BadCredential()
+	}
+	need.Session = true
+	return p.Access.Check(r.Context(), access.Request{
+		Bearer: token, Address: p.Proxies.Caller(r), UserAgent: r.UserAgent(), RequestID: requestID(w), Need: need,
+	})
+}
+
+// own lets people who are logged in through to their own pages. Others are
+// asked to log in first and led back; who has not confirmed their address yet
+// is asked for that.
+func (p *Pages) own(handle func(v *visit)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		who, err := p.principal(w, r, access.Need{Person: true})
+		switch {
+		case err == nil:
+			handle(&visit{w, r, who})
+		case unauthenticated(err):
+			if cookie(r, sessionCookie) != "" {
+				dropSession(w)
+			}
+			seeOther(w, r, loginFor(r))
+		case codeOf(err) == "email_not_confirmed":
+			seeOther(w, r, "/verify")
+		default:
+			p.fail(w, r, err)
+		}
+	}
+}
+
+// loginFor is the login page that leads back to where a request wanted to go:
+// to the page itself, or to that whose form was sent.
+func loginFor(r *http.Request) string {
+	next := r.URL.RequestURI()
+	if !safe(r.Method) {
+		next = r.URL.Path
+		if strings.HasSuffix(next, "/revoke") {
+			next = tokensPath
+		}
+	}
+	return loginPath + "?" + url.Values{"next": {next}}.Encode()
+}
+
+// stepUp begins a login for a change that needs a recent one, when that is
+// what an error says; next is the own path to come back to. False: it is
+// another error.
+func (p *Pages) stepUp(v *visit, err error, next string) bool {
+	if codeOf(err) != "fresh_login_required" {
+		return false
+	}
+	p.beginStepUp(v, next)
+	return true
+}
