@@ -70,7 +70,8 @@ func shapeLike(t *identity.Token) shape {
 	if end.IsZero() {
 		end = t.Expires
 	}
-	h := shape{life: end.Sub(t.Created)}
+	// Some begin a microsecond after what they replaced, see begin.
+	h := shape{life: end.Sub(t.Created).Round(time.Second)}
 	if end.IsZero() {
 		h = commandLineShape
 	}
