@@ -46,6 +46,7 @@ var rooms = map[string]room{
 	"internal/saml":       {1, nil},
 	"internal/thirdparty": {1, nil},
 	"internal/mail":       {1, nil},
+	"internal/outbound":   {1, nil},
 
 	"internal/store": {2, []string{"internal/identity", "policy"}},
 	"httpauth":       {2, []string{"."}},
@@ -53,10 +54,10 @@ var rooms = map[string]room{
 	"internal/access": {3, []string{"internal/store", "internal/credential", "internal/identity", "policy"}},
 	"internal/login": {3, []string{
 		"internal/store", "internal/credential", "internal/saml", "internal/thirdparty", "internal/mail",
-		"internal/identity", "policy",
+		"internal/outbound", "internal/identity", "policy",
 	}},
 	"internal/org": {3, []string{
-		"internal/store", "internal/credential", "internal/saml", "internal/mail", "internal/identity", "policy",
+		"internal/store", "internal/credential", "internal/saml", "internal/mail", "internal/outbound", "internal/identity", "policy",
 	}},
 
 	"internal/httpapi": {4, []string{
@@ -69,7 +70,7 @@ var rooms = map[string]room{
 	"internal/server": {5, []string{
 		"internal/httpapi", "internal/scim", "internal/console", "internal/cli",
 		"internal/access", "internal/login", "internal/org", "internal/store", "httpauth",
-		"internal/identity", ".", "internal/credential", "internal/saml", "internal/thirdparty", "internal/mail",
+		"internal/identity", ".", "internal/credential", "internal/saml", "internal/thirdparty", "internal/mail", "internal/outbound",
 		"policy",
 	}},
 	"cmd/sallyport": {6, []string{"internal/server", "internal/cli"}},

@@ -49,7 +49,10 @@ func (a *API) domainWire(d identity.Domain) sallyport.Domain {
 
 func (a *API) domains(ctx context.Context, c *Call) (out sallyport.DomainList, err error) {
 	list, err := a.Org.Domains(ctx, c.Principal)
-	out.Domains = wireList(list, a.domainWire)
+	if err != nil {
+		return out, err
+	}
+	out.Domains, err = a.linkedDomains(ctx, c, list)
 	return out, err
 }
 

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/outbound"
 	"github.com/sallyport/sallyport/internal/store"
 )
 
@@ -187,7 +188,7 @@ func (s *Service) verified(ctx context.Context, p *identity.Principal, proven id
 // address is an event of its own kind instead.
 func (s *Service) noteFailure(ctx context.Context, p *identity.Principal, d identity.Domain, failed *identity.Error) error {
 	e := blockedEvent(p, d)
-	if !errors.Is(failed.Cause, errPrivate) {
+	if !errors.Is(failed.Cause, outbound.ErrPrivate) {
 		e = domainEvent(p, "domain_verification_failed", d, "could not verify the domain "+d.Name, nil, map[string]any{"reason": failed.Message})
 		e.Outcome = identity.Refused
 	}

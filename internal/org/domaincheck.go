@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/outbound"
 	"github.com/sallyport/sallyport/internal/store"
 )
 
@@ -50,7 +51,7 @@ func (s *Service) look(ctx context.Context, d identity.Domain) (saw finding, blo
 	case answered(failed.Cause):
 		return absent, false
 	}
-	return trouble, errors.Is(failed.Cause, errPrivate)
+	return trouble, errors.Is(failed.Cause, outbound.ErrPrivate)
 }
 
 // answered says whether a failed look for a proof had a usable answer. Servers
@@ -63,7 +64,7 @@ func answered(err error) bool {
 	case errors.As(err, &status):
 		return status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests
 	}
-	return notFound(err)
+	return outbound.NotFound(err)
 }
 
 // RecheckDomain looks for the proof of the verified domain that has waited

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/internal/outbound"
 	"github.com/sallyport/sallyport/internal/store"
 )
 
@@ -27,7 +28,7 @@ func TestDOM05_AbsenceOrTrouble(t *testing.T) {
 		{statusError(429), false},
 		{statusError(500), false},
 		{statusError(503), false},
-		{errPrivate, false},
+		{outbound.ErrPrivate, false},
 		{errors.New("connection refused"), false},
 	} {
 		if got := answered(c.err); got != c.want {

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/outbound"
 )
 
 // Row OUT-01: only addresses that everybody can reach are dialled.
@@ -33,12 +34,12 @@ func TestOUT01_InsideAddresses(t *testing.T) {
 		"169.254.169.254", "fe80::1", "fc00::1", "fd00:ec2::254", "100.64.0.1", "198.18.0.1", "224.0.0.1", "ff02::1", "255.255.255.255",
 		"240.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001::1", "2001:db8::1", "::127.0.0.1", "192.0.2.1",
 	} {
-		if onInternet(netip.MustParseAddr(inside)) {
+		if outbound.OnInternet(netip.MustParseAddr(inside)) {
 			t.Errorf("%s would be dialled", inside)
 		}
 	}
 	for _, outside := range []string{"9.9.9.9", "::ffff:9.9.9.9", "2620:fe::fe", "172.32.0.1", "100.128.0.1"} {
-		if !onInternet(netip.MustParseAddr(outside)) {
+		if !outbound.OnInternet(netip.MustParseAddr(outside)) {
 			t.Errorf("%s would be refused", outside)
 		}
 	}
@@ -324,32 +325,6 @@ func TestOUT04_Certificates(t *testing.T) {
 	}
 }
 
-// Row OUT-02: the address is checked again at the socket, whatever was looked
-// up before.
-func TestOUT02_CheckedAtTheSocket(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	dials := map[string]func(*Prober) (net.Conn, error){
-		"the dialer": func(p *Prober) (net.Conn, error) {
-			return p.dialer().DialContext(t.Context(), "tcp", l.Addr().String())
-		},
-		"the look-up": func(p *Prober) (net.Conn, error) { return p.dial(t.Context(), "tcp", l.Addr().String()) },
-	}
-	for name, dial := range dials {
-		if conn, err := dial(&Prober{}); !errors.Is(err, errPrivate) {
-			t.Errorf("%s: connection %v, error %v", name, conn, err)
-		}
-		conn, err := dial(&Prober{AllowPrivate: true})
-		if err != nil {
-			t.Fatalf("%s, allowed: %v", name, err)
-		}
-		_ = conn.Close()
-	}
-}
-
 // Row OUT-01: a name that leads to a private address is not connected to.
 func TestOUT01_NothingInsideIsDialled(t *testing.T) {
 	ca := privateCA(t)
@@ -358,7 +333,7 @@ func TestOUT01_NothingInsideIsDialled(t *testing.T) {
 	s := &Service{Brand: "Sallyport", Prober: Prober{Roots: ca.pool()}}
 	failed := s.proven(t.Context(), here.domain)
 	wantUnproven(t, failed, "the name leads to a private address")
-	if !errors.Is(failed.Cause, errPrivate) {
+	if !errors.Is(failed.Cause, outbound.ErrPrivate) {
 		t.Errorf("cause: %v", failed.Cause)
 	}
 	if n := here.dialled.Load(); n != 0 {

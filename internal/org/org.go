@@ -7,6 +7,7 @@
 package org
 
 import (
+	"context"
 	"crypto/rand"
 	"io"
 	"log/slog"
@@ -42,6 +43,9 @@ type Service struct {
 	Call func(client netip.Addr) error
 	// Prober asks for the proofs of domains.
 	Prober Prober
+	// Discover reads the metadata of an OpenID issuer and checks it; the error's
+	// text holds nothing of what was answered. nil: nobody asks.
+	Discover func(ctx context.Context, issuer string) error
 
 	verifies perOrganization
 }
