@@ -12,7 +12,8 @@ import (
 const challenge = "_sallyport-challenge" // the label in front of a domain
 
 // recordCase is a domain, the zone that its owner wrote for the line that the
-// server asks for, and what must come of it. No zone: the server refuses.
+// server asks for, and what must come of it. No function: the server refuses;
+// no zone: it answers SERVFAIL.
 type recordCase struct {
 	domain   string
 	zone     func(line string) servertest.Zone
@@ -32,7 +33,7 @@ func verifyAt(t *testing.T, s *servertest.Server, cases []recordCase, before ...
 			zones[c.domain] = c.zone("token=" + claims[i].String("challenge_token") + ",expiry=never")
 		}
 	}
-	s.Org.Prober.DNSServers = append(before, servertest.NSD(t, zones))
+	s.Org.Prober.DNSServers = append(before, servertest.NSD(t, zones).Address)
 	for i, c := range cases {
 		t.Run(c.domain, func(t *testing.T) {
 			state := `SELECT state FROM domains WHERE name = '` + c.domain + `'`
@@ -67,29 +68,34 @@ const (
 // TestDOM01_RealNameServer: what stands in a real zone is judged as it is on
 // the wire.
 func TestDOM01_RealNameServer(t *testing.T) {
-	verifyAt(t, servertest.New(t), []recordCase{
-		{"right-rockets.com", func(line string) servertest.Zone { return at(challenge, []string{line}) }, true, ""},
-		{"case-rockets.com", func(line string) servertest.Zone { return at(challenge, []string{strings.ToLower(line)}) }, false, noRecord},
-		{"inside-rockets.com", func(line string) servertest.Zone { return at(challenge, []string{"x " + line + " y"}) }, false, noRecord},
-		{"bare-rockets.com", func(line string) servertest.Zone { return at("@", []string{line}) }, false, noRecord},
-		{"www-rockets.com", func(line string) servertest.Zone { return at("www", []string{line}) }, false, noRecord},
-		{"deep-rockets.com", func(line string) servertest.Zone { return at(challenge+".www", []string{line}) }, false, noRecord},
-		{"joined-rockets.com", func(line string) servertest.Zone { return at(challenge, []string{line[:5], line[5:20], line[20:]}) }, true, ""},
-		{"apart-rockets.com", func(line string) servertest.Zone { return at(challenge, []string{line[:5]}, []string{line[5:]}) }, false, noRecord},
-		{"several-rockets.com", func(line string) servertest.Zone {
-			return at(challenge, []string{"v=spf1 -all"}, []string{"token=other,expiry=never"}, []string{line}, []string{"zzz"})
-		}, true, ""},
+	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
+		verifyAt(t, s, []recordCase{
+			{"right-rockets.com", func(line string) servertest.Zone { return at(challenge, []string{line}) }, true, ""},
+			{"case-rockets.com", func(line string) servertest.Zone { return at(challenge, []string{strings.ToLower(line)}) }, false, noRecord},
+			{"inside-rockets.com", func(line string) servertest.Zone { return at(challenge, []string{"x " + line + " y"}) }, false, noRecord},
+			{"bare-rockets.com", func(line string) servertest.Zone { return at("@", []string{line}) }, false, noRecord},
+			{"www-rockets.com", func(line string) servertest.Zone { return at("www", []string{line}) }, false, noRecord},
+			{"deep-rockets.com", func(line string) servertest.Zone { return at(challenge+".www", []string{line}) }, false, noRecord},
+			{"joined-rockets.com", func(line string) servertest.Zone { return at(challenge, []string{line[:5], line[5:20], line[20:]}) }, true, ""},
+			{"apart-rockets.com", func(line string) servertest.Zone { return at(challenge, []string{line[:5]}, []string{line[5:]}) }, false, noRecord},
+			{"several-rockets.com", func(line string) servertest.Zone {
+				return at(challenge, []string{"v=spf1 -all"}, []string{"token=other,expiry=never"}, []string{line}, []string{"zzz"})
+			}, true, ""},
+		})
 	})
 }
 
-// TestDOM05_RealNameServer: names that do not exist, a server that refuses, and
-// an answer too long for UDP.
+// TestDOM05_RealNameServer: names that do not exist, a server that refuses or
+// cannot read its zone, and an answer too long for UDP.
 func TestDOM05_RealNameServer(t *testing.T) {
-	verifyAt(t, servertest.New(t), []recordCase{
-		{"missing-rockets.com", func(string) servertest.Zone { return servertest.Zone{} }, false, noRecord},
-		{"refused-rockets.com", nil, false, noAnswer},
-		{"long-rockets.com", func(line string) servertest.Zone { return at(challenge, many([]string{line})...) }, true, ""},
-		{"longer-rockets.com", func(string) servertest.Zone { return at(challenge, many([]string{"last"})...) }, false, noRecord},
+	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
+		verifyAt(t, s, []recordCase{
+			{"broken-rockets.com", func(string) servertest.Zone { return nil }, false, noAnswer},
+			{"missing-rockets.com", func(string) servertest.Zone { return servertest.Zone{} }, false, noRecord},
+			{"refused-rockets.com", nil, false, noAnswer},
+			{"long-rockets.com", func(line string) servertest.Zone { return at(challenge, many([]string{line})...) }, true, ""},
+			{"longer-rockets.com", func(string) servertest.Zone { return at(challenge, many([]string{"last"})...) }, false, noRecord},
+		})
 	})
 }
 
@@ -104,16 +110,110 @@ func many(last []string) (records [][]string) {
 
 // TestDOM05_SilentNameServer: the next server is asked when one never answers.
 func TestDOM05_SilentNameServer(t *testing.T) {
-	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
+		silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer silent.Close()
+		verifyAt(t, s, []recordCase{
+			{"patient-rockets.com", func(line string) servertest.Zone { return at(challenge, []string{line}) }, true, ""},
+		}, silent.LocalAddr().String())
+		query := make([]byte, 512)
+		if n, _, err := silent.ReadFrom(query); err != nil || n == 0 {
+			t.Errorf("the silent server was not asked: %v", err)
+		}
+	})
+}
+
+// proved is the zone of the watched domain with its record, or without.
+func (w *watched) proved(there bool) servertest.Zone {
+	if !there {
+		return at("www", []string{"nothing"})
 	}
-	defer silent.Close()
-	verifyAt(t, servertest.New(t), []recordCase{
-		{"patient-rockets.com", func(line string) servertest.Zone { return at(challenge, []string{line}) }, true, ""},
-	}, silent.LocalAddr().String())
-	query := make([]byte, 512)
-	if n, _, err := silent.ReadFrom(query); err != nil || n == 0 {
-		t.Errorf("the silent server was not asked: %v", err)
-	}
+	return at(challenge, []string{"token=" + w.claim.String("challenge_token") + ",expiry=never"})
+}
+
+// watchReal is watch with a real name server.
+func watchReal(t *testing.T, s *scene) (*watched, *servertest.NameServer) {
+	t.Helper()
+	w := &watched{scene: s}
+	w.bob, _ = s.AddMember(t, "bob@"+registered, "")
+	w.claim = addDomain(t, s.Server, s.AdminToken, s.OrganizationID, registered)
+	names := servertest.NSD(t, map[string]servertest.Zone{registered: w.proved(true)})
+	s.Org.Prober.DNSServers = []string{names.Address}
+	verify(t, s.Server, s.AdminToken, w.claim).Want(http.StatusOK)
+	return w, names
+}
+
+// TestDOM05_RealFlapping: a record that comes and goes puts nothing at risk,
+// one that is gone at two checks does.
+func TestDOM05_RealFlapping(t *testing.T) {
+	scenes(t, func(t *testing.T, s *scene) {
+		w, names := watchReal(t, s)
+		for _, there := range []bool{false, true, false, true, false} {
+			names.Publish(t, registered, w.proved(there))
+			w.pass(t, 1)
+		}
+		w.want(t, "flapping", "verified", true, nil, nil)
+		w.pass(t, 1)
+		w.want(t, "gone twice", "verified", true, map[string]int{"domain_at_risk": 1}, map[string]int{"domain_at_risk": 1})
+		names.Publish(t, registered, w.proved(true))
+		w.pass(t, 1)
+		w.want(t, "there again", "verified", true, map[string]int{"domain_at_risk": 1}, map[string]int{"domain_at_risk": 1, "domain_recovered": 1})
+	})
+}
+
+// TestDOM05_RealTimeout: a server that holds its sockets and answers nothing is
+// trouble, and no absence.
+func TestDOM05_RealTimeout(t *testing.T) {
+	scenes(t, func(t *testing.T, s *scene) {
+		w, names := watchReal(t, s)
+		other := addDomain(t, s.Server, s.AdminToken, s.OrganizationID, "other-rockets.com")
+		resume := names.Pause(t)
+		answer := verify(t, s.Server, s.AdminToken, other).WantCode(http.StatusBadRequest, "organization_domain_verification_failed")
+		if text := string(answer.Body); !strings.Contains(text, noAnswer) {
+			t.Errorf("%s does not say %q", text, noAnswer)
+		}
+		w.pass(t, 2)
+		w.want(t, "two days of silence", "verified", true, map[string]int{"domain_trouble": 1}, nil)
+		resume()
+		w.pass(t, 1)
+		if since := s.Value(t, `SELECT trouble_since FROM domains WHERE id = $1`, w.claim.String("domain_id")); since != "0" {
+			t.Errorf("trouble since %s after an answer", since)
+		}
+	})
+}
+
+// TestDOM05_RealServersDisagree: of servers of which one is behind the first
+// decides, and one absence is no risk; a server that does not know the zone, or
+// cannot read it, decides nothing.
+func TestDOM05_RealServersDisagree(t *testing.T) {
+	scenes(t, func(t *testing.T, s *scene) {
+		w, current := watchReal(t, s)
+		behind := servertest.NSD(t, map[string]servertest.Zone{registered: w.proved(false)})
+		stranger := servertest.NSD(t, map[string]servertest.Zone{"other-rockets.com": {}})
+		broken := servertest.NSD(t, map[string]servertest.Zone{registered: nil})
+		absences := `SELECT absent_checks FROM domains WHERE id = $1`
+		for _, c := range []struct {
+			when    string
+			servers []*servertest.NameServer
+			absent  string
+		}{
+			{"the current one first", []*servertest.NameServer{current, behind}, "0"},
+			{"those that know nothing first", []*servertest.NameServer{stranger, broken, current}, "0"},
+			{"the one behind first", []*servertest.NameServer{behind, current}, "1"},
+			{"the one behind next to those", []*servertest.NameServer{stranger, current, behind}, "0"},
+		} {
+			s.Org.Prober.DNSServers = nil
+			for _, names := range c.servers {
+				s.Org.Prober.DNSServers = append(s.Org.Prober.DNSServers, names.Address)
+			}
+			w.pass(t, 1)
+			if got := s.Value(t, absences, w.claim.String("domain_id")); got != c.absent {
+				t.Errorf("%s: %s absences, want %s", c.when, got, c.absent)
+			}
+		}
+		w.want(t, "all along", "verified", true, nil, nil)
+	})
 }

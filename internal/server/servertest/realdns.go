@@ -2,6 +2,7 @@ package servertest
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -9,19 +10,30 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Zone holds the TXT records of a zone by the name in front of the zone's ("@"
 // is the zone itself); each record is a list of strings.
 type Zone map[string][][]string
 
-// NSD starts NLnet Labs' name server on loopback with these zones, over UDP and
-// TCP, and returns its host:port. It refuses names outside of them and ends
+// NameServer is NLnet Labs' name server on loopback, over UDP and TCP.
+type NameServer struct {
+	Address string // host:port
+
+	dir     string
+	process int
+	edition int // of its zones
+}
+
+// NSD starts the name server with these zones. It refuses names outside of
+// them, answers SERVFAIL for those of a nil zone, which has no file, and ends
 // with the test. The test is skipped where the program is not installed and
 // under -short.
-func NSD(tb testing.TB, zones map[string]Zone) string {
+func NSD(tb testing.TB, zones map[string]Zone) *NameServer {
 	tb.Helper()
 	if testing.Short() {
 		tb.Skip("starts a name server")
@@ -32,16 +44,60 @@ func NSD(tb testing.TB, zones map[string]Zone) string {
 			tb.Skip("nsd is not installed: run scripts/install-deps.sh")
 		}
 	}
-	dir := tb.TempDir()
 	host, port := freePort(tb)
-	config := nsdConfig(dir, host, port)
+	s := &NameServer{Address: net.JoinHostPort(host, port), dir: tb.TempDir()}
+	config := nsdConfig(s.dir, host, port)
 	for name, zone := range zones {
 		config += fmt.Sprintf("zone:\n  name: %q\n  zonefile: %q\n", name, name+".zone")
-		writeFile(tb, filepath.Join(dir, name+".zone"), zone.text(name))
+		if zone != nil {
+			writeFile(tb, filepath.Join(s.dir, name+".zone"), zone.text(name, s.edition))
+		}
 	}
-	writeFile(tb, filepath.Join(dir, "nsd.conf"), config)
-	runNSD(tb, exec.Command(program, "-d", "-c", filepath.Join(dir, "nsd.conf")))
-	return net.JoinHostPort(host, port)
+	writeFile(tb, filepath.Join(s.dir, "nsd.conf"), config)
+	c := exec.Command(program, "-d", "-c", filepath.Join(s.dir, "nsd.conf"))
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Pause reaches all its processes
+	runNSD(tb, c)
+	s.process = c.Process.Pid
+	return s
+}
+
+// Publish writes a zone anew, and returns once it is served.
+func (s *NameServer) Publish(tb testing.TB, name string, zone Zone) {
+	tb.Helper()
+	s.edition++
+	writeFile(tb, filepath.Join(s.dir, name+".zone"), zone.text(name, s.edition))
+	s.signal(tb, s.process, syscall.SIGHUP)
+	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, s.Address)
+	}}
+	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Second)
+	defer cancel()
+	for want := strconv.Itoa(s.edition); ; {
+		if got, err := resolver.LookupTXT(ctx, "edition."+name+"."); err == nil && len(got) == 1 && got[0] == want {
+			return
+		}
+		if ctx.Err() != nil {
+			tb.Fatalf("nsd does not serve edition %s of %s", want, name)
+		}
+	}
+}
+
+// Pause stops the server where it is: it holds its sockets and answers nothing.
+// The function that it returns lets it go on, which also answers what was asked
+// meanwhile.
+func (s *NameServer) Pause(tb testing.TB) (resume func()) {
+	tb.Helper()
+	s.signal(tb, -s.process, syscall.SIGSTOP)
+	resume = sync.OnceFunc(func() { s.signal(tb, -s.process, syscall.SIGCONT) })
+	tb.Cleanup(resume) // before the clean-up that waits for its end
+	return resume
+}
+
+func (s *NameServer) signal(tb testing.TB, process int, what syscall.Signal) {
+	tb.Helper()
+	if err := syscall.Kill(process, what); err != nil {
+		tb.Errorf("nsd: %s: %v", what, err)
+	}
 }
 
 // runNSD waits until the server says that it has started, which is after it
@@ -92,10 +148,11 @@ remote-control:
 `, host, port, dir, filepath.Join(dir, "zone.list"), dir)
 }
 
-// text is the zone as a master file (RFC 1035, section 5).
-func (z Zone) text(name string) string {
+// text is the zone as a master file (RFC 1035, section 5). Its name "edition"
+// tells which one it is.
+func (z Zone) text(name string, edition int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "$ORIGIN %s.\n$TTL 1\n@ SOA ns hostmaster 1 3600 600 86400 1\n@ NS ns\nns A 127.0.0.1\n", name)
+	fmt.Fprintf(&b, "$ORIGIN %s.\n$TTL 1\n@ SOA ns hostmaster %d 3600 600 86400 1\n@ NS ns\nns A 127.0.0.1\nedition TXT \"%d\"\n", name, edition+1, edition)
 	for label, records := range z {
 		for _, parts := range records {
 			fmt.Fprintf(&b, "%s TXT", label)
