@@ -219,10 +219,11 @@ func (b *Browser) Open(tb testing.TB, address string) {
 	b.Do(tb, chromedp.Navigate(address))
 }
 
-// Submit clicks a link or button that leads to another page, and waits for it.
+// Submit clicks the link or button of a CSS selector that leads to another page,
+// and waits for it.
 func (b *Browser) Submit(tb testing.TB, selector string) {
 	tb.Helper()
-	b.Leave(tb, chromedp.Click(selector, chromedp.NodeVisible))
+	b.Leave(tb, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
 }
 
 // Leave runs an action that leads to another page, and waits until that is
@@ -239,13 +240,13 @@ func (b *Browser) Leave(tb testing.TB, action chromedp.Action[chromedp.Void]) {
 // Fill types a text into an empty field.
 func (b *Browser) Fill(tb testing.TB, selector, text string) {
 	tb.Helper()
-	b.Do(tb, chromedp.Clear(selector), chromedp.SendKeys(selector, text, chromedp.NodeVisible))
+	b.Do(tb, chromedp.Clear(chromedp.CSS(selector)), chromedp.SendKeys(chromedp.CSS(selector), text, chromedp.NodeVisible))
 }
 
 // Text is what a person reads in an element.
 func (b *Browser) Text(tb testing.TB, selector string) string {
 	tb.Helper()
-	return strings.TrimSpace(Value(tb, b, chromedp.Text(selector)))
+	return strings.TrimSpace(Value(tb, b, chromedp.Text(chromedp.CSS(selector))))
 }
 
 // Has says whether the page has an element.
