@@ -1,10 +1,12 @@
 // Package credential makes and checks the secrets people and programs present: bearer tokens, passwords, one-time codes of
-// authenticator apps, and the codes sent by mail. It also seals the secrets the server has to read back.
+// authenticator apps, passkeys, recovery codes, and the codes sent by mail. It also seals the secrets the server has to read
+// back.
 //
 // Three ideas run through it:
 //
 //   - What need not be read back is stored as a hash. A token or mailed code carries so much randomness that one SHA-256 is
 //     right ([Parse], [HashCode]); a password does not, so it costs argon2id under a bounded queue and a server key ([Hasher]).
+//     Of a passkey the server has the public key only ([Passkeys]).
 //   - What must be read back (authenticator secrets, private keys) is sealed under a key that is never in the database, and
 //     bound to the row and column it was written for ([Keyring.Seal]).
 //   - A secret is shown once, by the function that made it. No error of this package and no formatting of its types contains

@@ -188,6 +188,7 @@ var lies = []struct {
 	{"credential id of 1,023 bytes", func(a *softkey.Authenticator) { a.IDLength = 1023 }, "", ""},
 	{"credential id of 1,024 bytes", func(a *softkey.Authenticator) { a.IDLength = 1024 }, PasskeyMalformed, ""},
 	{"attestation not asked for", func(a *softkey.Authenticator) { a.Format = "fido-u2f" }, PasskeyAttestation, ""},
+	{"attestation that is right but not asked for", func(a *softkey.Authenticator) { a.Format = "compound" }, PasskeyAttestation, ""},
 	{"attestation of no format", func(a *softkey.Authenticator) { a.Format = "x" }, PasskeyAttestation, ""},
 	{"attestation by another key", func(a *softkey.Authenticator) {
 		a.Format, a.Signature = "packed", func(s []byte) []byte { s[len(s)-1] ^= 1; return s }

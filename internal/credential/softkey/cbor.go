@@ -5,16 +5,20 @@ import "encoding/binary"
 // cborMap is a map whose keys are written in the order they have here.
 type cborMap []struct{ key, value any }
 
+// cborArray is an array.
+type cborArray []any
+
 // The major types of RFC 8949 section 3.1.
 const (
 	majorUnsigned = 0
 	majorNegative = 1
 	majorBytes    = 2
 	majorText     = 3
+	majorArray    = 4
 	majorMap      = 5
 )
 
-// cbor encodes what the structures here are made of: int64, byte strings, text and maps of them.
+// cbor encodes what the structures here are made of: int64, byte strings, text, and arrays and maps of them.
 func cbor(v any) []byte {
 	switch v := v.(type) {
 	case int64:
@@ -26,6 +30,12 @@ func cbor(v any) []byte {
 		return append(head(majorBytes, uint64(len(v))), v...)
 	case string:
 		return append(head(majorText, uint64(len(v))), v...)
+	case cborArray:
+		b := head(majorArray, uint64(len(v)))
+		for _, element := range v {
+			b = append(b, cbor(element)...)
+		}
+		return b
 	case cborMap:
 		b := head(majorMap, uint64(len(v)))
 		for _, member := range v {

@@ -43,7 +43,7 @@ type Authenticator struct {
 	Transports []string // that new keys are reached by; nil means internal and hybrid
 	IDLength   int      // of the ids of new keys in bytes; 0 means 32
 	RSABits    int      // of new RS256 keys; 0 means 2,048
-	Format     string   // of attestation: "" is none, "packed" attests with the key itself, others have an empty statement
+	Format     string   // of attestation: "" is none, "packed" and "compound" attest with the key itself, others say nothing
 
 	// Counts makes the counter rise with each answer. Otherwise it stays as it is, at 0 if nobody changes it.
 	Counts  bool
@@ -124,13 +124,17 @@ func (a *Authenticator) Create(options []byte) ([]byte, error) {
 func (a *Authenticator) registration(key *passkey, challenge string) ([]byte, error) {
 	clientData := a.clientData("webauthn.create", challenge)
 	authData := a.authData(key, attested, attestedData(key))
-	format, statement := cmp.Or(a.Format, "none"), cborMap{}
-	if format == "packed" {
+	format, statement := cmp.Or(a.Format, "none"), any(cborMap{})
+	if format == "packed" || format == "compound" {
 		signature, err := a.sign(key, authData, clientData)
 		if err != nil {
 			return nil, err
 		}
 		statement = cborMap{{"alg", key.signer.algorithm()}, {"sig", signature}}
+	}
+	if format == "compound" { // WebAuthn level 3 section 8.9: two or more statements of other formats
+		packed := cborMap{{"fmt", "packed"}, {"attStmt", statement}}
+		statement = cborArray{packed, packed}
 	}
 	transports := a.Transports
 	if transports == nil {
