@@ -98,6 +98,7 @@ func (c crews) unchanged(t *testing.T, what string, act func()) {
 func TestGroupLife(t *testing.T) {
 	onCrews(t, func(t *testing.T, c crews) {
 		bob, _ := c.AddMember(t, "bob@a.example", "")
+		carol, _ := c.AddMember(t, "carol@a.example", "")
 		created := c.ok(t, "POST", c.at("user-groups"), body{"user_group_name": "Pilots", "description": "who fly"})
 		matches(t, created, groupShape)
 		echoes(t, created, body{"user_group_name": "Pilots", "description": "who fly", "managed_by_scim": false})
@@ -106,10 +107,10 @@ func TestGroupLife(t *testing.T) {
 		if diff := cmp.Diff(created, c.ok(t, "GET", one, nil)); diff != "" {
 			t.Errorf("read after create (-created +read):\n%s", diff)
 		}
-		c.fill(t, group, bob)
-		c.create(t, "Astronauts")
+		c.fill(t, group, bob, carol)
+		c.fill(t, c.create(t, "Astronauts"), carol)
 		groups := list(t, c.ok(t, "GET", c.at("user-groups"), nil), "user_groups")
-		if len(groups) != 2 || groups[0]["user_group_name"] != "Astronauts" || groups[0]["member_count"] != 0.0 || groups[1]["member_count"] != 1.0 {
+		if len(groups) != 2 || groups[0]["user_group_name"] != "Astronauts" || groups[0]["member_count"] != 1.0 || groups[1]["member_count"] != 2.0 {
 			t.Errorf("the list, by name, is %v", groups)
 		}
 		of := list(t, c.ok(t, "GET", c.at("user", bob, "user-groups"), nil), "user_groups")
@@ -141,7 +142,10 @@ func TestGroupLife(t *testing.T) {
 		if !parseTime(t, renamed, "update_time").After(parseTime(t, created, "update_time")) {
 			t.Errorf("update_time stays at %v", renamed["update_time"])
 		}
-		c.wantMembers(t, group, bob)
+		if diff := cmp.Diff(renamed, c.ok(t, "GET", one, nil)); diff != "" {
+			t.Errorf("read after rename (-renamed +read):\n%s", diff)
+		}
+		c.wantMembers(t, group, bob, carol)
 		if described := c.ok(t, "PATCH", one, body{"description": ""}); described["user_group_name"] != "Crew" || described["description"] != "" {
 			t.Errorf("after the description was emptied: %v", described)
 		}
@@ -149,7 +153,7 @@ func TestGroupLife(t *testing.T) {
 
 		c.done(t, "DELETE", one, nil)
 		c.refused(t, "DELETE", one, nil, http.StatusNotFound, "user_group_not_found")
-		for action, times := range map[string]int{"group_created": 3, "group_updated": 2, "group_deleted": 1, "group_members_changed": 1} {
+		for action, times := range map[string]int{"group_created": 3, "group_updated": 2, "group_deleted": 1, "group_members_changed": 2} {
 			events := slices.DeleteFunc(c.groupEvents(t, action), func(e []string) bool { return e[0] != c.OrganizationID })
 			if len(events) != times {
 				t.Errorf("%d events %s, want %d", len(events), action, times)

@@ -117,6 +117,7 @@ func TestSES06_TheLeaver(t *testing.T) {
 		other := s.otherOrganization(t, "Elsewhere")
 		s.join(t, other, bob)
 		s.Manage(t, bob)
+		s.group(t, "Pilots", bob)
 		one := s.organizationPath("/user/" + bob)
 		old := []string{session, s.Personal(t, bob), s.login(t, bobEmail, bobPassword, "")}
 		wantDead := func(when string) {
