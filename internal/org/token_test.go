@@ -113,6 +113,11 @@ func TestTokenRequestsAreCheckedBeforeAnythingHappens(t *testing.T) {
 func TestPersonalTokensRememberTheLogin(t *testing.T) {
 	onStages(t, func(t *testing.T, s *stage) {
 		by := policy.Authentication{Method: policy.MethodSAML, Provider: "am1", ProviderOrganization: s.first.OrganizationID, SecondFactor: true, At: s.db.Now()}
+		s.change(store.Organization(s.first.OrganizationID), func(tx *store.Tx) error {
+			return tx.AddAuthenticationMethod(s.t.Context(), identity.AuthenticationMethod{
+				ID: by.Provider, OrganizationID: s.first.OrganizationID, AccountID: s.first.AccountID, Type: identity.MethodTypeSAML, Enabled: true, State: identity.MethodActive,
+			})
+		})
 		bearer := s.sessionBy(s.first.UserID, by)
 		s.pass(time.Minute)
 		made := s.mustToken(s.as(bearer), org.TokenRequest{Description: "ci", MaxAgeSeconds: float(3600), ExtendWhenUsed: true})
