@@ -12,8 +12,8 @@ const MethodOTP = "otp"
 type TwoFactorRequest struct {
 	Method   string `json:"method"`   // MethodOTP to begin enabling; "" or "none" to disable
 	Password string `json:"password"` // the current one
-	// OTP is a code of the authenticator, for disabling from a session that
-	// did not use it in the last ten minutes.
+	// OTP is a code of the authenticator or a recovery code, for disabling from
+	// a session that did not use one in the last ten minutes.
 	OTP string `json:"otp,omitzero"`
 }
 
@@ -40,6 +40,31 @@ type TwoFactorEnabled struct {
 	// RecoveryCodes stand in for the authenticator, each once; they are shown
 	// this once. Empty where there are some already from another factor.
 	RecoveryCodes []string `json:"recovery_codes"`
+}
+
+// TwoFactorState is the answer of GET /v1/me/2fa.
+type TwoFactorState struct {
+	Method            string `json:"method"` // MethodOTP, "passkey", or "": no second factor
+	RecoveryCodesLeft int64  `json:"recovery_codes_left"`
+	Passkeys          int64  `json:"passkeys"` // those that can be used
+}
+
+// RecoveryCodes is the answer of POST /v1/me/2fa/recovery_codes.
+type RecoveryCodes struct {
+	RecoveryCodes []string `json:"recovery_codes"` // ten, each good once, shown this once
+}
+
+// TwoFactor returns what the caller has set up.
+func (c *Client) TwoFactor(ctx context.Context) (out TwoFactorState, err error) {
+	err = c.call(ctx, http.MethodGet, []string{"v1", "me", "2fa"}, nil, nil, &out)
+	return out, err
+}
+
+// RenewRecoveryCodes makes new recovery codes; the older ones end.
+func (c *Client) RenewRecoveryCodes(ctx context.Context) ([]string, error) {
+	var out RecoveryCodes
+	err := c.call(ctx, http.MethodPost, []string{"v1", "me", "2fa", "recovery_codes"}, nil, nil, &out)
+	return out.RecoveryCodes, err
 }
 
 // ConfigureTwoFactor begins to enable the second factor, or disables it.

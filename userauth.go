@@ -13,7 +13,7 @@ import (
 type UserAuthRequest struct {
 	Email    string `json:"email"`           // at most 254 bytes
 	Password string `json:"password"`        // at most 256 characters
-	OTP      string `json:"otp,omitzero"`    // six digits; empty means none was given
+	OTP      string `json:"otp,omitzero"`    // six digits or a recovery code; empty means none was given
 	Tenant   string `json:"tenant,omitzero"` // accepted and ignored
 }
 
@@ -59,16 +59,7 @@ func (c *Client) Login(ctx context.Context, in UserAuthRequest, device string) (
 	if err != nil {
 		return out, "", fmt.Errorf("encode login: %w", err)
 	}
-	if _, err := http.ParseCookie(device); device != "" && err != nil {
-		device = "" // a spoilt file must not stand in the way of a login
-	}
-	anonymous := *c
-	anonymous.Token = ""
-	header, err := anonymous.do(ctx, request{
-		method: http.MethodPost, path: "/v1/userauth",
-		body: body, contentType: "application/json", cookie: device,
-	}, &out)
-	return out, deviceCookie(header), err
+	return c.logIn(ctx, "/v1/userauth", body, device)
 }
 
 // deviceCookie finds the server's device cookie and returns it as a Cookie

@@ -32,6 +32,24 @@ func (a *API) loginRoutes() []route {
 			fields: fields{"email": {required: true}, "password": {required: true}, "otp": {max: maxTypedCode}, "tenant": {max: 64}}, handler: write(a.userAuth),
 		},
 		{
+			method: "POST", path: "/v1/userauth/login_options", id: "UserAuthLoginOptions", tag: tag, summary: "List the ways to log in with an e-mail address; they follow from its domain alone",
+			anonymous: true, status: 200, fields: fields{"email": {max: 254}}, handler: write(a.loginOptions),
+		},
+		{
+			method: "POST", path: "/v1/userauth/exchange", id: "UserAuthExchange", tag: tag, summary: "Fetch the session that was allowed in a browser (RFC 7636)",
+			anonymous: true, status: 200, event: "login", own: true,
+			fields: fields{"code": {required: true, max: 64}, "code_verifier": {required: true, max: 128}}, handler: write(a.exchange),
+		},
+		{
+			method: "POST", path: "/v1/userauth/device_confirmation", id: "UserDeviceConfirmationRequest", tag: tag, summary: "Ask for a mail to confirm a device with; the answer is always the same",
+			anonymous: true, status: 200, event: "device_confirmation_requested", own: true,
+			fields: fields{"email": {required: true}}, handler: write(a.requestDevice),
+		},
+		{
+			method: "POST", path: "/v1/userauth/device_confirmation/{verification_code}", id: "UserDeviceConfirm", tag: tag, summary: "Confirm this device with a mailed code; it comes as a cookie",
+			anonymous: true, status: 200, event: "device_confirmed", own: true, handler: read(a.confirmDevice),
+		},
+		{
 			method: "POST", path: "/v1/me/logout", id: "UserLogout", tag: tag, summary: "End the presented token",
 			need:   access.Need{Unconfirmed: true},
 			status: 200, event: "logout", handler: read(a.logout),
@@ -85,6 +103,43 @@ func (a *API) userAuth(ctx context.Context, c *Call, in sallyport.UserAuthReques
 	}
 	c.SetCookie(rememberDevice(out.Device, out.DeviceExpires))
 	return sallyport.UserAuth{Token: out.Token, State: out.User.State, UserEmail: out.User.Email}, nil
+}
+
+func (a *API) loginOptions(ctx context.Context, c *Call, in sallyport.LoginOptionsRequest) (out sallyport.LoginOptions, err error) {
+	list, err := a.Login.Options(ctx, c.caller(), in.Email)
+	if err != nil {
+		return out, err
+	}
+	out.All = wireList(list, loginOption)
+	out.LoginOption = out.All[0] // there always is one
+	return out, nil
+}
+
+func loginOption(o login.Option) sallyport.LoginOption {
+	return sallyport.LoginOption{Action: o.Action, Method: o.Method, Name: o.Name, RedirectURL: nullable(o.RedirectURL)}
+}
+
+func (a *API) exchange(ctx context.Context, c *Call, in sallyport.ExchangeRequest) (sallyport.UserAuth, error) {
+	out, err := a.Login.Exchange(ctx, c.caller(), in.Code, in.CodeVerifier, c.Cookie(deviceCookie))
+	if err != nil {
+		return sallyport.UserAuth{}, err
+	}
+	c.SetCookie(rememberDevice(out.Device, out.DeviceExpires))
+	return sallyport.UserAuth{Token: out.Token, State: out.User.State, UserEmail: out.User.Email}, nil
+}
+
+func (a *API) requestDevice(ctx context.Context, c *Call, in sallyport.DeviceConfirmationRequest) (sallyport.Message, error) {
+	err := a.Login.RequestDevice(ctx, c.caller(), in.Email)
+	return sallyport.Message{Message: "If this address has an account, a mail says how to confirm this device."}, err
+}
+
+func (a *API) confirmDevice(ctx context.Context, c *Call) (sallyport.DeviceConfirmation, error) {
+	device, err := a.Login.ConfirmDevice(ctx, c.caller(), c.Path("verification_code"))
+	if err != nil {
+		return sallyport.DeviceConfirmation{}, err
+	}
+	c.SetCookie(rememberDevice(device.Value, device.Expires))
+	return sallyport.DeviceConfirmation{UserEmail: device.Email}, nil
 }
 
 func rememberDevice(value string, expires time.Time) *http.Cookie {
