@@ -1,9 +1,12 @@
 package httpapi_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base32"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -14,6 +17,7 @@ import (
 	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/httpapi"
 	"github.com/sallyport/sallyport/internal/identity"
+	signin "github.com/sallyport/sallyport/internal/login"
 	"github.com/sallyport/sallyport/internal/server/servertest"
 	"github.com/sallyport/sallyport/internal/store"
 	"github.com/sallyport/sallyport/policy"
@@ -135,6 +139,10 @@ func (w *world) examples() map[string]example {
 	grants := []any{fieldsOf{"principal_type": "user", "principal_id": w.bobID, "permissions": []string{"organization:users:write"}}}
 	return map[string]example{
 		"UserAuth":                          {body: fieldsOf{"email": "bob@a.example", "password": bobPassword}},
+		"UserAuthLoginOptions":              {body: fieldsOf{"email": "bob@a.example"}},
+		"UserAuthExchange":                  {prepare: approveCommandLine},
+		"UserDeviceConfirmationRequest":     {body: fieldsOf{"email": "bob@a.example"}},
+		"UserDeviceConfirm":                 {prepare: askForDevice},
 		"UserLogout":                        {},
 		"UserExpireTokens":                  {},
 		"UserPasswordChange":                {body: fieldsOf{"password": servertest.AdminPassword, "new_password": "seven purple umbrellas sing"}},
@@ -143,6 +151,11 @@ func (w *world) examples() map[string]example {
 		"CheckPasswordStrengthExistingUser": {body: fieldsOf{"old_password": "x", "new_password": "seven purple umbrellas sing"}},
 		"TwoFactorAuthConfigure":            {body: fieldsOf{"method": "otp", "password": servertest.AdminPassword}},
 		"TwoFactorAuthConfigureOTP":         {body: fieldsOf{"password": servertest.AdminPassword}, prepare: offerTwoFactor},
+		"TwoFactorGet":                      {},
+		"TwoFactorRecoveryCodesRenew":       {prepare: withTwoFactor},
+		"UserSessionList":                   {},
+		"UserSessionEnd":                    {prepare: secondSession},
+		"UserSessionsEnd":                   {prepare: secondSession},
 
 		"UserCreate":               {body: fieldsOf{"email": "new@a.example", "real_name": "New", "password": "seven purple umbrellas sing"}},
 		"UserVerifyEmail":          {prepare: signUp},
@@ -310,6 +323,57 @@ func offerTwoFactor(tb testing.TB, w *world, e *example) {
 	body := e.body.(fieldsOf)
 	offer := w.Do(tb, http.MethodPut, "/v1/me/2fa", w.AdminToken, fieldsOf{"method": "otp", "password": servertest.AdminPassword}).Want(http.StatusOK)
 	body["uri"], body["otp"] = offer.String("uri"), codeOf(tb, offer.String("uri"), time.Now())
+}
+
+// withTwoFactor goes on as a member who has just set a second factor up.
+func withTwoFactor(tb testing.TB, w *world, e *example) {
+	tb.Helper()
+	_, token := w.AddMember(tb, strings.ToLower(rand.Text())+"@a.example", bobPassword)
+	offer := w.Do(tb, http.MethodPut, "/v1/me/2fa", token, fieldsOf{"method": "otp", "password": bobPassword}).Want(http.StatusOK)
+	body := fieldsOf{"password": bobPassword, "uri": offer.String("uri"), "otp": codeOf(tb, offer.String("uri"), time.Now())}
+	e.token = w.Do(tb, http.MethodPut, "/v1/me/2fa/otp", token, body).Want(http.StatusOK).String("token")
+}
+
+// secondSession is another session of the admin.
+func secondSession(tb testing.TB, w *world, e *example) {
+	tb.Helper()
+	body := fieldsOf{"email": servertest.AdminEmail, "password": servertest.AdminPassword}
+	token := w.Do(tb, http.MethodPost, "/v1/userauth", "", body).Want(http.StatusOK).String("token")
+	e.path = map[string]string{"session_id": token[:12]}
+}
+
+// askForDevice has the code to confirm a device mailed to bob.
+func askForDevice(tb testing.TB, w *world, e *example) {
+	tb.Helper()
+	w.Do(tb, http.MethodPost, "/v1/userauth/device_confirmation", "", fieldsOf{"email": "bob@a.example"}).Want(http.StatusOK)
+	e.path = map[string]string{"verification_code": w.MailedCode(tb, "bob@a.example", identity.MailDeviceConfirmation)}
+}
+
+// approveCommandLine is bob who allows a command line a session in his browser.
+func approveCommandLine(tb testing.TB, w *world, e *example) {
+	tb.Helper()
+	verifier := rand.Text() + rand.Text()
+	sum := sha256.Sum256([]byte(verifier))
+	asked := &signin.CommandLine{RedirectURI: "http://127.0.0.1:40000/", State: "x", CodeChallenge: base64.RawURLEncoding.EncodeToString(sum[:])}
+	ctx, from := tb.Context(), signin.Caller{}
+	flow, err := w.Login.Begin(ctx, from, signin.Begin{CommandLine: asked})
+	secret := flow.Secret
+	for _, step := range []func() (signin.Flow, error){
+		func() (signin.Flow, error) { return w.Login.Identify(ctx, from, secret, "bob@a.example") },
+		func() (signin.Flow, error) { return w.Login.Password(ctx, from, secret, bobPassword) },
+		func() (signin.Flow, error) { return w.Login.Accept(ctx, from, secret, "") },
+	} {
+		if err != nil {
+			tb.Fatal(err)
+		}
+		flow, err = step()
+		secret = cmp.Or(flow.Secret, secret)
+	}
+	to, badURL := url.Parse(flow.Redirect)
+	if err != nil || badURL != nil {
+		tb.Fatal(err, badURL)
+	}
+	e.body = fieldsOf{"code": to.Query().Get("code"), "code_verifier": verifier}
 }
 
 // codeOf is what an authenticator shows.
