@@ -144,6 +144,10 @@ func TestSES06_TheLeaver(t *testing.T) {
 
 		// The next ones end as well, and for good.
 		old = []string{s.login(t, bobEmail, bobPassword, ""), s.Personal(t, bob)}
+		s.nothing(t, "the deletion of an active user", func() {
+			s.Do(t, http.MethodDelete, "/v1/user/"+bob, s.AdminToken, nil).WantCode(http.StatusBadRequest, "cannot_delete_active_managed_users")
+			s.Do(t, http.MethodPatch, one, s.AdminToken, m{"state": "deleted"}).WantCode(http.StatusBadRequest, "cannot_delete_active_managed_users")
+		})
 		s.Do(t, http.MethodPatch, one, s.AdminToken, m{"state": "deactivated"}).Want(http.StatusOK)
 		s.Do(t, http.MethodDelete, "/v1/user/"+bob, s.AdminToken, nil).Want(http.StatusNoContent)
 		wantDead("deleted")
