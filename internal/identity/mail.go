@@ -33,7 +33,7 @@ const (
 	MailFactorRemoved      = "factor_removed"       // factor
 	MailRecoveryUsed       = "recovery_code_used"   // left
 	MailRecoveryRenewed    = "recovery_renewed"     //
-	MailTokenCreated       = "token_created"        // token, prefix
+	MailTokenCreated       = "token_created"        // prefix
 	MailMethodLinked       = "method_linked"        // provider, identity
 	MailMethodUnlinked     = "method_unlinked"      // provider, identity
 )

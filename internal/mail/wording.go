@@ -117,7 +117,7 @@ var wordings = map[string]wording{
 	},
 	"token_created": {
 		subject: "A personal token was made",
-		lines:   []string{"A personal token was made for your account at {brand}: {token}, which begins with {prefix}. Whoever holds it can act as you. `sallyport user access-token list` shows your tokens, and `sallyport user access-token revoke {prefix}` ends this one.", notYou},
+		lines:   []string{"A personal token was made for your account at {brand}; it begins with {prefix}. Whoever holds it can act as you. `sallyport user access-token list` shows your tokens, and `sallyport user access-token revoke {prefix}` ends this one.", notYou},
 	},
 	"method_linked": {
 		subject: "A way to log in was added",

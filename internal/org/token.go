@@ -191,10 +191,14 @@ func (s *Service) addPersonalToken(ctx context.Context, tx *store.Tx, t identity
 	if err := tx.AddToken(ctx, made.Token); err != nil {
 		return NewToken{}, err
 	}
-	return made, tx.Record(ctx, identity.Event{
+	err := tx.Record(ctx, identity.Event{
 		Action: "token_created", OrganizationID: by.Organization.ID, AccountID: by.Organization.AccountID, Target: tokenTarget(made.Token),
 		Description: "created the personal token " + made.Prefix, Detail: createdTokenDetail(made.Token),
 	})
+	if err != nil {
+		return NewToken{}, err
+	}
+	return made, tx.SendMail(ctx, identity.Mail{Kind: identity.MailTokenCreated, To: by.User.Email, Data: map[string]string{"prefix": made.Prefix}})
 }
 
 // inherit keeps a token that is made with another one within that one's reach;
