@@ -1,6 +1,7 @@
 package thirdparty_test
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -292,6 +293,8 @@ func TestUserinfoSpeaksOfTheSameSubject(t *testing.T) {
 		{"same", map[string]any{"sub": "248289761001", "email": "alice@a.example", "email_verified": true}, 0, "", "alice@a.example"},
 		{"no address", map[string]any{"sub": "248289761001"}, 0, "", ""},
 		{"address over two lines", map[string]any{"sub": "248289761001", "email": "a@a.example\r\nBcc: b@b.example"}, 0, "", ""},
+		{"address with a line break", map[string]any{"sub": "248289761001", "email": "a@a.example\n"}, 0, "", ""},
+		{"two addresses", map[string]any{"sub": "248289761001", "email": "a@a.example,b@b.example"}, 0, "", ""},
 		{"other", map[string]any{"sub": "eve", "email": "alice@a.example"}, 0, thirdparty.ReasonIdentity, ""},
 		{"none", map[string]any{"email": "alice@a.example"}, 0, thirdparty.ReasonIdentity, ""},
 		{"refused", map[string]any{}, 403, thirdparty.ReasonIdentity, ""},
@@ -328,6 +331,7 @@ func TestSOC05MicrosoftTenants(t *testing.T) {
 		keyIssuer string
 		claims    map[string]any
 		callback  url.Values
+		kind      thirdparty.Kind // "" is Microsoft
 		want      thirdparty.Reason
 	}{
 		{name: "common", endpoint: "common", metadata: "{tenantid}", claims: map[string]any{"iss": base + tenant + "/v2.0", "tid": tenant}},
@@ -343,6 +347,7 @@ func TestSOC05MicrosoftTenants(t *testing.T) {
 		{name: "key of another tenant", endpoint: "common", metadata: "{tenantid}", keyIssuer: base + other + "/v2.0", claims: map[string]any{"iss": base + tenant + "/v2.0", "tid": tenant}, want: thirdparty.ReasonToken},
 		{name: "another tenant than ours", endpoint: tenant, metadata: tenant, claims: map[string]any{"iss": base + other + "/v2.0", "tid": other}, want: thirdparty.ReasonToken},
 		{name: "template for one tenant", endpoint: tenant, metadata: "{tenantid}", claims: map[string]any{"iss": base + tenant + "/v2.0", "tid": tenant}, want: thirdparty.ReasonMetadata},
+		{name: "template of a stranger", endpoint: "common", metadata: "{tenantid}", kind: thirdparty.OpenID, claims: map[string]any{"iss": base + "{tenantid}/v2.0"}, want: thirdparty.ReasonMetadata},
 		{name: "iss in the callback", endpoint: "common", metadata: "{tenantid}", claims: map[string]any{"iss": base + tenant + "/v2.0", "tid": tenant}, callback: url.Values{"iss": {base + tenant + "/v2.0"}}},
 		{name: "other iss in the callback", endpoint: "common", metadata: "{tenantid}", claims: map[string]any{"iss": base + tenant + "/v2.0", "tid": tenant}, callback: url.Values{"iss": {base + other + "/v2.0"}}, want: thirdparty.ReasonCallback},
 		{name: "sub instead of oid", endpoint: "common", metadata: "{tenantid}", claims: map[string]any{"iss": base + tenant + "/v2.0", "tid": tenant, "oid": nil}, want: thirdparty.ReasonIdentity},
@@ -359,7 +364,7 @@ func TestSOC05MicrosoftTenants(t *testing.T) {
 			i.token = func(nonce string) any {
 				return map[string]any{"access_token": "at", "token_type": "Bearer", "id_token": sign("rsa", signingKeys().rsa, nil, i.claims(nonce, c.claims))}
 			}
-			who, err := i.login(t, i.provider(thirdparty.Microsoft), false, c.callback)
+			who, err := i.login(t, i.provider(cmp.Or(c.kind, thirdparty.Microsoft)), false, c.callback)
 			wantReason(t, err, c.want)
 			if tid, _ := c.claims["tid"].(string); err == nil && (who.Subject != tid+"|"+strings.ToLower(object) || who.EmailVerified) {
 				t.Errorf("subject %s, verified %t", who.Subject, who.EmailVerified)

@@ -179,6 +179,9 @@ func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	} else {
 		counter.Add(1)
 	}
+	if !strings.Contains(r.Header.Get("Accept"), "json") {
+		return nil, errors.New("nobody asked for JSON")
+	}
 	status := i.status[path]
 	if status == 0 {
 		status = http.StatusOK

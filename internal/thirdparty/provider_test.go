@@ -175,6 +175,9 @@ func TestSOC11MixedUpProviders(t *testing.T) {
 			}
 			_, err := i.login(t, i.provider(thirdparty.OpenID), false, url.Values{"iss": c.iss})
 			wantReason(t, err, c.want)
+			if asked := i.asked["/token"].Load(); c.want != "" && asked != 0 {
+				t.Error("the code went to the provider")
+			}
 		})
 	}
 }
@@ -351,4 +354,20 @@ func FuzzFinish(f *testing.F) {
 			t.Errorf("%T: %v", err, err)
 		}
 	})
+}
+
+// A name is shown and written to logs; it stays on its line.
+func TestNamesAreOneLine(t *testing.T) {
+	i := newIssuer("https://issuer.example")
+	i.token = func(nonce string) any {
+		claims := i.claims(nonce, map[string]any{"name": "Ali\u202ece\r\n A" + strings.Repeat("a", 300)})
+		return map[string]any{"access_token": "at", "token_type": "Bearer", "id_token": sign("rsa", signingKeys().rsa, nil, claims)}
+	}
+	who, err := i.login(t, i.provider(thirdparty.OpenID), false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "Alice A" + strings.Repeat("a", 248); who.Name != want {
+		t.Errorf("got %q, want %q", who.Name, want)
+	}
 }
