@@ -35,6 +35,7 @@ type world struct {
 	personal   string // a personal token of the admin
 	decisionID string
 	domainID   string // of a claim whose proof is published
+	methodID   string // of an identity provider that is a draft
 	leaverID   string // a plain member whom nobody needs
 	group      string // has nobody in it
 	resetCode  string // of bob
@@ -73,6 +74,8 @@ func newWorld(tb testing.TB) *world {
 	empty := w.Do(tb, http.MethodPost, "/v1/organizations", w.AdminToken, map[string]any{"organization_name": "Empty", "tier": "business"}).Want(http.StatusOK)
 	w.emptyOrganization, w.emptyRoot = empty.String("organization_id"), empty.String("account_id")
 	w.domainID = w.claimDomain(tb)
+	w.methodID = w.Do(tb, http.MethodPost, "/v1/account/"+w.AccountID+"/authentication", w.AdminToken, fieldsOf{"authentication_method_name": "Entra", "authentication_method_type": "oidc"}).
+		Want(http.StatusOK).Object()["authentication_method"].(fieldsOf)["authentication_method_id"].(string)
 	w.other = w.Eve(tb)
 	w.eveEmail = w.Value(tb, `SELECT email FROM users WHERE id = $1`, w.other.UserID)
 	w.guestCode, w.eveCode = w.invite(tb, guest), w.invite(tb, w.eveEmail)
@@ -135,6 +138,7 @@ func (w *world) examples() map[string]example {
 	appToken := map[string]string{"token_prefix": w.appToken[:12]}
 	unit := map[string]string{"account_id": w.unit}
 	domain := map[string]string{"domain_id": w.domainID}
+	method := map[string]string{"account_authentication_method_id": w.methodID, "authentication_method_id": w.methodID}
 	eveEmail := map[string]string{"user_email": w.eveEmail}
 	grants := []any{fieldsOf{"principal_type": "user", "principal_id": w.bobID, "permissions": []string{"organization:users:write"}}}
 	return map[string]example{
@@ -163,12 +167,13 @@ func (w *world) examples() map[string]example {
 		"UserVerifyEmailResend":    {prepare: signUp},
 		"UserPasswordResetRequest": {body: fieldsOf{"email": "bob@a.example"}},
 
-		"UserInfo":                      {},
-		"UserUpdate":                    {body: fieldsOf{"real_name": "Alice Liddell", "city": "Oxford", "country": "GB", "job_title": "Explorer", "department": "Wonders"}},
-		"UserAuthenticationMethodsList": {},
-		"UserAccountInvitesList":        {},
-		"UserAccountInvitesAccept":      {},
-		"UserAccountInvitesReject":      {},
+		"UserInfo":                       {},
+		"UserUpdate":                     {body: fieldsOf{"real_name": "Alice Liddell", "city": "Oxford", "country": "GB", "job_title": "Explorer", "department": "Wonders"}},
+		"UserAuthenticationMethodsList":  {},
+		"UserAuthenticationMethodDelete": {prepare: linkIdentity},
+		"UserAccountInvitesList":         {},
+		"UserAccountInvitesAccept":       {},
+		"UserAccountInvitesReject":       {},
 
 		"UserOrganizationsList":  {},
 		"UserOrganizationCreate": {body: fieldsOf{"organization_name": "New", "tier": "business"}},
@@ -197,18 +202,28 @@ func (w *world) examples() map[string]example {
 		"OrganizationUserAuthenticationMethodsList": {},
 		"OrganizationDiscoveredOrganizationsList":   {},
 
-		"OrganizationDomainsList":          {},
-		"OrganizationDomainAdd":            {body: fieldsOf{"domain_name": "other-rockets.com"}},
-		"OrganizationDomainUpdate":         {path: domain, body: fieldsOf{"verification_type": "http"}},
-		"OrganizationDomainVerify":         {path: domain},
-		"OrganizationDomainsRemove":        {path: domain},
-		"OrganizationUserInvitationsList":  {},
-		"OrganizationUserInvite":           {prepare: mailOn, body: fieldsOf{"user_email": "new@a.example"}},
-		"OrganizationUserInvitationLink":   {prepare: mailOff, body: fieldsOf{"user_email": "new@a.example"}},
-		"OrganizationUserInvitationDelete": {},
-		"OrganizationUserInvitationAccept": {path: eveEmail, token: w.other.Session, body: fieldsOf{"action": "accept"}, organization: w.OrganizationID},
-		"InvitationAccept":                 {path: map[string]string{"invitation_code": w.eveCode}, token: w.other.Session, organization: w.OrganizationID},
-		"InvitationSignUp":                 {body: fieldsOf{"real_name": "Guest", "password": "seven purple umbrellas sing"}, organization: w.OrganizationID},
+		"OrganizationDomainsList":   {},
+		"OrganizationDomainAdd":     {body: fieldsOf{"domain_name": "other-rockets.com"}},
+		"OrganizationDomainUpdate":  {path: domain, body: fieldsOf{"verification_type": "http"}},
+		"OrganizationDomainVerify":  {path: domain},
+		"OrganizationDomainsRemove": {path: domain},
+
+		"AccountAuthenticationMethodsList":  {},
+		"AccountAuthenticationMethodCreate": {body: fieldsOf{"authentication_method_name": "Okta", "authentication_method_type": "oidc", "auth_token_max_age_seconds": 3600}},
+		"AccountAuthenticationMethodGet":    {path: method},
+		"AccountAuthenticationMethodUpdate": {path: method, body: fieldsOf{"authentication_method_enabled": false, "oidc_client_id": "sallyport"}},
+		"AccountAuthenticationMethodDelete": {path: method},
+		"AuthenticationMethodTest":          {path: method, prepare: withIssuer},
+		"OrganizationAuthDomainList":        {path: method},
+		"OrganizationAuthDomainLink":        {path: method, body: fieldsOf{"domain_id": w.domainID}, prepare: verifyDomain},
+		"OrganizationAuthDomainUnlink":      {path: map[string]string{"authentication_method_id": w.methodID, "domain_id": w.domainID}, prepare: linkDomain},
+		"OrganizationUserInvitationsList":   {},
+		"OrganizationUserInvite":            {prepare: mailOn, body: fieldsOf{"user_email": "new@a.example"}},
+		"OrganizationUserInvitationLink":    {prepare: mailOff, body: fieldsOf{"user_email": "new@a.example"}},
+		"OrganizationUserInvitationDelete":  {},
+		"OrganizationUserInvitationAccept":  {path: eveEmail, token: w.other.Session, body: fieldsOf{"action": "accept"}, organization: w.OrganizationID},
+		"InvitationAccept":                  {path: map[string]string{"invitation_code": w.eveCode}, token: w.other.Session, organization: w.OrganizationID},
+		"InvitationSignUp":                  {body: fieldsOf{"real_name": "Guest", "password": "seven purple umbrellas sing"}, organization: w.OrganizationID},
 
 		"UserGroupsList":               {},
 		"UserGroupCreate":              {body: fieldsOf{"user_group_name": "crew", "description": ""}},
@@ -410,7 +425,7 @@ func (w *world) example(tb testing.TB, r httpapi.Row) example {
 func (w *world) parameters(e example) map[string]string {
 	all := map[string]string{
 		"organization_id": w.OrganizationID, "account_id": w.AccountID, "project": w.project, "project_id": w.project,
-		"member_user_id": w.carolID, "user_id": w.appID, "resource_type": "organization", "resource_id": w.OrganizationID,
+		"member_user_id": w.carolID, "user_id": w.appID, "resource_type": "organization", "resource_id": w.OrganizationID, "user_authentication_method_id": "uam0123456789a",
 		"decision_id": w.decisionID, "user_group_id": w.group, "user_email": guest, "invitation_code": w.guestCode,
 	}
 	for name, value := range e.path {
@@ -501,6 +516,46 @@ func (c call) request(tb testing.TB, w *world) *http.Request {
 func (c call) send(tb testing.TB, w *world) servertest.Answer {
 	tb.Helper()
 	return w.Send(tb, c.request(tb, w))
+}
+
+// linkIdentity links an identity to the admin's account.
+func linkIdentity(tb testing.TB, w *world, e *example) {
+	tb.Helper()
+	id, err := w.DB.NewID("uam")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	err = w.DB.Update(tb.Context(), identity.Actor{Kind: identity.ActorOperator}, store.User(w.AdminID), func(tx *store.Tx) error {
+		if err := tx.AddLinkedIdentity(tb.Context(), identity.LinkedIdentity{ID: id, UserID: w.AdminID, Provider: identity.ProviderGitHub, Subject: id}); err != nil {
+			return err
+		}
+		return tx.Record(tb.Context(), identity.Event{Action: "prepared", Description: "a test linked an identity"})
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	e.path = map[string]string{"user_authentication_method_id": id}
+}
+
+// verifyDomain verifies the claimed domain.
+func verifyDomain(tb testing.TB, w *world, _ *example) {
+	tb.Helper()
+	w.Do(tb, http.MethodPost, "/v1/organization/"+w.OrganizationID+"/domains/"+w.domainID+"/verify", w.AdminToken, nil).Want(http.StatusOK)
+}
+
+// linkDomain links the verified domain to the identity provider.
+func linkDomain(tb testing.TB, w *world, e *example) {
+	tb.Helper()
+	verifyDomain(tb, w, e)
+	w.Do(tb, http.MethodPut, "/v1/organization/"+w.OrganizationID+"/authentication-methods/"+w.methodID+"/domains", w.AdminToken, fieldsOf{"domain_id": w.domainID}).Want(http.StatusNoContent)
+}
+
+// withIssuer completes the identity provider. Nobody is asked for the metadata.
+func withIssuer(tb testing.TB, w *world, _ *example) {
+	tb.Helper()
+	w.Org.Discover = func(context.Context, string) error { return nil }
+	w.Do(tb, http.MethodPut, "/v1/account/"+w.AccountID+"/authentication/"+w.methodID, w.AdminToken,
+		fieldsOf{"oidc_issuer": "https://id.example.com", "oidc_client_id": "sallyport", "oidc_client_secret": "not told to anybody"}).Want(http.StatusOK)
 }
 
 // claimDomain claims a domain and publishes its proof.

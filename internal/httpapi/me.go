@@ -30,6 +30,10 @@ func (a *API) meRoutes() []route {
 			need: access.Need{Scopes: reads}, status: 200, handler: read(a.loginMethods),
 		},
 		{
+			method: "DELETE", path: "/v1/me/authentication_methods/{user_authentication_method_id}", id: "UserAuthenticationMethodDelete", tag: tag, summary: "Unlink an identity at a provider; sessions and tokens made with it end",
+			need: access.Need{Scopes: writes, Person: true, Session: true, Fresh: true}, status: 200, event: "identity_unlinked", handler: read(a.unlink),
+		},
+		{
 			method: "GET", path: "/v1/me/account/invites", id: "UserAccountInvitesList", tag: tag, summary: "Nothing: invitations belong to organizations (deprecated)",
 			need: access.Need{Scopes: reads}, status: 200, handler: read(accountInvites),
 		},
@@ -93,12 +97,21 @@ func (a *API) loginMethods(ctx context.Context, c *Call) (sallyport.UserAuthMeth
 }
 
 func loginMethodWire(m login.LoginMethod) sallyport.UserAuthMethod {
-	name := m.Method.String()
+	provider := m.Method.String()
+	if m.Provider != "" {
+		provider = m.Provider
+	}
 	return sallyport.UserAuthMethod{
-		MethodID: m.ID, RemoteProviderID: name, PublicRemoteIdentity: m.Email, UserEmail: m.Email, Name: &name,
-		State: identity.StateActive, CurrentlyActive: m.Active,
+		MethodID: m.ID, RemoteProviderID: provider, PublicRemoteIdentity: m.Identity, UserEmail: m.Email, Name: nullable(m.Name),
+		AccountID: nullable(m.AccountID),
+		State:     identity.StateActive, CurrentlyActive: m.Active,
 		CreateTime: m.Created, UpdateTime: m.Updated, LastUsedTime: nullable(m.LastLogin),
 	}
+}
+
+func (a *API) unlink(ctx context.Context, c *Call) (sallyport.Message, error) {
+	err := a.Login.Unlink(ctx, c.Principal, c.Path("user_authentication_method_id"))
+	return sallyport.Message{Message: "Unlinked"}, err
 }
 
 // invites is the answer of the deprecated account invitations.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/sallyport/sallyport"
@@ -55,7 +56,8 @@ func (a *API) memberLogins(ctx context.Context, c *Call) (out sallyport.MemberAu
 	out.AuthenticationMethods = wireList(list, func(m org.MemberLogin) sallyport.MemberAuthMethod {
 		name := m.Method.String()
 		return sallyport.MemberAuthMethod{
-			RemoteProviderID: name, MethodID: m.ID, Name: name, UserID: m.User.ID, UserEmail: m.User.Email, IsEnabled2FA: m.SecondFactor,
+			RemoteProviderID: cmp.Or(m.Provider, name), OrganizationID: m.OrganizationID, MethodID: m.ID, Name: name,
+			UserID: m.User.ID, UserEmail: m.User.Email, LastUsedTime: nullable(m.LastUsed), IsEnabled2FA: m.SecondFactor,
 		}
 	})
 	return out, err

@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/internal/thirdparty"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -39,6 +40,12 @@ type details struct {
 	// Provider is the one that a link was begun for, or that the browser was
 	// sent to.
 	Provider string `json:"provider,omitempty"`
+	// SignUp is a provider at whose sign-up page the login began.
+	SignUp string `json:"sign_up,omitempty"`
+	// Challenge is of the login at Provider that the browser was sent to.
+	Challenge *thirdparty.Challenge `json:"challenge,omitempty"`
+	// Arrived is what a provider proved and nothing has come of yet.
+	Arrived *arrival `json:"arrived,omitempty"`
 }
 
 // running is an attempt that a request works on. It is changed in memory
@@ -97,6 +104,9 @@ func (s *Service) newAttempt(from Caller, in Begin) (*running, error) {
 			}
 			r.Client, r.details.CommandLine = identity.ClientCommandLine, in.CommandLine
 			r.approveOnly(in.Principal)
+		}
+		if in.SignUp {
+			r.details.SignUp = in.Provider
 		}
 	case identity.AttemptStepUp, identity.AttemptLink:
 		if err := s.mayBegin(r.Purpose, in.Principal); err != nil {
@@ -263,6 +273,9 @@ func (s *Service) Identify(ctx context.Context, from Caller, secret, email strin
 	}
 	r.forget()
 	r.Email = email
+	if r.details.Arrived != nil {
+		r.details.Arrived.HasAccount = true
+	}
 	if err := s.change(ctx, r); err != nil {
 		return Flow{}, err
 	}
@@ -393,8 +406,13 @@ func (s *Service) Accept(ctx context.Context, from Caller, secret, realName stri
 	if err != nil {
 		return Flow{}, err
 	}
-	if next(r) == StepApprove {
+	switch next(r) {
+	case StepApprove:
 		return s.approve(ctx, r)
+	case StepSignUp:
+		return s.acceptSignUp(ctx, r, realName)
+	case StepLink:
+		return s.acceptLink(ctx, r)
 	}
 	return Flow{}, otherStep()
 }

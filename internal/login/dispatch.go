@@ -17,12 +17,16 @@ func next(r *running) Step {
 	switch {
 	case r.Purpose == identity.AttemptLink && how.Method == policy.MethodNone:
 		return StepLeave
+	case how.Method == policy.MethodNone && r.details.Arrived != nil && !r.details.Arrived.HasAccount:
+		return StepSignUp
 	case how.Method == policy.MethodNone && r.Email == "":
 		return StepIdentify
 	case how.Method == policy.MethodNone:
 		return StepChoose
 	case needsFactor(how, r.who):
 		return StepFactor
+	case r.details.Arrived != nil:
+		return StepLink
 	case r.Client == identity.ClientCommandLine && !r.details.Approved:
 		return StepApprove
 	}
@@ -39,8 +43,16 @@ func needsFactor(how *policy.Authentication, who *subject) bool {
 // show is an attempt as its browser sees it.
 func (s *Service) show(ctx context.Context, r *running) (Flow, error) {
 	flow := Flow{Step: next(r), Purpose: r.Purpose, Email: r.Email, Next: r.Next}
+	if r.details.Arrived != nil {
+		flow.Provider = r.details.Arrived.Label
+	}
 	var err error
 	switch flow.Step {
+	case StepSignUp:
+		flow.Email = r.details.Arrived.Address
+	case StepLeave:
+		flow.Redirect = s.PublicURL + loginWith + r.details.Provider
+		flow.Provider, err = s.labelOf(ctx, r.details.Provider)
 	case StepIdentify:
 		flow.Options = s.optionsBefore()
 	case StepChoose:

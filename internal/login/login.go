@@ -22,6 +22,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"time"
 	"unicode/utf8"
@@ -31,6 +32,7 @@ import (
 	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/internal/thirdparty"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -53,6 +55,13 @@ type Service struct {
 	// ThirdParties are those that the operator has set up: "google",
 	// "microsoft", "github".
 	ThirdParties []string
+	// Providers are the same, by name, ready to be asked.
+	Providers map[string]*thirdparty.Provider
+	// Outbound sends the requests to organizations' own providers; nil:
+	// http.DefaultClient.
+	Outbound *http.Client
+
+	ownProviders ownProviders
 
 	guesses limiter // failed proofs by address
 	calls   limiter // calls that need no credential, by address
@@ -346,7 +355,8 @@ func (e *entry) record(ctx context.Context, tx *store.Tx, u *identity.User) erro
 		"method": e.how.Method, "second_factor": e.how.SecondFactor, "known_device": known, "user_agent": short(e.from.UserAgent),
 		"client": e.client,
 	})
-	if err := tx.Record(ctx, event); err != nil || known || e.stepsUp() {
+	// An address that nobody confirmed is not written to.
+	if err := tx.Record(ctx, event); err != nil || known || e.stepsUp() || u.EmailConfirmed.IsZero() {
 		return err
 	}
 	return mailNewDevice(ctx, tx, u, e.from)

@@ -15,13 +15,16 @@ import (
 const loginWith = "/login/with/"
 
 // The third parties, as options and by the names their pages go by.
-var thirdParties = []struct {
+var thirdParties = []thirdParty{
+	{identity.ProviderGoogle, "Google", ActionGoogle, policy.Google, policy.MethodGoogle},
+	{identity.ProviderMicrosoft, "Microsoft", ActionMicrosoft, policy.Microsoft, policy.MethodMicrosoft},
+	{identity.ProviderGitHub, "GitHub", ActionGitHub, policy.GitHub, policy.MethodGitHub},
+}
+
+type thirdParty struct {
 	name, label, action string
 	bit                 policy.Providers
-}{
-	{"google", "Google", ActionGoogle, policy.Google},
-	{"microsoft", "Microsoft", ActionMicrosoft, policy.Microsoft},
-	{"github", "GitHub", ActionGitHub, policy.GitHub},
+	method              policy.Method
 }
 
 // Options are the ways to log in with an address, the preferred one first;

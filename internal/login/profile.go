@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -27,8 +28,14 @@ type ProfileChange struct {
 
 // LoginMethod is one way in which a user may log in.
 type LoginMethod struct {
-	ID        string // am + 11 hex digits; stays the same
-	Method    policy.Method
+	ID     string // of the password am + 11 hex digits, which stays the same; of a linked identity uam…
+	Method policy.Method
+	// Provider and AccountID are of an organization's identity provider: its id,
+	// and the organization's root account; empty for the others.
+	Provider  string
+	AccountID string
+	Name      string // for people
+	Identity  string // at the provider; the address where there is none
 	Email     string
 	Active    bool // the request's session, or its token's, was born this way
 	Created   time.Time
@@ -137,21 +144,61 @@ func (c *ProfileChange) apply(u identity.User) identity.User {
 
 // LoginMethods returns the ways in which the caller may log in.
 func (s *Service) LoginMethods(ctx context.Context, p *identity.Principal) ([]LoginMethod, error) {
-	list := []LoginMethod{}
-	var chosen time.Time
-	err := s.DB.Once(func(r *store.Read) (err error) {
-		_, chosen, err = r.PasswordSince(ctx, p.User.ID)
-		return err
+	var list []LoginMethod
+	err := s.DB.View(ctx, func(r *store.Read) error {
+		list = []LoginMethod{}
+		_, chosen, err := r.PasswordSince(ctx, p.User.ID)
+		if err != nil {
+			return err
+		}
+		if !chosen.IsZero() {
+			list = append(list, passwordMethod(p, chosen))
+		}
+		links, err := r.LinkedIdentities(ctx, p.User.ID)
+		if err != nil {
+			return err
+		}
+		for _, l := range links {
+			m, err := linkedMethod(ctx, r, p, l)
+			if err != nil {
+				return err
+			}
+			list = append(list, m)
+		}
+		return nil
 	})
-	if err != nil || chosen.IsZero() {
-		return list, err
-	}
+	return list, err
+}
+
+func passwordMethod(p *identity.Principal, chosen time.Time) LoginMethod {
 	m := LoginMethod{
-		ID: identity.LoginMethodID(p.User.ID, policy.MethodPassword), Method: policy.MethodPassword, Email: p.User.Email,
-		Created: p.User.Created, Updated: chosen,
+		ID: identity.LoginMethodID(p.User.ID, policy.MethodPassword), Method: policy.MethodPassword, Name: policy.MethodPassword.String(),
+		Email: p.User.Email, Identity: p.User.Email, Created: p.User.Created, Updated: chosen,
 	}
 	if a := p.Token.Authentication; a.Method == policy.MethodPassword {
 		m.Active, m.LastLogin = true, a.At
 	}
-	return append(list, m), nil
+	return m
+}
+
+func linkedMethod(ctx context.Context, r *store.Read, p *identity.Principal, l identity.LinkedIdentity) (LoginMethod, error) {
+	m := LoginMethod{
+		ID: l.ID, Email: p.User.Email, Identity: l.PublicIdentity, Active: p.Token.Identity == l.ID,
+		Created: l.Created, Updated: l.Updated, LastLogin: l.LastUsed,
+	}
+	for _, t := range thirdParties {
+		if t.name == l.Provider {
+			m.Method, m.Name = t.method, t.label
+			return m, nil
+		}
+	}
+	method, err := r.AnyAuthenticationMethod(ctx, l.Provider)
+	m.Method, m.Provider, m.Name, m.AccountID = policy.MethodOIDC, l.Provider, method.Name, method.AccountID
+	if method.Type == identity.MethodTypeSAML {
+		m.Method = policy.MethodSAML
+	}
+	if errors.Is(err, store.NoAuthenticationMethod()) { // its organization was deleted
+		return m, nil
+	}
+	return m, err
 }

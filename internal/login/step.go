@@ -72,8 +72,10 @@ type Factors struct{ Code, Recovery, Passkey bool }
 type Begin struct {
 	Purpose string // identity.AttemptLogin, AttemptStepUp or AttemptLink; empty: login
 	Next    string // where to go when done; anything but an own path is dropped
-	// Provider is the one to link; for AttemptLink.
+	// Provider is the one to link, for AttemptLink, or the one whose sign-up
+	// page this is.
 	Provider string
+	SignUp   bool // begun at the sign-up page of Provider
 	// Principal is whose session begins a step-up or a link. A command line's
 	// login may be begun from a browser's session too: then only the approval
 	// is asked.

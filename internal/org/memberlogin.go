@@ -23,10 +23,14 @@ const (
 
 // MemberLogin is one way in which a member may log in.
 type MemberLogin struct {
-	ID           string // am + 11 hex digits; the one that the user sees
+	ID           string // am + 11 hex digits, or of a linked identity uam…; the one that the user sees
 	Method       policy.Method
 	User         identity.User
 	SecondFactor bool // asked for beside it
+	// Provider is the id of an organization's identity provider, and
+	// OrganizationID that organization; empty for others.
+	Provider, OrganizationID string
+	LastUsed                 time.Time // of a linked identity; zero: not known
 }
 
 // MemberLogins returns the ways in which a member may log in; none for
@@ -40,16 +44,37 @@ func (s *Service) MemberLogins(ctx context.Context, p *identity.Principal, userI
 		}
 		_, chosen, err := r.PasswordSince(ctx, userID)
 		if list = list[:0]; err == nil && !chosen.IsZero() {
-			list = append(list, MemberLogin{identity.LoginMethodID(userID, policy.MethodPassword), policy.MethodPassword, m.User, m.User.SecondFactor})
+			list = append(list, MemberLogin{ID: identity.LoginMethodID(userID, policy.MethodPassword), Method: policy.MethodPassword, User: m.User, SecondFactor: m.User.SecondFactor})
+		}
+		if err != nil {
+			return err
+		}
+		links, err := r.LinkedIdentities(ctx, userID)
+		for _, l := range links {
+			list = append(list, linkedLogin(p, m.User, l))
 		}
 		return err
 	})
 	return list, err
 }
 
+// linkedLogin is a linked identity as the organization's admins see it: which
+// other organization's provider it is at is not theirs to know.
+func linkedLogin(p *identity.Principal, u identity.User, l identity.LinkedIdentity) MemberLogin {
+	m := MemberLogin{ID: l.ID, User: u, Method: policy.MethodOIDC, LastUsed: l.LastUsed}
+	switch method, err := policy.ParseMethod(l.Provider); {
+	case l.OrganizationID == "" && err == nil:
+		m.Method = method
+	case l.OrganizationID == p.Organization.ID:
+		m.Provider, m.OrganizationID = l.Provider, l.OrganizationID
+	}
+	return m
+}
+
 // ResetMemberPassword mails a managed user a link to choose a new password.
 // Nobody but the user sees it; their password and sessions stay until it is
-// used.
+// used. Where the address lapsed, the mail holds no link but says how to confirm
+// the address again.
 //
 // Errors: Invalid mail_not_configured when the server sends no mail; TooMany
 // for the fourth mail to the address within an hour, which leaves the last link
@@ -73,6 +98,12 @@ func (s *Service) ResetMemberPassword(ctx context.Context, p *identity.Principal
 		}
 		if err := mayMailReset(ctx, &tx.Read, u.Email); err != nil {
 			return err
+		}
+		if !u.AddressLapsed.IsZero() { // somebody else may read the mail
+			if err := tx.SendMail(ctx, identity.Mail{Kind: identity.MailAddressLapsed, To: u.Email}); err != nil {
+				return err
+			}
+			return c.record("password_reset_sent", "mailed "+u.Email+" how to confirm the address again, and no link: its domain has lapsed", nil, nil)
 		}
 		plain, hash := credential.NewCode(s.rand())
 		if err := tx.AddCode(ctx, hash, store.PurposePasswordReset, u.ID, tx.Now.Add(resetLife)); err != nil {

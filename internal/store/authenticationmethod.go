@@ -59,6 +59,16 @@ func (r *Read) MethodsOfDomain(ctx context.Context, domainName string) ([]identi
 		WHERE d.name = $1 AND d.state = 'verified' ORDER BY am.created_at, am.id`, domainName)
 }
 
+// MethodSpeaksFor says whether the organization of a method has verified a
+// domain, found its proof at the last checks, and linked it to the method.
+func (r *Read) MethodSpeaksFor(ctx context.Context, methodID, domainName string) (bool, error) {
+	n, err := one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM domains d
+		JOIN method_domains md ON md.domain_id = d.id
+		JOIN authentication_methods am ON am.id = md.method_id AND am.organization_id = d.organization_id AND am.deleted_at = 0
+		WHERE am.id = $1 AND d.name = $2 AND d.state = 'verified' AND d.absent_checks < 2`, methodID, domainName)
+	return n > 0, err
+}
+
 // MethodDomains returns the domains that a method is linked to, verified or
 // not, oldest first.
 func (r *Read) MethodDomains(ctx context.Context, methodID string) ([]identity.Domain, error) {
