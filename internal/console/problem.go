@@ -77,8 +77,9 @@ func sentence(e *identity.Error) string {
 	if own, ok := english["error."+e.Code]; ok {
 		return own
 	}
-	first, size := utf8.DecodeRuneInString(e.Message)
-	text := string(unicode.ToUpper(first)) + e.Message[size:]
+	text := strings.TrimPrefix(e.Message, "Authentication failed: ") // which the API's clients look for
+	first, size := utf8.DecodeRuneInString(text)
+	text = string(unicode.ToUpper(first)) + text[size:]
 	if !strings.HasSuffix(text, ".") && !strings.HasSuffix(text, "?") {
 		text += "."
 	}

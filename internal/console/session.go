@@ -60,9 +60,13 @@ func (s sessionRow) seen() time.Time {
 }
 
 func (v *visit) sessionRow(t identity.Token) sessionRow {
+	ends := t.Ends // however much it is used
+	if ends.IsZero() {
+		ends = t.Expires
+	}
 	return sessionRow{
 		ID: t.Prefix, Device: agentName(t.LastUserAgent), IP: t.LastIP, How: loginWords(t.Authentication),
-		Here: t.Prefix == v.Token.Prefix, Created: t.Created, LastUsed: t.LastUsed, Expires: t.Expires,
+		Here: t.Prefix == v.Token.Prefix, Created: t.Created, LastUsed: t.LastUsed, Expires: ends,
 	}
 }
 

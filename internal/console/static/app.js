@@ -1,0 +1,213 @@
+// The script of all pages. Everything but passkeys works without it; it never
+// writes markup, only text and attributes.
+"use strict";
+
+(() => {
+	const all = (selector, use, root = document) => root.querySelectorAll(selector).forEach(use);
+	const byId = (id) => document.getElementById(id);
+
+	// Passwords: show what is typed, and how strong it is by the server's rules.
+
+	all("[data-reveal]", (button) => {
+		const field = byId(button.dataset.reveal);
+		button.hidden = false;
+		const set = (shown) => {
+			field.type = shown ? "text" : "password";
+			button.textContent = shown ? button.dataset.hide : button.dataset.show;
+			button.setAttribute("aria-pressed", String(shown));
+		};
+		button.addEventListener("click", () => set(field.type === "password"));
+		// Browsers keep passwords out of what they remember of text fields.
+		field.form.addEventListener("submit", () => set(false));
+	});
+
+	all("[data-meter]", (field) => {
+		const box = byId(field.dataset.meter);
+		const meter = box.querySelector("meter");
+		const words = box.querySelector("p");
+		let timer, asked = 0;
+		const judge = async () => {
+			const turn = ++asked;
+			if (!field.value) {
+				box.hidden = true;
+				return;
+			}
+			const form = field.form.elements;
+			const about = {
+				password: field.value,
+				email: field.dataset.email || (form.email ? form.email.value : ""),
+				real_name: form.real_name ? form.real_name.value : "",
+			};
+			const answer = await fetch("/v1/user/password_strength", {
+				method: "POST",
+				credentials: "omit",
+				headers: { "Content-Type": "application/json" },
+				body: JSON.stringify(about),
+			}).catch(() => null);
+			if (turn !== asked || !answer || !answer.ok) {
+				return;
+			}
+			const strength = (await answer.json()).password_strength;
+			box.hidden = false;
+			meter.value = strength.is_acceptable ? Math.max(strength.score, 1) : Math.min(strength.score, 1);
+			words.textContent = strength.message;
+		};
+		field.addEventListener("input", () => {
+			clearTimeout(timer);
+			timer = setTimeout(judge, 300);
+		});
+	});
+
+	// Values to keep: copy, download, print.
+
+	const textOf = (element) =>
+		element.tagName === "OL" ? [...element.children].map((line) => line.textContent.trim()).join("\n") + "\n" : element.textContent;
+
+	all("[data-copy]", (button) => {
+		if (!navigator.clipboard) {
+			return;
+		}
+		button.hidden = false;
+		button.setAttribute("aria-live", "polite");
+		const words = button.textContent;
+		button.addEventListener("click", async () => {
+			try {
+				await navigator.clipboard.writeText(textOf(byId(button.dataset.copy)));
+			} catch {
+				return;
+			}
+			button.textContent = button.dataset.copied;
+			setTimeout(() => { button.textContent = words; }, 2000);
+		});
+	});
+
+	all("[data-download]", (button) => {
+		button.hidden = false;
+		button.addEventListener("click", () => {
+			const address = URL.createObjectURL(new Blob([textOf(byId(button.dataset.download))], { type: "text/plain" }));
+			const link = document.createElement("a");
+			link.href = address;
+			link.download = button.dataset.file;
+			link.click();
+			setTimeout(() => URL.revokeObjectURL(address), 1000);
+		});
+	});
+
+	all("[data-print]", (button) => {
+		button.hidden = false;
+		button.addEventListener("click", () => print());
+	});
+
+	// Codes of mailed links are in the form: the address bar, and with it the
+	// history, does not keep them.
+
+	if (document.querySelector("[data-forget-address]")) {
+		history.replaceState(null, "", location.pathname);
+	}
+
+	// Ask before what cannot be taken back; without scripts a page of its own asks.
+
+	const dialog = byId("danger");
+	if (dialog && dialog.showModal) {
+		all("[data-danger]", (link) => link.addEventListener("click", (event) => {
+			event.preventDefault();
+			byId("danger-title").textContent = link.dataset.title;
+			byId("danger-words").textContent = link.dataset.words;
+			byId("danger-yes").textContent = link.dataset.yes;
+			const values = byId("danger-values");
+			values.replaceChildren();
+			for (const [name, value] of Object.entries(link.dataset)) {
+				if (name.startsWith("value")) {
+					const field = document.createElement("input");
+					field.type = "hidden";
+					field.name = name.slice("value".length).toLowerCase();
+					field.value = value;
+					values.append(field);
+				}
+			}
+			dialog.querySelector("form").action = link.dataset.danger;
+			dialog.showModal();
+			byId("danger-no").focus();
+		}));
+		byId("danger-no").addEventListener("click", () => dialog.close());
+		dialog.addEventListener("click", (event) => {
+			if (event.target === dialog) {
+				dialog.close();
+			}
+		});
+	}
+
+	// Passkeys (WebAuthn level 3). The options come with the form or from the
+	// server; the answer goes into the form, which is then sent like any other.
+
+	const passkeys = window.PublicKeyCredential && PublicKeyCredential.parseRequestOptionsFromJSON && PublicKeyCredential.parseCreationOptionsFromJSON;
+	if (!passkeys) {
+		return;
+	}
+	all("[data-needs-passkeys]", (form) => { form.hidden = false; });
+	all("[data-no-passkeys]", (words) => { words.hidden = true; });
+
+	let waiting; // the request that fills in from the address field
+
+	const send = (form, credential) => {
+		form.elements.passkey.value = JSON.stringify(credential);
+		form.submit(); // without another submit event
+	};
+
+	const ask = async (from, next) => {
+		const answer = await fetch(from, { method: "POST", body: new URLSearchParams({ next: next || "" }) });
+		return answer.status === 200 ? answer.json() : null;
+	};
+
+	const failed = (form) => {
+		const words = form.querySelector("[data-wrong]");
+		words.textContent = words.dataset.wrong;
+		words.hidden = false;
+	};
+
+	all("[data-passkey-get]", (form) => {
+		form.hidden = false;
+		form.addEventListener("submit", async (event) => {
+			event.preventDefault();
+			form.querySelector("[data-wrong]").hidden = true;
+			if (waiting) {
+				waiting.abort();
+			}
+			try {
+				const options = form.dataset.passkeyGet ? JSON.parse(form.dataset.passkeyGet) : await ask(form.dataset.passkeyFrom, form.elements.next.value);
+				const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
+				send(form, await navigator.credentials.get({ publicKey }));
+			} catch {
+				failed(form);
+			}
+		});
+	});
+
+	all("[data-passkey-create]", (form) => form.addEventListener("submit", async (event) => {
+		event.preventDefault();
+		form.querySelector("[data-wrong]").hidden = true;
+		try {
+			const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(JSON.parse(form.dataset.passkeyCreate));
+			send(form, await navigator.credentials.create({ publicKey }));
+		} catch {
+			failed(form);
+		}
+	}));
+
+	all("[data-passkey-autofill]", async (form) => {
+		if (!PublicKeyCredential.isConditionalMediationAvailable || !(await PublicKeyCredential.isConditionalMediationAvailable())) {
+			return;
+		}
+		try {
+			const options = await ask(form.dataset.passkeyAutofill, form.elements.next.value);
+			if (!options) {
+				return;
+			}
+			waiting = new AbortController();
+			const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
+			send(form, await navigator.credentials.get({ publicKey, mediation: "conditional", signal: waiting.signal }));
+		} catch {
+			// Nobody chose a passkey: the address is asked as before.
+		}
+	});
+})();
