@@ -1,12 +1,14 @@
 package server_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/server/servertest"
+	"github.com/sallyport/sallyport/internal/store"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -88,6 +90,7 @@ func TestDOM06_BuyerReadsTheMail(t *testing.T) {
 		f.buy(t)
 		f.managers(t, "bought", "", f.bob, f.rob, f.dan, f.carol)
 		f.mailHoldsNothing(t)
+		f.adminMailHoldsNothing(t)
 		f.addressEarnsNothing(t)
 		s.Do(t, http.MethodGet, s.organizationPath(""), personal, nil).Want(http.StatusOK)
 		s.Do(t, http.MethodGet, s.organizationPath(""), s.login(t, robEmail, signUpPassword, ""), nil).Want(http.StatusOK)
@@ -112,6 +115,25 @@ func (f *staff) mailHoldsNothing(t *testing.T) {
 	if n := f.Value(t, `SELECT COUNT(*) FROM one_time_codes WHERE user_id = $1`, f.rob); n != "0" {
 		t.Errorf("%s codes were made", n)
 	}
+}
+
+// adminMailHoldsNothing has an admin ask, whom the lapse left no power, and who
+// gets some behind the server's back.
+func (f *staff) adminMailHoldsNothing(t *testing.T) {
+	t.Helper()
+	admin := f.Session(t, f.AdminID)
+	reset := f.organizationPath("/user/" + f.rob + "/reset_password")
+	f.Do(t, http.MethodPost, reset, admin, nil).WantCode(http.StatusForbidden, "action_forbidden_on_unmanaged_users")
+	f.Manage(t, f.rob)
+	already := len(f.Mails(t, robEmail))
+	f.Do(t, http.MethodPost, reset, admin, nil).Want(http.StatusNoContent)
+	mails := f.Mails(t, robEmail)[already:]
+	if len(mails) != 1 || mails[0].Kind != identity.MailAddressLapsed || len(mails[0].Data) != 0 {
+		t.Errorf("mails %+v of an admin's reset", mails)
+	}
+	f.change(t, store.User(f.rob), func(ctx context.Context, tx *store.Tx) error {
+		return tx.SetManagingOrganization(ctx, f.rob, "")
+	})
 }
 
 // addressEarnsNothing tries what a confirmed address is asked for.
