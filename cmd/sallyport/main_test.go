@@ -2,11 +2,14 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/base32"
 	"encoding/binary"
 	"fmt"
+	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -20,6 +23,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/sallyport/sallyport/internal/login"
 	"github.com/sallyport/sallyport/internal/server/servertest"
 )
 
@@ -50,6 +54,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"keep":     keep,
 	"envsubst": substitute,
 	"enroll":   enroll,
+	"browser":  logInByBrowser,
 	"totp":     totp,
 	"advance":  advance,
 	"mailed":   mailed,
@@ -130,7 +135,7 @@ func substitute(ts *testscript.TestScript, _ bool, args []string) {
 
 // enroll enables the second factor: "enroll". It reads the URI that the
 // command prints, as an authenticator app does, and answers with a code. The
-// URI stays in OTP_URI for totp.
+// URI stays in OTP_URI for totp, and what follows it in recovery.txt.
 func enroll(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) > 0 {
 		ts.Fatalf("usage: enroll")
@@ -144,14 +149,80 @@ func enroll(ts *testscript.TestScript, neg bool, args []string) {
 	c.Stderr = ts.Stderr()
 	ts.Check(c.Start())
 	fmt.Fprintln(stdin, ts.Getenv("PASSWORD"))
-	uri, _ := bufio.NewReader(stdout).ReadString('\n')
+	lines := bufio.NewReader(stdout)
+	uri, _ := lines.ReadString('\n')
 	ts.Setenv("OTP_URI", strings.TrimSpace(uri))
 	if uri != "" {
 		fmt.Fprintln(stdin, nextCode(ts))
 	}
 	ts.Check(stdin.Close())
+	rest, err := io.ReadAll(lines)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("recovery.txt"), rest, 0o600))
 	if err := c.Wait(); (err != nil) != neg {
 		ts.Fatalf("two-factor enable: %v", err)
+	}
+}
+
+// logInByBrowser runs `user login --sso` and does in its place what the admin
+// does in the browser: "browser".
+func logInByBrowser(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) > 0 {
+		ts.Fatalf("usage: browser")
+	}
+	c := exec.Command(program(ts), "user", "login", "--sso")
+	c.Env = environment(ts)
+	stderr, err := c.StderrPipe()
+	ts.Check(err)
+	ts.Check(c.Start())
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() {
+		fmt.Fprintln(ts.Stderr(), lines.Text())
+		if page, err := url.Parse(lines.Text()); err == nil && page.Path == "/login/cli" {
+			comeBack(ts, allowCommandLine(ts, page.Query()))
+		}
+	}
+	if err := c.Wait(); (err != nil) != neg {
+		ts.Fatalf("user login --sso: %v", err)
+	}
+}
+
+// allowCommandLine logs the admin in and allows the request; it returns where
+// the browser is sent.
+func allowCommandLine(ts *testscript.TestScript, query url.Values) string {
+	service, ctx, from := ts.Value("server").(*running).Login, context.Background(), login.Caller{}
+	flow, err := service.Begin(ctx, from, login.Begin{CommandLine: &login.CommandLine{
+		RedirectURI: query.Get("redirect_uri"), State: query.Get("state"), CodeChallenge: query.Get("code_challenge"),
+	}})
+	ts.Check(err)
+	secret := flow.Secret
+	_, err = service.Identify(ctx, from, secret, ts.Getenv("EMAIL"))
+	ts.Check(err)
+	flow, err = service.Password(ctx, from, secret, ts.Getenv("PASSWORD"))
+	ts.Check(err)
+	flow, err = service.Accept(ctx, from, flow.Secret, "")
+	ts.Check(err)
+	return flow.Redirect
+}
+
+// comeBack is the browser at the command's loopback address, once with the
+// state of another login before.
+func comeBack(ts *testscript.TestScript, address string) {
+	forged, err := url.Parse(address)
+	ts.Check(err)
+	forged.RawQuery = url.Values{"code": {"x"}, "state": {"y"}}.Encode()
+	visit(ts, forged.String(), http.StatusBadRequest, "not the login")
+	visit(ts, address, http.StatusOK, "You can close this window")
+}
+
+func visit(ts *testscript.TestScript, address string, status int, words string) {
+	res, err := http.Get(address)
+	ts.Check(err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	if res.StatusCode != status || !strings.Contains(string(body), words) {
+		ts.Fatalf("%s: status %d, %s", address, res.StatusCode, body)
 	}
 }
 

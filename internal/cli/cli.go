@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 
@@ -35,6 +36,9 @@ type Env struct {
 	// ReadSecret reads a line from the terminal without showing it. It is nil
 	// when standard input is no terminal: then nothing can be asked.
 	ReadSecret func() (string, error)
+	// Start starts a program that goes on by itself, such as a browser; nil:
+	// none can be started.
+	Start func(name string, args ...string) error
 	// Version of the program, for the User-Agent.
 	Version string
 }
@@ -44,6 +48,13 @@ func OSEnv(version string) Env {
 	env := Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Getenv: os.Getenv, UserConfigDir: os.UserConfigDir, Version: version,
+	}
+	env.Start = func(name string, args ...string) error {
+		command := exec.Command(name, args...)
+		if err := command.Start(); err != nil {
+			return err
+		}
+		return command.Process.Release()
 	}
 	if fd := int(os.Stdin.Fd()); term.IsTerminal(fd) {
 		env.ReadSecret = func() (string, error) {

@@ -12,7 +12,53 @@ import (
 )
 
 func (a *app) twoFactor() *cobra.Command {
-	return noun("two-factor", "The second factor of your logins by password", a.twoFactorEnable(), a.twoFactorDisable())
+	return noun("two-factor", "The second factor of your logins by password", a.twoFactorShow(), a.twoFactorEnable(), a.twoFactorDisable(), a.twoFactorRecoveryCodes())
+}
+
+func (a *app) twoFactorShow() *cobra.Command {
+	var asJSON bool
+	c := a.verb("show", "Show what is set up, and how many recovery codes are left", cobra.NoArgs,
+		func(ctx context.Context, api *sallyport.Client, _ []string) error {
+			state, err := api.TwoFactor(ctx)
+			if err != nil {
+				return err
+			}
+			return row(a, asJSON, state, "method", "passkeys", "recovery_codes_left")
+		})
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+func (a *app) twoFactorRecoveryCodes() *cobra.Command {
+	var renew bool
+	c := a.verb("recovery-codes", "Show how many recovery codes are left, or make new ones", cobra.NoArgs,
+		func(ctx context.Context, api *sallyport.Client, _ []string) error {
+			if renew {
+				codes, err := api.RenewRecoveryCodes(ctx)
+				if err != nil {
+					return err
+				}
+				a.printRecoveryCodes(codes)
+				return nil
+			}
+			state, err := api.TwoFactor(ctx)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(a.Stdout, state.RecoveryCodesLeft)
+			a.note("that many recovery codes are left; make new ones with --renew")
+			return nil
+		})
+	c.Flags().BoolVar(&renew, "renew", false, "make ten new ones and show them once; the older ones end")
+	return c
+}
+
+// printRecoveryCodes prints one code on a line.
+func (a *app) printRecoveryCodes(codes []string) {
+	for _, code := range codes {
+		fmt.Fprintln(a.Stdout, escape(code))
+	}
+	a.note("keep these recovery codes in a safe place, they will not be shown again: each lets you log in once, together with the password, when your second factor is not at hand")
 }
 
 func (a *app) twoFactorEnable() *cobra.Command {
@@ -47,25 +93,30 @@ func (a *app) confirmTwoFactor(ctx context.Context, api *sallyport.Client, passw
 	if err != nil {
 		return fmt.Errorf("the second factor is not enabled: %w", err)
 	}
+	if len(answer.RecoveryCodes) > 0 {
+		a.printRecoveryCodes(answer.RecoveryCodes)
+	}
 	a.note("second factor enabled")
 	return a.keepToken(api, answer.Token)
 }
 
 func (a *app) twoFactorDisable() *cobra.Command {
 	var passwordStdin bool
+	var otp string
 	c := a.verb("disable", "Disable one-time codes; personal tokens made after a login by password end", cobra.NoArgs,
 		func(ctx context.Context, api *sallyport.Client, _ []string) error {
 			password, err := a.secret("Password", passwordStdin, "--password-stdin")
 			if err != nil {
 				return err
 			}
-			if _, err := api.ConfigureTwoFactor(ctx, sallyport.TwoFactorRequest{Password: password}); err != nil {
+			if _, err := api.ConfigureTwoFactor(ctx, sallyport.TwoFactorRequest{Password: password, OTP: otp}); err != nil {
 				return err
 			}
 			a.note("second factor disabled")
 			return nil
 		})
 	c.Flags().BoolVar(&passwordStdin, "password-stdin", false, "read the password from the first line of standard input")
+	c.Flags().StringVar(&otp, "otp", "", "one-time code or recovery code, for a login that is older than 10 minutes")
 	return c
 }
 

@@ -15,13 +15,14 @@ func (a *app) user() *cobra.Command {
 	return noun("user", "Log in, and look after your own account",
 		a.userLogin(), a.userLogout(), a.userInfo(), a.userCreate(), a.userVerifyEmail(),
 		a.userPasswordChange(), a.userPasswordResetRequest(), a.userPasswordReset(),
-		a.userTokensExpire(), a.userAcceptInvitation(), a.userDelete(), a.accessToken(), a.twoFactor())
+		a.userTokensExpire(), a.userAcceptInvitation(), a.userDelete(), a.accessToken(), a.twoFactor(), a.session(), a.userConfirmDevice())
 }
 
 // login is what "user login" was asked for.
 type login struct {
 	otp                      string
 	passwordStdin, withToken bool
+	sso                      bool
 }
 
 func (a *app) userLogin() *cobra.Command {
@@ -31,9 +32,16 @@ func (a *app) userLogin() *cobra.Command {
 		Long: `Log in by e-mail and password, and keep the session in your configuration
 folder. The password comes from AIVEN_PASSWORD, from standard input with
 --password-stdin, or from the terminal. With --token a token is kept instead,
-after the server has accepted it.`,
+after the server has accepted it. With --sso you log in with a browser on this
+machine, in any way your organization offers: its identity provider, a passkey,
+Google, Microsoft or GitHub. The browser of BROWSER is opened, else the system's.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			if l.withToken {
+			switch {
+			case l.sso && len(args) > 0:
+				return usagef("with --sso the e-mail address is asked for in the browser")
+			case l.sso:
+				return a.loginByBrowser(c.Context())
+			case l.withToken:
 				return a.loginByToken(c.Context())
 			}
 			email := ""
@@ -43,9 +51,13 @@ after the server has accepted it.`,
 			return a.loginByPassword(c.Context(), email, l)
 		},
 	}
-	c.Flags().StringVar(&l.otp, "otp", "", "one-time code of the second factor")
+	c.Flags().StringVar(&l.otp, "otp", "", "one-time code of the second factor, or a recovery code")
 	c.Flags().BoolVar(&l.passwordStdin, "password-stdin", false, "read the password from the first line of standard input")
 	c.Flags().BoolVar(&l.withToken, "token", false, "keep a token instead, asked for or read from standard input")
+	c.Flags().BoolVar(&l.sso, "sso", false, "log in with a browser on this machine")
+	c.MarkFlagsMutuallyExclusive("sso", "token")
+	c.MarkFlagsMutuallyExclusive("sso", "otp")
+	c.MarkFlagsMutuallyExclusive("sso", "password-stdin")
 	c.MarkFlagsMutuallyExclusive("token", "otp")
 	c.MarkFlagsMutuallyExclusive("token", "password-stdin")
 	return c
