@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -40,6 +41,9 @@ type Config struct {
 	AllowPrivate      bool
 	SMTPURL           string
 	MailFrom          string
+	// Third parties that people may log in with; without a client id one is
+	// not offered.
+	Google, Microsoft, GitHub ThirdParty
 	// HoldMail keeps mail in the outbox, to be read at /dev/mailbox; only
 	// --dev sets it.
 	HoldMail bool
@@ -63,7 +67,7 @@ func (s setting) Env() string {
 
 func (s setting) key() string { return strings.ReplaceAll(s.name, "-", "_") }
 
-var settings = []setting{
+var settings = append([]setting{
 	{"listen", "127.0.0.1:8080", "address of the one port", func(c *Config, v string) error {
 		if _, _, err := net.SplitHostPort(v); err != nil {
 			return errors.New("write HOST:PORT, such as 127.0.0.1:8080")
@@ -169,7 +173,7 @@ var settings = []setting{
 		c.LogFormat = v
 		return nil
 	}},
-}
+}, thirdPartySettings()...)
 
 func named(path, what string) error {
 	if path == "" {
@@ -334,6 +338,9 @@ func (c *Config) complete() error {
 	}
 	if c.SMTPURL != "" && c.MailFrom == "" {
 		return &ConfigError{"SALLYPORT_MAIL_FROM", errors.New("set it to the address that mails come from, because SALLYPORT_SMTP_URL is set")}
+	}
+	if err := cmp.Or(c.Google.complete("google"), c.Microsoft.complete("microsoft"), c.GitHub.complete("github")); err != nil {
+		return err
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return &ConfigError{certificateSettings, errors.New("set both or neither")}

@@ -40,6 +40,17 @@ var sample = map[string]struct {
 	"smtp-url":               {"smtps://me:word@mail.example", func(c *Config) { c.SMTPURL = "smtps://me:word@mail.example" }},
 	"mail-from":              {"no-reply@a.example", func(c *Config) { c.MailFrom = "no-reply@a.example" }},
 	"log-format":             {"text", func(c *Config) { c.LogFormat = "text" }},
+
+	"google-client-id":        {"g-id", func(c *Config) { c.Google.ClientID = "g-id" }},
+	"google-client-secret":    {"g-secret", func(c *Config) { c.Google.ClientSecret = "g-secret" }},
+	"google-issuer":           {"http://127.0.0.1:7000", func(c *Config) { c.Google.Issuer = "http://127.0.0.1:7000" }},
+	"microsoft-client-id":     {"m-id", func(c *Config) { c.Microsoft.ClientID = "m-id" }},
+	"microsoft-client-secret": {"m-secret", func(c *Config) { c.Microsoft.ClientSecret = "m-secret" }},
+	"microsoft-issuer":        {"https://login.microsoftonline.com/t/v2.0", func(c *Config) { c.Microsoft.Issuer = "https://login.microsoftonline.com/t/v2.0" }},
+	"github-client-id":        {"h-id", func(c *Config) { c.GitHub.ClientID = "h-id" }},
+	"github-client-secret":    {"h-secret", func(c *Config) { c.GitHub.ClientSecret = "h-secret" }},
+	"github-url":              {"https://git.example.com", func(c *Config) { c.GitHub.URL = "https://git.example.com" }},
+	"github-api-url":          {"https://git.example.com/api/v3", func(c *Config) { c.GitHub.APIURL = "https://git.example.com/api/v3" }},
 }
 
 func prefixes(texts ...string) (list []netip.Prefix) {
@@ -84,7 +95,12 @@ func TestEverySetting(t *testing.T) {
 			c.want(&want)
 			flags, env, yaml := map[string]string{s.name: c.value}, map[string]string{s.Env(): c.value}, s.key()+": "+c.value+"\n"
 			// A certificate comes with its key, a mail server with a sender.
-			other := map[string]string{"tls-cert": "tls-key", "tls-key": "tls-cert", "smtp-url": "mail-from"}[s.name]
+			other := map[string]string{
+				"tls-cert": "tls-key", "tls-key": "tls-cert", "smtp-url": "mail-from",
+				"google-client-id": "google-client-secret", "google-client-secret": "google-client-id",
+				"microsoft-client-id": "microsoft-client-secret", "microsoft-client-secret": "microsoft-client-id",
+				"github-client-id": "github-client-secret", "github-client-secret": "github-client-id",
+			}[s.name]
 			if other != "" {
 				sample[other].want(&want)
 				if want.TLSCert != "" {

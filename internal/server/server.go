@@ -102,6 +102,7 @@ func wire(c Config, o *opened, log *slog.Logger) *Server {
 		Hasher: s.Hasher, Rules: s.Login.Rules, Prober: org.Prober{DNSServers: c.DNSServers, AllowPrivate: c.AllowPrivate},
 		Flush: flush, Call: s.Login.Call,
 	}
+	s.connectProviders()
 	proxies := access.Proxies{Trusted: c.TrustedProxies, Forwarded: c.ForwardedHeader}
 	pages := &console.Pages{
 		Access: s.Access, Login: s.Login, Org: s.Org, Brand: c.Brand, PublicURL: c.PublicURL, Proxies: proxies, Ready: s.ready,

@@ -48,7 +48,11 @@ type Error struct {
 	// characters, without secrets, codes, tokens and bodies. It may quote the
 	// provider, so no page shows it.
 	Detail string
+	cause  error // of a request that got no answer; nil otherwise
 }
+
+// Unwrap is what kept a request from its answer; nil when there was none.
+func (e *Error) Unwrap() error { return e.cause }
 
 // Error is for the log.
 func (e *Error) Error() string {
@@ -131,5 +135,7 @@ func (p *Provider) unavailable(doing string, err error) *Error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return p.failed(ReasonUnavailable, "%s: no answer in time", doing)
 	}
-	return p.failed(ReasonUnavailable, "%s: %s", doing, line(err.Error(), quotedLength))
+	failed := p.failed(ReasonUnavailable, "%s: %s", doing, line(err.Error(), quotedLength))
+	failed.cause = err
+	return failed
 }
