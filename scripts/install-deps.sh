@@ -28,12 +28,16 @@ has_all() {
 install_node() {
 	local dir
 	dir=$(cd "$(dirname "$0")/node" && pwd)
-	if [ "$dir/node_modules/.package-lock.json" -nt "$dir/package-lock.json" ]; then
-		return 0
+	if [ "$dir/node_modules/.package-lock.json" -ot "$dir/package-lock.json" ]; then
+		echo "installing the programs of scripts/node for the tests ..."
+		(cd "$dir" && npm ci --no-fund --no-audit --loglevel=error)
+		touch "$dir/node_modules/.package-lock.json"
 	fi
-	echo "installing the programs of scripts/node for the tests ..."
-	(cd "$dir" && npm ci --no-fund --no-audit --loglevel=error)
-	touch "$dir/node_modules/.package-lock.json"
+	# oidc-provider does not run on the Node.js of Debian 12; npm has newer ones.
+	if [ "$(node --print 'parseInt(process.versions.node)')" -lt 20 ] &&
+		! compgen -G "$dir/node_modules/node-linux-*/bin/node" >/dev/null; then
+		(cd "$dir" && npm install --no-save --no-fund --no-audit --loglevel=error "node-linux-$(node --print process.arch)@22")
+	fi
 }
 
 if has_all; then

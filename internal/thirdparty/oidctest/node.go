@@ -25,7 +25,7 @@ func run(tb testing.TB, script string) program {
 		tb.Skip("starts a provider in Node.js")
 	}
 	dir := filepath.Join(root(tb), "scripts", "node")
-	node, err := exec.LookPath("node")
+	node, err := nodeOf(dir)
 	if err == nil {
 		_, err = os.Stat(filepath.Join(dir, "node_modules", "oidc-provider"))
 	}
@@ -61,6 +61,15 @@ func run(tb testing.TB, script string) program {
 		}
 	})
 	return p
+}
+
+// nodeOf is the Node.js that scripts/install-deps.sh has put beside the packages
+// because the system's is too old for them, else the system's.
+func nodeOf(dir string) (string, error) {
+	if found, err := filepath.Glob(filepath.Join(dir, "node_modules", "node-linux-*", "bin", "node")); err == nil && len(found) > 0 {
+		return found[0], nil
+	}
+	return exec.LookPath("node")
 }
 
 // await reads lines until one begins with the word, and returns the rest of it.
