@@ -555,7 +555,7 @@ func withIssuer(tb testing.TB, w *world, _ *example) {
 	tb.Helper()
 	w.Org.Discover = func(context.Context, string) error { return nil }
 	w.Do(tb, http.MethodPut, "/v1/account/"+w.AccountID+"/authentication/"+w.methodID, w.AdminToken,
-		fieldsOf{"oidc_issuer": "https://id.example.com", "oidc_client_id": "sallyport", "oidc_client_secret": "not told to anybody"}).Want(http.StatusOK)
+		fieldsOf{"oidc_issuer": "https://id.example.com", "oidc_client_id": "sallyport", "oidc_client_secret": "not-told-to-anybody"}).Want(http.StatusOK)
 }
 
 // claimDomain claims a domain and publishes its proof.

@@ -277,7 +277,7 @@ func (s *Service) changedOIDC(m identity.AuthenticationMethod, c OIDCChange) (id
 	}
 	for name, text := range map[string]*string{"oidc_client_id": c.ClientID, "oidc_client_secret": c.ClientSecret} {
 		if text != nil && (utf8.RuneCountInString(*text) > identity.MaxMethodClient || strings.ContainsFunc(*text, notPrinted)) {
-			return m, identity.Invalidf("bad_request", "the %s may have at most %d printable characters", name, identity.MaxMethodClient)
+			return m, identity.Invalidf("bad_request", "the %s may have at most %d printable characters, without spaces", name, identity.MaxMethodClient)
 		}
 	}
 	if c.ClientSecret != nil {
