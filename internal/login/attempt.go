@@ -271,10 +271,15 @@ func (s *Service) Identify(ctx context.Context, from Caller, secret, email strin
 	if r.Session != "" && r.Purpose != identity.AttemptLogin {
 		return Flow{}, otherStep()
 	}
+	logged := r.Session != ""
 	r.forget()
 	r.Email = email
 	if r.details.Arrived != nil {
 		r.details.Arrived.HasAccount = true
+	}
+	if logged {
+		// Somebody else than the session's owner: the row is tied to that one.
+		return s.proved(ctx, r, proof{})
 	}
 	if err := s.change(ctx, r); err != nil {
 		return Flow{}, err

@@ -232,6 +232,9 @@ func TestTriesThatHadToWaitAreNotCounted(t *testing.T) {
 		want(t, "too early", err, identity.TooMany, "too_many_requests")
 	}
 	w.clock.advance(time.Minute)
+	_, err = b.typed(w.wrongCodeFor(secret))
+	want(t, "another wrong code", err, identity.Forbidden, "user_config_2fa_otp_verification_failed")
+	w.clock.advance(time.Minute)
 	b.at(StepDone)(b.typed(w.code(secret, 0)))
 }
 

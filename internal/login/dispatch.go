@@ -119,8 +119,10 @@ func (s *Service) goOn(ctx context.Context, r *running, p proof) (secret string,
 // withProof runs a transaction that uses a proof up and changes the attempt.
 func (s *Service) withProof(ctx context.Context, r *running, p proof, fn func(*store.Tx) error) error {
 	body := func(tx *store.Tx) error {
-		if err := p.spend(ctx, tx, &r.who.user); err != nil {
-			return err
+		if r.who != nil {
+			if err := p.spend(ctx, tx, &r.who.user); err != nil {
+				return err
+			}
 		}
 		return fn(tx)
 	}

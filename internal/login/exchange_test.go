@@ -124,6 +124,26 @@ func TestCommandLineFromABrowsersSession(t *testing.T) {
 	})
 }
 
+// The command line's session may be somebody else's than the browser's.
+func TestCommandLineOfAnotherAccount(t *testing.T) {
+	w := lite(t)
+	p := w.session(w.person("bob@a.example", goodPassword))
+	w.person(alice, goodPassword)
+	b := w.browser()
+	b.at(StepApprove)(b.begin(Begin{CommandLine: commandLine(), Principal: p}))
+	b.at(StepChoose)(b.identify(alice))
+	b.at(StepApprove)(b.password(goodPassword))
+	to, err := url.Parse(b.at(StepDone)(b.accept()).Redirect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := w.exchange(to.Query().Get("code"), verifier)
+	if err != nil || out.User.Email != alice {
+		t.Errorf("a session of %q, %v", out.User.Email, err)
+	}
+	w.wantAlive("the browser's session", p, true)
+}
+
 // A refusal is told in the browser already, before anybody says yes.
 func TestCommandLineIsJudgedBeforeTheApproval(t *testing.T) {
 	w := lite(t)
