@@ -11,6 +11,8 @@ const (
 	AttemptLogin  = "login"   // ends in a session
 	AttemptStepUp = "step_up" // makes the proof of a session fresh
 	AttemptLink   = "link"    // links an identity at a provider to an account
+
+	AttemptRegisterPasskey = "register_passkey" // no login: a passkey that is being made
 )
 
 // Clients of an attempt: what it ends in.

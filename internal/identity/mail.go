@@ -31,6 +31,7 @@ const (
 	MailDeviceConfirmation = "device_confirmation"  // link
 	MailFactorAdded        = "factor_added"         // factor
 	MailFactorRemoved      = "factor_removed"       // factor
+	MailPasskeySuspended   = "passkey_suspended"    // name
 	MailRecoveryUsed       = "recovery_code_used"   // left
 	MailRecoveryRenewed    = "recovery_renewed"     //
 	MailTokenCreated       = "token_created"        // prefix

@@ -46,6 +46,10 @@ type details struct {
 	Challenge *thirdparty.Challenge `json:"challenge,omitempty"`
 	// Arrived is what a provider proved and nothing has come of yet.
 	Arrived *arrival `json:"arrived,omitempty"`
+	// Passkey is what a passkey is asked for at this step.
+	Passkey *passkeyRequest `json:"passkey,omitempty"`
+	// Registration is the state of a passkey that is being made.
+	Registration json.RawMessage `json:"registration,omitempty"`
 }
 
 // running is an attempt that a request works on. It is changed in memory
@@ -55,6 +59,8 @@ type running struct {
 	details details
 	who     *subject // whom it is of; nil before that is known
 	from    Caller
+	// answering says that the answer of a passkey is being checked.
+	answering bool
 }
 
 // Begin starts an attempt, and another one each time it is called.
@@ -162,6 +168,9 @@ func (s *Service) add(ctx context.Context, tx *store.Tx, r *running, id string, 
 // sealed is the row of an attempt under an id. Its step is for whoever looks
 // at the database; what comes next is decided anew each time.
 func (s *Service) sealed(r *running, id string) (identity.Attempt, error) {
+	if r.Step != string(stepExchange) {
+		s.prepare(r)
+	}
 	text, err := json.Marshal(r.details)
 	if err != nil {
 		return identity.Attempt{}, fmt.Errorf("encode a login attempt: %w", err)
@@ -181,7 +190,7 @@ func (s *Service) load(ctx context.Context, from Caller, secret string) (*runnin
 		return nil, store.NoAttempt()
 	}
 	r, err := s.loadID(ctx, from, id)
-	if err == nil && r.Step == string(stepExchange) {
+	if err == nil && (r.Step == string(stepExchange) || r.Purpose == identity.AttemptRegisterPasskey) {
 		return nil, store.NoAttempt()
 	}
 	return r, err
@@ -359,7 +368,7 @@ func (s *Service) Code(ctx context.Context, from Caller, secret, typed string) (
 	})
 }
 
-// tried runs one try of a second factor. The try is counted first, on
+// tried runs one try of a passkey or second factor. The try is counted first, on
 // condition that no other one is going on, so that simultaneous ones cannot
 // all see a low number; what could not be checked is not counted.
 func (s *Service) tried(ctx context.Context, r *running, try func() (Flow, error)) (Flow, error) {
@@ -376,10 +385,11 @@ func (s *Service) tried(ctx context.Context, r *running, try func() (Flow, error
 			return Flow{}, err
 		}
 	case errors.Is(err, wrongCode()) && r.Tries >= maxTries:
-		if err := s.end(ctx, r.ID, r.Version); err != nil {
-			return Flow{}, err
-		}
-		return Flow{}, identity.Forbiddenf(wrongCode().Code, "this was the fifth wrong code: log in again with your password")
+		last := identity.Forbiddenf(wrongCode().Code, "this was the fifth wrong code: log in again with your password")
+		return Flow{}, cmp.Or(s.end(ctx, r.ID, r.Version), error(last))
+	case errors.Is(err, notAccepted()) && r.Tries >= maxTries:
+		last := identity.Invalidf(notAccepted().Code, "this was the fifth wrong answer: begin the login anew")
+		return Flow{}, cmp.Or(s.end(ctx, r.ID, r.Version), error(last))
 	}
 	return flow, err
 }

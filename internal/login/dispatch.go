@@ -15,6 +15,8 @@ import (
 func next(r *running) Step {
 	how := &r.Authentication
 	switch {
+	case r.Purpose == identity.AttemptRegisterPasskey:
+		return stepRegister
 	case r.Purpose == identity.AttemptLink && how.Method == policy.MethodNone:
 		return StepLeave
 	case how.Method == policy.MethodNone && r.details.Arrived != nil && !r.details.Arrived.HasAccount:
@@ -59,6 +61,9 @@ func (s *Service) show(ctx context.Context, r *running) (Flow, error) {
 		flow.Options, err = s.optionsFor(ctx, r)
 	case StepFactor:
 		flow.Factors, err = s.factorsOf(ctx, r.who)
+	}
+	if err == nil {
+		flow.Passkey, err = s.askPasskey(ctx, r, &flow)
 	}
 	return flow, err
 }

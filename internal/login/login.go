@@ -304,6 +304,8 @@ func (s *Service) notOpened(ctx context.Context, err error, e *entry, refused *r
 		return s.replayed(ctx, *e.proof.guess)
 	case errors.Is(err, errWrongRecovery):
 		return s.wrong(ctx, *e.proof.guess)
+	case errors.Is(err, errPasskeyGone):
+		return s.wrongPasskey(e.from)
 	case errors.Is(err, errRefused), errors.Is(err, errExposed):
 		if e.proof.guess != nil {
 			if err := s.right(ctx, *e.proof.guess); err != nil {

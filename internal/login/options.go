@@ -82,7 +82,7 @@ func (s *Service) optionsOf(ctx context.Context, r *store.Read, email string) ([
 	if p.OAuthEnabled {
 		list = append(list, s.thirdPartyOptions(p.OAuthProviders)...)
 	}
-	if p.PasskeyEnabled {
+	if p.PasskeyEnabled && s.PasskeyOrigin() != "" {
 		list = append(list, ownPasskey)
 	}
 	if len(list) == 0 {
@@ -99,6 +99,9 @@ var (
 // anyOptions are the options of whom no organization's policy is about.
 func (s *Service) anyOptions() []Option {
 	list := append([]Option{ownPassword}, s.thirdPartyOptions(policy.AllProviders)...)
+	if s.PasskeyOrigin() == "" {
+		return list
+	}
 	return append(list, ownPasskey)
 }
 

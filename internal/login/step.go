@@ -20,6 +20,8 @@ const (
 	// stepExchange is a login that a command line has to fetch; no browser
 	// gets to see it.
 	stepExchange Step = "exchange"
+	// stepRegister is a passkey that is being made; it is no login.
+	stepRegister Step = "register"
 )
 
 // The actions of options, in the words of the compatible API; passkey and oidc

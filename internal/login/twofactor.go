@@ -163,23 +163,30 @@ func (s *Service) presence(ctx context.Context, p *identity.Principal, who *subj
 // personal tokens that descend from a password login, known devices and
 // one-time codes. It records the change.
 func endOthers(ctx context.Context, tx *store.Tx, u *identity.User, except, action, description string) error {
-	tokens, err := tx.RevokePasswordTokens(ctx, u.ID, "", policy.PersonalToken)
+	ended, err := endWeaker(ctx, tx, u.ID, except)
 	if err != nil {
-		return err
-	}
-	sessions, err := tx.RevokeSessions(ctx, u.ID, except)
-	if err != nil {
-		return err
-	}
-	if err := tx.EndCodes(ctx, u.ID); err != nil {
 		return err
 	}
 	e, err := about(ctx, tx, u, action, description)
 	if err != nil {
 		return err
 	}
-	e.Detail = detail(map[string]any{"ended_sessions": sessions, "ended_personal_tokens": tokens})
+	e.Detail = detail(ended)
 	return tx.Record(ctx, e)
+}
+
+// endWeaker is endOthers for who records the change themselves; it returns what
+// of it belongs into the event's detail.
+func endWeaker(ctx context.Context, tx *store.Tx, userID, except string) (map[string]any, error) {
+	tokens, err := tx.RevokePasswordTokens(ctx, userID, "", policy.PersonalToken)
+	if err != nil {
+		return nil, err
+	}
+	sessions, err := tx.RevokeSessions(ctx, userID, except)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"ended_sessions": sessions, "ended_personal_tokens": tokens}, tx.EndCodes(ctx, userID)
 }
 
 // TwoFactorOn is what switching the second factor on gives.

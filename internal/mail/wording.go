@@ -107,6 +107,10 @@ var wordings = map[string]wording{
 		subject: "A second factor was removed",
 		lines:   []string{"A second factor was removed from your account at {brand}: {factor}.", notYou},
 	},
+	"passkey_suspended": {
+		subject: "A passkey was suspended",
+		lines:   []string{"The passkey {name} of your account at {brand} was used in a way that a copy of it would explain: its counter went back. It opens nothing any more, and the sessions and tokens that came from it have ended.", "Log in another way and remove it. If you believe that it was copied, set a new password too, and tell an admin of your organization."},
+	},
 	"recovery_code_used": {
 		subject: "A recovery code was used",
 		lines:   []string{"A recovery code was used in place of the second factor of your account at {brand}; {left} left. Make new ones with `sallyport user two-factor recovery-codes --renew` before they run out.", notYou},
