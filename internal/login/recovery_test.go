@@ -172,3 +172,25 @@ func TestRecoveryCodesGoWithTheLastFactor(t *testing.T) {
 		w.enter(In{Email: alice, Password: goodPassword})
 	})
 }
+
+// TestRAT07_RecoveryCodesHaveOneCounter: the login of the API, that of a
+// browser, and the removal of the authenticator.
+func TestRAT07_RecoveryCodesHaveOneCounter(t *testing.T) {
+	w := lite(t)
+	u := w.person(alice, goodPassword)
+	secret := w.enrol(u)
+	w.recover(u)
+	p := w.principal(w.enter(In{Email: alice, Password: goodPassword, OTP: w.code(secret, 0)}).Token)
+	b := w.toFactor()
+	wrong := strings.Repeat("0", 24)
+	for i, door := range []func() error{
+		func() error { _, err := w.try(In{Email: alice, Password: goodPassword, OTP: wrong}); return err },
+		func() error { _, err := b.typed(wrong); return err },
+		func() error { _, err := w.configure(p, "none", goodPassword, wrong); return err },
+	} {
+		want(t, "a door", door(), identity.Forbidden, "user_config_2fa_otp_verification_failed")
+		if n := w.failures("user:" + u.ID + ":recovery"); n != int64(i+1) {
+			t.Errorf("door %d: %d failures, want %d", i, n, i+1)
+		}
+	}
+}
