@@ -122,8 +122,21 @@ func (s *scene) join(tb testing.TB, organizationID, userID string) {
 // provider of an organization.
 func (s *scene) provenBy(tb testing.TB, kind policy.CredentialKind, userID, organizationID string) (token string) {
 	tb.Helper()
+	provider := "am" + strings.TrimPrefix(organizationID, "org")
+	s.change(tb, store.Organization(organizationID), func(ctx context.Context, tx *store.Tx) error {
+		o, err := tx.Organization(ctx, organizationID)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.AuthenticationMethod(ctx, o.ID, provider); err == nil {
+			return nil
+		}
+		return tx.AddAuthenticationMethod(ctx, identity.AuthenticationMethod{
+			ID: provider, OrganizationID: o.ID, AccountID: o.AccountID, Name: "SSO", Type: identity.MethodTypeSAML, Enabled: true, State: identity.MethodActive,
+		})
+	})
 	return s.Token(tb, identity.Token{Kind: kind, UserID: userID, Authentication: policy.Authentication{
-		Method: policy.MethodSAML, Provider: "am0123456789a", ProviderOrganization: organizationID, At: s.now(),
+		Method: policy.MethodSAML, Provider: provider, ProviderOrganization: organizationID, At: s.now(),
 	}})
 }
 
