@@ -6,11 +6,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/login"
-	"github.com/sallyport/sallyport/policy"
 )
 
 // authenticationView is the page of how somebody logs in.
@@ -26,6 +24,8 @@ type authenticationView struct {
 	// PasskeyOptions are a request to make one (WebAuthn level 3, section 5.4);
 	// empty: none is being made.
 	PasskeyOptions string
+	PasskeySecret  string      // goes back with the answer
+	PasskeysAt     string      // where passkeys work, when not here
 	Linked         []linkedRow // providers' identities that log the person in
 	Links          []wayLink   // providers that can be linked
 	Open           string      // the form that is open
@@ -74,16 +74,9 @@ func (p *Pages) showAuthentication(v *visit, status int, view authenticationView
 
 func (p *Pages) loadAuthentication(v *visit, view *authenticationView) error {
 	ctx := v.r.Context()
-	me, err := p.Login.Me(ctx, v.Principal)
-	if err != nil {
-		return err
-	}
 	factors, err := p.Login.TwoFactor(ctx, v.Principal)
 	if err != nil {
 		return err
-	}
-	for _, m := range me.Methods {
-		view.HasPassword = view.HasPassword || m == policy.MethodPassword.String()
 	}
 	view.HasCode, view.Factor, view.CodesLeft = factors.Method == login.MethodOTP, factors.Method != "", factors.RecoveryCodesLeft
 	view.AskPassword = true
@@ -92,7 +85,11 @@ func (p *Pages) loadAuthentication(v *visit, view *authenticationView) error {
 		return err
 	}
 	view.Demand = home.demand(v)
-	return nil
+	if view.Passkeys, err = p.Login.Passkeys(ctx, v.Principal); err != nil {
+		return err
+	}
+	view.PasskeysAt = p.passkeysElsewhere(v.r)
+	return p.loadLinked(v, view)
 }
 
 // changeAuthentication does what one of the page's forms asks for.
@@ -103,6 +100,8 @@ func (p *Pages) changeAuthentication(v *visit) {
 	do := map[string]func(*visit){
 		"password": p.changePassword, "authenticator": p.offerAuthenticator, "authenticator-confirm": p.confirmAuthenticator,
 		"authenticator-off": p.removeAuthenticator, "codes": p.renewCodes,
+		"passkey": p.offerPasskey, "passkey-add": p.addPasskey, "passkey-rename": p.renamePasskey, "passkey-remove": p.removePasskey,
+		"link": p.beginLink, "unlink": p.unlink,
 	}[v.r.PostForm.Get("do")]
 	if do == nil {
 		p.message(v.w, v.r, http.StatusBadRequest, "unread", message{Words: "unread.words", Link: authenticationPath, LinkWords: "unread.again"})
@@ -230,10 +229,4 @@ func (p *Pages) confirmRemoval(v *visit) {
 		return
 	}
 	p.showOwn(v, http.StatusOK, "confirm", authenticationPath, page{Title: title, Body: c})
-}
-
-// linkedRow is a provider's identity that logs somebody in.
-type linkedRow struct {
-	ID, Name, Public  string
-	Created, LastUsed time.Time // LastUsed zero: never
 }

@@ -101,11 +101,7 @@ func (v *loginView) offer(options []login.Option) {
 		case o.Action == login.ActionPasskey:
 			v.Passkey = true
 		case o.Method == http.MethodGet:
-			path := "/login/with/" + url.PathEscape(o.Provider)
-			if v.Next != "" {
-				path += "?" + url.Values{"next": {v.Next}}.Encode()
-			}
-			v.Links = append(v.Links, wayLink{o.Name, o.Provider, path})
+			v.Links = append(v.Links, wayLink{o.Name, o.Provider, withPath(o.Provider, v.Next)})
 		}
 	}
 }
@@ -126,6 +122,10 @@ func (p *Pages) loginStep(w http.ResponseWriter, r *http.Request) {
 	ctx, from, secret, form := r.Context(), p.caller(w, r), cookie(r, flowCookie), r.PostForm
 	switch form.Get("step") {
 	case "identify":
+		if form.Get("passkey") != "" { // filled in from the address field
+			p.loginPasskey(w, r)
+			return
+		}
 		p.identifyAs(w, r, form.Get("email"))
 	case "password":
 		flow, err := p.Login.Password(ctx, from, secret, form.Get("password"))
@@ -133,9 +133,14 @@ func (p *Pages) loginStep(w http.ResponseWriter, r *http.Request) {
 	case "code", "recovery":
 		flow, err := p.Login.Code(ctx, from, secret, form.Get("code"))
 		p.goOn(w, r, flow, err, form.Get("step"))
+	case "passkey":
+		p.loginPasskey(w, r)
 	case "accept":
 		flow, err := p.Login.Accept(ctx, from, secret, form.Get("real_name"))
 		p.goOn(w, r, flow, err, "real_name")
+	case "decline":
+		flow, err := p.Login.Decline(ctx, from, secret)
+		p.goOn(w, r, flow, err, "")
 	case "restart":
 		p.leaveFlow(w, r, loginPath+nextQuery(form.Get("next")))
 	case "cancel":
@@ -145,6 +150,11 @@ func (p *Pages) loginStep(w http.ResponseWriter, r *http.Request) {
 	default:
 		p.message(w, r, http.StatusBadRequest, "unread", message{Words: "unread.words", Link: loginPath, LinkWords: "unread.again"})
 	}
+}
+
+// withPath is the page that leads to a provider.
+func withPath(provider, next string) string {
+	return "/login/with/" + url.PathEscape(provider) + nextQuery(next)
 }
 
 func nextQuery(next string) string {
@@ -245,8 +255,13 @@ func remedyOf(err error) string {
 // or with the way back to a command line.
 func (p *Pages) finish(w http.ResponseWriter, r *http.Request, flow login.Flow) {
 	dropFlow(w)
-	if flow.Done == nil {
+	switch {
+	case flow.Done != nil:
+	case flow.Redirect != "":
 		p.toCommandLine(w, r, flow.Redirect)
+		return
+	default: // a link: the session goes on
+		seeOther(w, r, cmp.Or(login.OwnPath(flow.Next), authenticationPath))
 		return
 	}
 	if flow.Purpose == identity.AttemptLogin {
@@ -254,6 +269,12 @@ func (p *Pages) finish(w http.ResponseWriter, r *http.Request, flow login.Flow) 
 	}
 	setSession(w, flow.Done.Token)
 	setDevice(w, flow.Done.Device, flow.Done.DeviceExpires)
+	if r.PostForm.Get("step") == "accept" && flow.Done.User.EmailConfirmed.IsZero() {
+		// A new account by a provider that vouches for no address: the answer
+		// is that of a sign-up, whether or not the address had one already.
+		p.showSignUp(w, r, http.StatusOK, signUpView{Email: flow.Email, Sent: true}, nil)
+		return
+	}
 	seeOther(w, r, cmp.Or(login.OwnPath(flow.Next), authenticationPath))
 }
 

@@ -30,3 +30,9 @@ func (p *Pages) passkeyOptions(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(flow.Passkey)
 }
+
+// loginPasskey takes a passkey's answer.
+func (p *Pages) loginPasskey(w http.ResponseWriter, r *http.Request) {
+	flow, err := p.Login.Passkey(r.Context(), p.caller(w, r), cookie(r, flowCookie), []byte(r.PostForm.Get("passkey")))
+	p.goOn(w, r, flow, err, "")
+}

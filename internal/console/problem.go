@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/policy"
 )
 
 // problem is what went wrong, as a page shows it: on top, and beside the field
@@ -46,6 +47,9 @@ func codeOf(err error) string {
 // has no kind says nothing.
 func problemOf(err error, field string) (status int, about problem) {
 	e := asError(err)
+	if invalid, ok := errors.AsType[*policy.Invalid](err); ok {
+		e = identity.Invalidf(invalid.Code, "%s", (&policy.Invalid{Message: invalid.Message, Suggestion: invalid.Suggestion}).Error())
+	}
 	if e == nil || e.Kind == identity.Internal {
 		return http.StatusInternalServerError, problem{Words: say("failed.words")}
 	}

@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -125,6 +126,9 @@ func (p *Pages) createToken(v *visit) {
 	made, err := p.Org.CreateToken(v.r.Context(), v.Principal, in)
 	if err != nil {
 		status, about := problemOf(err, tokenField(err))
+		if about.Field == "days" {
+			about.Words = say("token.own.long")
+		}
 		view.More = view.More || about.Field == "ranges"
 		p.showNewToken(v, status, view, &about)
 		return
@@ -162,17 +166,19 @@ func askedToken(v *visit) (tokenView, org.TokenRequest, *problem) {
 
 // tokenField is the field of a new token that an error is about.
 func tokenField(err error) string {
-	var text string
-	if e := asError(err); e != nil && e.Kind == identity.Invalid {
-		text = e.Message
-	}
-	switch {
-	case strings.Contains(text, "max_age_seconds"):
-		return "days"
-	case strings.Contains(text, "description"):
-		return "description"
-	case strings.Contains(text, "allow"), strings.Contains(text, "address"), strings.Contains(text, "range"):
+	if _, ok := errors.AsType[*policy.Invalid](err); ok {
 		return "ranges"
+	}
+	e := asError(err)
+	switch {
+	case e == nil || e.Kind != identity.Invalid:
+		return ""
+	case strings.Contains(e.Message, "max_age_seconds"):
+		return "days"
+	case strings.Contains(e.Message, "ip_allowlist"):
+		return "ranges"
+	case strings.Contains(e.Message, "description"):
+		return "description"
 	}
 	return ""
 }

@@ -127,7 +127,8 @@
 			}
 			dialog.querySelector("form").action = link.dataset.danger;
 			dialog.showModal();
-			byId("danger-no").focus();
+			// Not a button: the key that opened the dialog must not press it.
+			byId("danger-title").focus();
 		}));
 		byId("danger-no").addEventListener("click", () => dialog.close());
 		dialog.addEventListener("click", (event) => {

@@ -72,6 +72,10 @@ func Start(tb testing.TB) *Browser {
 	if err := chromedp.Listen(ctx, b.watch); err != nil {
 		tb.Fatal(err)
 	}
+	// The page believes that its window is the one in front.
+	if _, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
+		tb.Fatal(err)
+	}
 	return b
 }
 
