@@ -195,6 +195,7 @@ var pathWords = map[string]string{
 	"resource_id":       "Organization id, account id of a unit, or project name, as the type says.",
 	"resource_type":     "organization, organization_unit or project.",
 	"domain_id":         "Id of a domain, from the list.",
+	"session_id":        "Id of a session, from the list.",
 	"token_prefix":      "The first 12 characters of a token, or all of it.",
 	"user_id":           "Id of the application user.",
 	"verification_code": "The one-time code of a link to set a password.",

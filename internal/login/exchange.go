@@ -86,11 +86,14 @@ func (s *Service) approve(ctx context.Context, r *running) (Flow, error) {
 // it had sent (RFC 7636 section 4.5). device is the value of its device cookie.
 //
 // Errors: Invalid login_attempt_expired for every code that is not good or not
-// the caller's; a code dies with the first answer, right or wrong. Forbidden as
-// for Login; TooMany as for SignUp.
+// the caller's; a code dies with the first verifier, right or wrong. Invalid for
+// what can be no verifier. Forbidden as for Login; TooMany as for SignUp.
 func (s *Service) Exchange(ctx context.Context, from Caller, code, verifier, device string) (Out, error) {
 	if err := s.Call(from.Client); err != nil {
 		return Out{}, err
+	}
+	if !isVerifier(verifier) {
+		return Out{}, identity.Invalidf("bad_request", "code_verifier must be %d to %d characters of letters, digits and -._~ (RFC 7636)", minVerifier, maxVerifier)
 	}
 	id, ok := credential.HashCode(code)
 	if !ok {
@@ -115,11 +118,12 @@ func (s *Service) Exchange(ctx context.Context, from Caller, code, verifier, dev
 	return s.enter(ctx, r.entry(proof{}))
 }
 
+func isVerifier(text string) bool {
+	return len(text) >= minVerifier && len(text) <= maxVerifier && !strings.ContainsFunc(text, notUnreserved)
+}
+
 // matches says whether a verifier is the one that was promised.
 func (c *CommandLine) matches(verifier string) bool {
-	if len(verifier) < minVerifier || len(verifier) > maxVerifier || strings.ContainsFunc(verifier, notUnreserved) {
-		return false
-	}
 	sum := sha256.Sum256([]byte(verifier))
 	challenge := base64.RawURLEncoding.EncodeToString(sum[:])
 	return subtle.ConstantTimeCompare([]byte(challenge), []byte(c.CodeChallenge)) == 1

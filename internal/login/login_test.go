@@ -71,6 +71,7 @@ func TestLoginIsJudgedByItsFormFirst(t *testing.T) {
 		{"PWD-01 257 characters", In{Email: alice, Password: long + "x"}, "bad_request", 0, int(identity.Invalid)},
 		{"PWD-01 a mebibyte", In{Email: alice, Password: strings.Repeat("x", 1<<20)}, "bad_request", 0, int(identity.Invalid)},
 		{"PWD-01 1,025 bytes", In{Email: alice, Password: strings.Repeat("💥", 256) + "x"}, "bad_request", 0, int(identity.Invalid)},
+		{"a code of seven", In{Email: alice, Password: goodPassword, OTP: "1234567"}, "bad_request", 0, int(identity.Invalid)},
 		{"a code of 41", In{Email: alice, Password: goodPassword, OTP: strings.Repeat("1", 41)}, "bad_request", 0, int(identity.Invalid)},
 		{"no password", In{Email: alice}, "authentication_failed", 1, int(identity.Forbidden)},
 	} {

@@ -106,20 +106,24 @@ func (p proof) spend(ctx context.Context, tx *store.Tx, u *identity.User) error 
 	return tx.Right(ctx, p.guess.counter)
 }
 
-// maxTyped is the longest second factor that is read, in characters: a recovery
-// code with its hyphens has 29.
-const maxTyped = 40
+const (
+	// codeDigits is the length of a one-time code.
+	codeDigits = 6
+	// recoveryLength is that of a recovery code without its hyphens.
+	recoveryLength = 24
+	// maxTyped is the longest second factor that is read, in characters.
+	maxTyped = 40
+)
 
-// codeDigits is the length of a one-time code.
-const codeDigits = 6
-
-// cleanTyped takes the spaces out of a typed second factor.
+// cleanTyped takes the spaces out of a typed second factor, and refuses what
+// can be none by its length; nothing is counted for that.
 func cleanTyped(typed string) (string, error) {
 	typed = strings.ReplaceAll(typed, " ", "")
-	if utf8.RuneCountInString(typed) > maxTyped {
-		return "", identity.Invalidf("bad_request", `the field "otp" is too long: a one-time code has six digits, a recovery code 24 characters`)
+	n := utf8.RuneCountInString(typed)
+	if n <= codeDigits || n <= maxTyped && utf8.RuneCountInString(strings.ReplaceAll(typed, "-", "")) == recoveryLength {
+		return typed, nil
 	}
-	return typed, nil
+	return "", identity.Invalidf("bad_request", `the field "otp" is neither a one-time code of six digits nor a recovery code of 24 characters`)
 }
 
 // proveSecond checks a typed second factor: what is as short as a one-time code

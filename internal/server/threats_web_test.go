@@ -49,7 +49,9 @@ func TestWEB01_NoOtherOriginIsLetIn(t *testing.T) {
 				}
 				a := s.send(t, method, path, "", headers, nil)
 				noCORS(operation, a)
-				if method != http.MethodGet && a.Status < 400 {
+				// Options are read by POST, and by everybody.
+				reading := method == http.MethodGet || operation == "POST /v1/userauth/login_options"
+				if !reading && a.Status < 400 {
 					t.Errorf("%s with a cookie alone answers %d %s", operation, a.Status, a.Body)
 				}
 				headers["Access-Control-Request-Method"], headers["Access-Control-Request-Headers"] = method, "authorization, content-type"
