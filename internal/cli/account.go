@@ -16,7 +16,7 @@ var accountColumns = []string{
 
 func (a *app) account() *cobra.Command {
 	return noun("account", "Accounts: the roots of organizations, and units",
-		a.accountList(), a.accountCreate(), a.accountUpdate(), a.accountDelete())
+		a.accountList(), a.accountCreate(), a.accountUpdate(), a.accountDelete(), a.accountMethods())
 }
 
 func (a *app) accountList() *cobra.Command {
