@@ -7,10 +7,6 @@ import (
 	"github.com/sallyport/sallyport/internal/identity"
 )
 
-// maxPasskeyName is the longest name that the page lets people type, in
-// characters.
-const maxPasskeyName = 128
-
 // passkeysElsewhere is where the page has to be open for passkeys to work, when
 // that is not here: browsers bind none to the address of a trial. Empty: they
 // work here, or nowhere.

@@ -26,9 +26,9 @@ func (p *Pages) passkeyOptions(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(flow.Passkey)
+	// For the page's own script, as text: JSON is what the API answers, and
+	// all that does is in its document.
+	plain(w, http.StatusOK, string(flow.Passkey))
 }
 
 // loginPasskey takes a passkey's answer.
