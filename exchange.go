@@ -30,14 +30,19 @@ func (c *Client) Exchange(ctx context.Context, in ExchangeRequest, device string
 
 // logIn makes a call that answers a session, with the cookie of this device.
 func (c *Client) logIn(ctx context.Context, path string, body []byte, device string) (out UserAuth, newDevice string, err error) {
+	header, err := c.anonymousCall(ctx, path, body, device, &out)
+	return out, deviceCookie(header), err
+}
+
+// anonymousCall makes a call without the token, with the cookie of this device.
+func (c *Client) anonymousCall(ctx context.Context, path string, body []byte, device string, out any) (http.Header, error) {
 	if _, err := http.ParseCookie(device); device != "" && err != nil {
 		device = "" // a spoilt file must not stand in the way of a login
 	}
 	anonymous := *c
 	anonymous.Token = ""
-	header, err := anonymous.do(ctx, request{
+	return anonymous.do(ctx, request{
 		method: http.MethodPost, path: path,
 		body: body, contentType: "application/json", cookie: device,
-	}, &out)
-	return out, deviceCookie(header), err
+	}, out)
 }

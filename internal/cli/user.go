@@ -15,7 +15,7 @@ func (a *app) user() *cobra.Command {
 	return noun("user", "Log in, and look after your own account",
 		a.userLogin(), a.userLogout(), a.userInfo(), a.userCreate(), a.userVerifyEmail(),
 		a.userPasswordChange(), a.userPasswordResetRequest(), a.userPasswordReset(),
-		a.userTokensExpire(), a.userAcceptInvitation(), a.userDelete(), a.accessToken(), a.twoFactor(), a.session(), a.userConfirmDevice())
+		a.userTokensExpire(), a.userAcceptInvitation(), a.userDelete(), a.accessToken(), a.twoFactor(), a.passkey(), a.session(), a.userConfirmDevice())
 }
 
 // login is what "user login" was asked for.

@@ -196,6 +196,7 @@ var pathWords = map[string]string{
 	"resource_type":     "organization, organization_unit or project.",
 	"domain_id":         "Id of a domain, from the list.",
 	"session_id":        "Id of a session, from the list.",
+	"passkey_id":        "One of your passkeys.",
 	"token_prefix":      "The first 12 characters of a token, or all of it.",
 	"user_id":           "Id of the application user.",
 	"verification_code": "The one-time code of a link to set a password.",

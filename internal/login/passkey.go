@@ -170,6 +170,9 @@ func (s *Service) askPasskey(ctx context.Context, r *running, flow *Flow) ([]byt
 // accepted, whatever the reason, the fifth of which ends the attempt; Conflict
 // where no passkey is asked for; TooMany and what the door says as for Login.
 func (s *Service) Passkey(ctx context.Context, from Caller, secret string, response []byte) (Flow, error) {
+	if err := answers(response); err != nil {
+		return Flow{}, err
+	}
 	if wait := s.guesses.wait(from.Client, guessRate, s.DB.Now()); wait > 0 {
 		return Flow{}, tooMany(wait)
 	}
@@ -193,6 +196,22 @@ func (s *Service) Passkey(ctx context.Context, from Caller, secret string, respo
 		}
 		return s.proved(ctx, r, p)
 	})
+}
+
+// answers refuses what cannot be the answer of a passkey; nothing is counted for
+// it, and the challenge lives on.
+func answers(response []byte) error {
+	var shape struct {
+		RawID    string `json:"rawId"`
+		Response struct {
+			ClientDataJSON string `json:"clientDataJSON"`
+		} `json:"response"`
+	}
+	err := json.Unmarshal(response, &shape)
+	if err != nil || shape.RawID == "" || shape.Response.ClientDataJSON == "" || len(response) > credential.MaxPasskeyResponse {
+		return identity.Invalidf("bad_request", `the passkey's answer is not PublicKeyCredential.toJSON of what navigator.credentials gave, of at most 64 KiB`)
+	}
+	return nil
 }
 
 // provePasskey checks an answer and notes in the attempt what it proved.

@@ -16,6 +16,9 @@ import (
 
 const badPasskey = "passkey_verification_failed"
 
+// wrongAnswer has the shape of one.
+var wrongAnswer = []byte(`{"id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": {"clientDataJSON": "e30"}}`)
+
 // authenticator is an honest one at the service's own page.
 func (w *world) authenticator() *softkey.Authenticator {
 	return &softkey.Authenticator{Origin: w.PublicURL}
@@ -167,7 +170,9 @@ func TestMFA12_AChallengeIsAnsweredOnce(t *testing.T) {
 
 		b, flow = start()
 		right = b.answer(key, flow)
-		refused("nonsense", b, []byte("{}"))
+		_, err = b.passkey([]byte("{}"))
+		want(w.t, "no answer at all", err, identity.Invalid, "bad_request")
+		refused("nonsense", b, wrongAnswer)
 		refused("after a failed try", b, right)
 		again, err := b.resume()
 		if err != nil || string(again.Passkey) == string(flow.Passkey) {
@@ -210,7 +215,7 @@ func TestMFA12_AChallengeIsAnsweredOnce(t *testing.T) {
 		elsewhere := w.principal(w.passkeyLogin(key))
 		_, err = w.RegisterPasskey(ctx, elsewhere, offer.Secret, "", response)
 		want(w.t, "another session's offer", err, identity.Invalid, "login_attempt_expired")
-		_, err = w.RegisterPasskey(ctx, session, offer.Secret, "", []byte("{}"))
+		_, err = w.RegisterPasskey(ctx, session, offer.Secret, "", wrongAnswer)
 		want(w.t, "nonsense", err, identity.Invalid, badPasskey)
 		_, err = w.RegisterPasskey(ctx, session, offer.Secret, "", response)
 		want(w.t, "after a failed try", err, identity.Invalid, "login_attempt_expired")
@@ -272,7 +277,7 @@ func TestMFA04_FiveWrongPasskeys(t *testing.T) {
 		if _, err := b.resume(); err != nil {
 			t.Fatal(err)
 		}
-		_, err := b.passkey([]byte("{}"))
+		_, err := b.passkey(wrongAnswer)
 		want(t, "a wrong one", err, identity.Invalid, badPasskey)
 		if last := strings.Contains(known(t, err).Message, "fifth"); last != (n == maxTries-1) {
 			t.Errorf("answer %d: %v", n, err)
@@ -286,12 +291,12 @@ func TestMFA04_FiveWrongPasskeys(t *testing.T) {
 	for range 3 {
 		b.at(StepIdentify)(b.begin(Begin{}))
 		for range maxTries {
-			if _, err = b.passkey([]byte("{}")); isKind(err, identity.TooMany) {
+			if _, err = b.passkey(wrongAnswer); isKind(err, identity.TooMany) {
 				return
 			}
 		}
 	}
-	_, err = b.passkey([]byte("{}"))
+	_, err = b.passkey(wrongAnswer)
 	want(t, "twenty wrong ones from one address", err, identity.TooMany, "too_many_requests")
 }
 

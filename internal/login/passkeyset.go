@@ -121,6 +121,9 @@ func (s *Service) RegisterPasskey(ctx context.Context, p *identity.Principal, se
 	if err != nil {
 		return PasskeyAdded{}, err
 	}
+	if err := answers(response); err != nil {
+		return PasskeyAdded{}, err
+	}
 	state, err := s.registration(ctx, p, secret)
 	if err != nil {
 		return PasskeyAdded{}, err
