@@ -37,4 +37,6 @@ const (
 	MailTokenCreated       = "token_created"        // prefix
 	MailMethodLinked       = "method_linked"        // provider, identity
 	MailMethodUnlinked     = "method_unlinked"      // provider, identity
+	MailFactorsCleared     = "factors_cleared"      // organization
+	MailMethodTaken        = "method_taken"         // organization, method
 )

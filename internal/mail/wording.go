@@ -131,4 +131,12 @@ var wordings = map[string]wording{
 		subject: "A way to log in was removed",
 		lines:   []string{"{identity} at {provider} can no longer log in to your account at {brand}. The sessions and tokens that came from it have ended.", notYou},
 	},
+	"factors_cleared": {
+		subject: "Your second factors were cleared",
+		lines:   []string{"An admin of {organization} cleared the second factors of your account at {brand}: authenticator, passkeys and recovery codes. Your sessions, and the tokens made by password or passkey, have ended; your password is as it was.", "Log in and set a second factor up again. If you did not ask for this, talk to an admin of {organization}, but not by answering this mail."},
+	},
+	"method_taken": {
+		subject: "A way to log in was removed",
+		lines:   []string{"An admin of {organization} removed a way to log in to your account at {brand}: {method}. The sessions and tokens that came from it have ended.", "If you did not expect this, talk to an admin of {organization}, but not by answering this mail."},
+	},
 }

@@ -23,14 +23,14 @@ const (
 
 // MemberLogin is one way in which a member may log in.
 type MemberLogin struct {
-	ID           string // am + 11 hex digits, or of a linked identity uam…; the one that the user sees
+	ID           string // am + 11 hex digits, of a linked identity uam…, of a passkey pk…; the one that the user sees
 	Method       policy.Method
 	User         identity.User
 	SecondFactor bool // asked for beside it
 	// Provider is the id of an organization's identity provider, and
 	// OrganizationID that organization; empty for others.
 	Provider, OrganizationID string
-	LastUsed                 time.Time // of a linked identity; zero: not known
+	LastUsed                 time.Time // of a linked identity or passkey; zero: not known
 }
 
 // MemberLogins returns the ways in which a member may log in; none for
@@ -52,6 +52,13 @@ func (s *Service) MemberLogins(ctx context.Context, p *identity.Principal, userI
 		links, err := r.LinkedIdentities(ctx, userID)
 		for _, l := range links {
 			list = append(list, linkedLogin(p, m.User, l))
+		}
+		if err != nil {
+			return err
+		}
+		keys, err := r.Passkeys(ctx, userID)
+		for _, key := range keys {
+			list = append(list, MemberLogin{ID: key.ID, Method: policy.MethodPasskey, User: m.User, LastUsed: key.LastUsed})
 		}
 		return err
 	})
