@@ -119,6 +119,18 @@ func (c *Client) MemberAuthMethods(ctx context.Context, organizationID, userID s
 	return out.AuthenticationMethods, err
 }
 
+// RemoveMemberAuthMethod takes a linked identity or a passkey of a managed user
+// away, by its MethodID. It takes a session of the last 10 minutes.
+func (c *Client) RemoveMemberAuthMethod(ctx context.Context, organizationID, userID, methodID string) error {
+	return c.call(ctx, http.MethodDelete, organizationPath(organizationID, "user", userID, "authentication_methods", methodID), nil, nil, nil)
+}
+
+// ResetMemberSecondFactor clears all second factors of a managed user and ends
+// their sessions. It takes a session of the last 10 minutes.
+func (c *Client) ResetMemberSecondFactor(ctx context.Context, organizationID, userID string) error {
+	return c.call(ctx, http.MethodPost, organizationPath(organizationID, "user", userID, "reset_second_factor"), nil, nil, nil)
+}
+
 // ResetMemberPassword sends a managed user a link to set a new password.
 func (c *Client) ResetMemberPassword(ctx context.Context, organizationID, userID string) error {
 	return c.call(ctx, http.MethodPost, organizationPath(organizationID, "user", userID, "reset_password"), nil, nil, nil)

@@ -58,17 +58,34 @@ func (a *app) memberPermissions() *cobra.Command {
 }
 
 func (a *app) memberAuthMethods() *cobra.Command {
-	var asJSON bool
-	c := a.organizationVerb("authentication-methods USER_ID", "Show the ways in which a member may log in", cobra.ExactArgs(1),
+	var asJSON, force bool
+	var remove string
+	c := a.organizationVerb("authentication-methods USER_ID", "Show the ways in which a member may log in, or take one from a managed user", cobra.ExactArgs(1),
 		func(ctx context.Context, api *sallyport.Client, org string, args []string) error {
+			if remove != "" {
+				return a.removeMemberAuthMethod(ctx, api, org, args[0], remove, force)
+			}
 			methods, err := api.MemberAuthMethods(ctx, org, args[0])
 			if err != nil {
 				return err
 			}
 			return table(a, asJSON, methods, "this member cannot log in: they have no login method", "name", "method_id", "is_enabled_2fa")
 		})
+	c.Flags().StringVar(&remove, "remove", "", "take the linked identity or passkey with this method_id away (after a login of the last 10 minutes)")
+	forceFlag(c, &force)
 	jsonFlag(c, &asJSON)
 	return c
+}
+
+func (a *app) removeMemberAuthMethod(ctx context.Context, api *sallyport.Client, org, userID, methodID string, force bool) error {
+	if err := a.confirm(force, "take login method %s from user %s?", methodID, userID); err != nil {
+		return err
+	}
+	if err := api.RemoveMemberAuthMethod(ctx, org, userID, methodID); err != nil {
+		return err
+	}
+	fmt.Fprintln(a.Stdout, "Removed")
+	return nil
 }
 
 func (a *app) memberUpdate() *cobra.Command {
@@ -157,6 +174,23 @@ func (a *app) memberResetPassword() *cobra.Command {
 			fmt.Fprintln(a.Stdout, "Mailed")
 			return nil
 		})
+}
+
+func (a *app) memberResetSecondFactor() *cobra.Command {
+	var force bool
+	c := a.organizationVerb("reset-second-factor USER_ID", "Clear a managed user's second factors: authenticator, passkeys, recovery codes; their sessions end", cobra.ExactArgs(1),
+		func(ctx context.Context, api *sallyport.Client, org string, args []string) error {
+			if err := a.confirm(force, "clear the second factors of user %s?", args[0]); err != nil {
+				return err
+			}
+			if err := api.ResetMemberSecondFactor(ctx, org, args[0]); err != nil {
+				return err
+			}
+			fmt.Fprintln(a.Stdout, "Cleared")
+			return nil
+		})
+	forceFlag(c, &force)
+	return c
 }
 
 // groupMembers is a verb that puts members into a group or takes them out.

@@ -11,7 +11,7 @@ import (
 
 func (a *app) organizationUser() *cobra.Command {
 	return noun("user", "The members of an organization", a.organizationUserList(), a.organizationUserInvite(),
-		a.memberShow(), a.memberGroups(), a.memberPermissions(), a.memberAuthMethods(), a.memberUpdate(), a.memberRemove(), a.memberResetPassword(),
+		a.memberShow(), a.memberGroups(), a.memberPermissions(), a.memberAuthMethods(), a.memberUpdate(), a.memberRemove(), a.memberResetPassword(), a.memberResetSecondFactor(),
 		a.memberState("deactivate", "Deactivate a managed user: all their sessions and tokens end for good", "deactivated", "Deactivated"),
 		a.memberState("reactivate", "Let a deactivated managed user log in again", "active", "Reactivated"),
 		a.memberState("delete", "Delete a deactivated managed user", "deleted", "Deleted"))

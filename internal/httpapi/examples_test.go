@@ -29,6 +29,7 @@ type world struct {
 	unit, emptyUnit, project string
 	// bob is a plain member; carol is one whom the organization manages.
 	bobID, bob, carolID, carolToken string
+	carolLogin                      string // an identity linked to carol, who has recovery codes too
 	appID, appToken                 string
 	// asker may introspect.
 	asker      string
@@ -59,6 +60,7 @@ func newWorld(tb testing.TB) *world {
 	w.leaverID, _ = w.AddMember(tb, "leaver@a.example", "")
 	w.carolID, w.carolToken = w.AddMember(tb, "carol@a.example", "")
 	w.Manage(tb, w.carolID)
+	w.carolLogin = w.arm(tb, w.carolID)
 	w.unit = w.AddUnit(tb, w.OrganizationID, w.AccountID, "research")
 	w.emptyUnit = w.AddUnit(tb, w.OrganizationID, w.AccountID, "nobody")
 	w.project = "rockets"
@@ -206,8 +208,10 @@ func (w *world) examples() map[string]example {
 		"OrganizationUserPasswordReset":     {prepare: mailOn},
 		"UserAccountDelete":                 {prepare: deactivateSomebody, organization: w.OrganizationID},
 
-		"OrganizationUserAuthenticationMethodsList": {},
-		"OrganizationDiscoveredOrganizationsList":   {},
+		"OrganizationUserAuthenticationMethodsList":  {},
+		"OrganizationUserAuthenticationMethodDelete": {},
+		"OrganizationUserSecondFactorReset":          {},
+		"OrganizationDiscoveredOrganizationsList":    {},
 
 		"OrganizationDomainsList":   {},
 		"OrganizationDomainAdd":     {body: fieldsOf{"domain_name": "other-rockets.com"}},
@@ -432,7 +436,7 @@ func (w *world) example(tb testing.TB, r httpapi.Row) example {
 func (w *world) parameters(e example) map[string]string {
 	all := map[string]string{
 		"organization_id": w.OrganizationID, "account_id": w.AccountID, "project": w.project, "project_id": w.project,
-		"member_user_id": w.carolID, "user_id": w.appID, "resource_type": "organization", "resource_id": w.OrganizationID, "user_authentication_method_id": "uam0123456789a",
+		"member_user_id": w.carolID, "user_id": w.appID, "resource_type": "organization", "resource_id": w.OrganizationID, "user_authentication_method_id": "uam0123456789a", "method_id": w.carolLogin,
 		"decision_id": w.decisionID, "user_group_id": w.group, "user_email": guest, "invitation_code": w.guestCode,
 	}
 	for name, value := range e.path {
@@ -542,6 +546,29 @@ func linkIdentity(tb testing.TB, w *world, e *example) {
 		tb.Fatal(err)
 	}
 	e.path = map[string]string{"user_authentication_method_id": id}
+}
+
+// arm links an identity to a user and gives them recovery codes.
+func (w *world) arm(tb testing.TB, userID string) (identityID string) {
+	tb.Helper()
+	id, err := w.DB.NewID("uam")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	err = w.DB.Update(tb.Context(), identity.Actor{Kind: identity.ActorOperator}, store.User(userID), func(tx *store.Tx) error {
+		ctx := tb.Context()
+		if err := tx.AddLinkedIdentity(ctx, identity.LinkedIdentity{ID: id, UserID: userID, Provider: identity.ProviderGitHub, Subject: id}); err != nil {
+			return err
+		}
+		if err := tx.SetRecoveryCodes(ctx, userID, []string{"a hash"}); err != nil {
+			return err
+		}
+		return tx.Record(ctx, identity.Event{Action: "prepared", Description: "a test armed a user"})
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return id
 }
 
 // verifyDomain verifies the claimed domain.

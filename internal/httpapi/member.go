@@ -16,6 +16,8 @@ func (a *API) memberAdminRoutes() []route {
 	manage := func(scopes ...string) access.Need {
 		return access.Need{Scopes: scopes, Permission: "organization:users:write"}
 	}
+	// What takes somebody's proofs away needs a person who is there.
+	weaken := access.Need{Scopes: []string{"accounts:write"}, Permission: "organization:users:write", Session: true, Fresh: true}
 	text := field{max: identity.MaxRealName}
 	return []route{
 		{
@@ -31,6 +33,14 @@ func (a *API) memberAdminRoutes() []route {
 		{
 			method: "POST", path: member + "/reset_password", id: "OrganizationUserPasswordReset", tag: tag, summary: "Mail a managed user a link to set a new password",
 			resource: organization, need: manage("accounts:write"), status: 204, event: "password_reset_sent", handler: do(a.resetMemberPassword),
+		},
+		{
+			method: "DELETE", path: member + "/authentication_methods/{method_id}", id: "OrganizationUserAuthenticationMethodDelete", tag: tag, summary: "Take a linked identity or a passkey of a managed user away (in a fresh session); the user is told by mail", own: true,
+			resource: organization, need: weaken, status: 204, event: "login_method_removed", handler: do(a.removeMemberLogin),
+		},
+		{
+			method: "POST", path: member + "/reset_second_factor", id: "OrganizationUserSecondFactorReset", tag: tag, summary: "Clear the second factors of a managed user and end their sessions (in a fresh session); the user is told by mail", own: true,
+			resource: organization, need: weaken, status: 204, event: "second_factor_cleared", handler: do(a.resetSecondFactor),
 		},
 		{
 			method: "DELETE", path: "/v1/user/{user_id}", id: "UserAccountDelete", tag: "users", summary: "Delete your own account (in a fresh session), or a deactivated user whom your organization manages",
@@ -61,6 +71,14 @@ func (a *API) memberLogins(ctx context.Context, c *Call) (out sallyport.MemberAu
 		}
 	})
 	return out, err
+}
+
+func (a *API) removeMemberLogin(ctx context.Context, c *Call) error {
+	return a.Org.RemoveMemberLogin(ctx, c.Principal, c.Path("member_user_id"), c.Path("method_id"))
+}
+
+func (a *API) resetSecondFactor(ctx context.Context, c *Call) error {
+	return a.Org.ResetSecondFactor(ctx, c.Principal, c.Path("member_user_id"))
 }
 
 func (a *API) resetMemberPassword(ctx context.Context, c *Call) error {
