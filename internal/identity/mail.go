@@ -28,6 +28,7 @@ const (
 	MailBreakGlass         = "break_glass"          // organization, admin
 	MailGuessing           = "guessing"             //
 	MailNewDevice          = "new_device"           // device, address
+	MailPasswordEntered    = "password_entered"     // device, address
 	MailDeviceConfirmation = "device_confirmation"  // link
 	MailFactorAdded        = "factor_added"         // factor
 	MailFactorRemoved      = "factor_removed"       // factor

@@ -336,6 +336,11 @@ func (s *Service) Password(ctx context.Context, from Caller, secret, password st
 	}
 	r.UserID, r.Authentication.Method, r.Authentication.At = r.who.user.ID, policy.MethodPassword, s.now()
 	r.details.Chosen, r.details.Exposed = r.who.chosen.UnixMicro(), s.exposed(password)
+	if next(r) == StepFactor && r.Purpose == identity.AttemptLogin {
+		if err := s.mailHalfLogin(ctx, r.who, from); err != nil {
+			return Flow{}, err
+		}
+	}
 	return s.proved(ctx, r, proof{})
 }
 

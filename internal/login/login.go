@@ -17,6 +17,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -142,7 +143,7 @@ func (s *Service) Login(ctx context.Context, in In) (Out, error) {
 	}
 	if who.hasFactor() {
 		if in.OTP == "" {
-			return Out{}, who.needsCode()
+			return Out{}, cmp.Or(s.mailHalfLogin(ctx, who, from), error(who.needsCode()))
 		}
 		if e.proof, err = s.proveSecond(ctx, who, in.OTP, from); err != nil {
 			return Out{}, err

@@ -330,10 +330,25 @@ func TestRAT08_InnocentRetries(t *testing.T) {
 	each(t, func(w *world) {
 		u := w.person(alice, goodPassword)
 		secret := w.enrol(u)
+		device := w.enter(In{Email: alice, Password: goodPassword, OTP: w.code(secret, 0)}).Device
+		w.clock.advance(time.Minute)
+		w.mailing()
 		client := address(41_000)
-		for range 30 {
-			_, err := w.try(In{Email: alice, Password: goodPassword, Client: client})
+		half := func(device string) {
+			w.t.Helper()
+			_, err := w.try(In{Email: alice, Password: goodPassword, Client: client, Device: device})
 			want(w.t, "without a code", err, identity.NeedsCode, "user_otp_required")
+		}
+		half(device)
+		if n := len(w.mailed(identity.MailPasswordEntered, alice)); n != 0 {
+			w.t.Errorf("%d mails about a known device", n)
+		}
+		for range 30 {
+			half("")
+		}
+		w.toFactor()
+		if n := len(w.mailed(identity.MailPasswordEntered, alice)); n != 1 {
+			w.t.Errorf("%d mails about an unknown device, want one an hour", n)
 		}
 		for _, factor := range []string{":password", ":otp"} {
 			if n := w.failures("user:" + u.ID + factor); n != 0 {

@@ -40,13 +40,29 @@ func mailAtMost(ctx context.Context, tx *store.Tx, m identity.Mail, n int64, wit
 // mailNewDevice tells a user of a login from a device that is not known, at
 // most once an hour: programs without cookies are a new device each time.
 func mailNewDevice(ctx context.Context, tx *store.Tx, u *identity.User, from Caller) error {
+	return mailDevice(ctx, tx, identity.MailNewDevice, u, from)
+}
+
+func mailDevice(ctx context.Context, tx *store.Tx, kind string, u *identity.User, from Caller) error {
 	address := "unknown"
 	if from.Client.IsValid() {
 		address = from.Client.String()
 	}
-	return mailAtMost(ctx, tx, identity.Mail{Kind: identity.MailNewDevice, To: u.Email, Data: map[string]string{
+	return mailAtMost(ctx, tx, identity.Mail{Kind: kind, To: u.Email, Data: map[string]string{
 		"address": address, "device": cmp.Or(short(from.UserAgent), "unknown"),
 	}}, 1, time.Hour)
+}
+
+// mailHalfLogin tells a user whose password was right, on a device that is not
+// known, while the second factor is still missing: whoever gets so far knows
+// the password (row RAT-08). It is mailed at most once an hour.
+func (s *Service) mailHalfLogin(ctx context.Context, who *subject, from Caller) error {
+	if who.device != "" || !s.DB.MailEnabled() {
+		return nil
+	}
+	return s.DB.Maintain(ctx, func(tx *store.Tx) error {
+		return mailDevice(ctx, tx, identity.MailPasswordEntered, &who.user, from)
+	})
 }
 
 // mailCode makes a one-time code, replacing older ones of its purpose, and

@@ -94,6 +94,10 @@ var wordings = map[string]wording{
 		subject: "A login from a new device",
 		lines:   []string{"Somebody logged in to your account at {brand} from a device that was not known before: address {address}, program {device}.", notYou},
 	},
+	"password_entered": {
+		subject: "Your password was entered on a new device",
+		lines:   []string{"Somebody entered the right password of your account at {brand} on a device that was not known before, and was asked for the second factor: address {address}, program {device}.", "If it was you, there is nothing to do. If not, your second factor keeps them out, but they know your password: set a new one at once with `sallyport user password-reset-request`."},
+	},
 	"device_confirmation": {
 		subject: "Confirm your device",
 		lines:   []string{"Somebody cannot log in to your account at {brand} because too many wrong passwords were tried for it, and asked to confirm a device. If it was you, open the link within 10 minutes on the device you want to log in from, or use the code at its end with `sallyport user confirm-device CODE`. You then log in there as usual: the code opens nothing else.", ignore},
