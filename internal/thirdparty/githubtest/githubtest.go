@@ -117,7 +117,7 @@ func (s *Server) replaced(next http.Handler) http.Handler {
 // page asks who logs in and allows the app what it wants.
 var page = template.Must(template.New("").Parse(`<!doctype html>
 <title>Sign in to GitHub</title>
-<form method="post" action="/login/oauth/authorize?{{.Query}}">
+<form method="post" action="{{.Action}}">
 <label>Username <input name="login" value="{{.Login}}"></label>
 <button name="authorize" value="1">Authorize</button>
 <button name="authorize" value="0">Cancel</button>
@@ -132,7 +132,7 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = page.Execute(w, map[string]string{"Query": r.URL.RawQuery, "Login": q.Get("login")})
+	_ = page.Execute(w, map[string]any{"Action": template.URL("/login/oauth/authorize?" + r.URL.RawQuery), "Login": q.Get("login")})
 }
 
 // allow sends the browser back with a code, or with what was wrong.
