@@ -73,7 +73,7 @@ func (p *Pages) identify(w http.ResponseWriter, r *http.Request, status int, v l
 func (p *Pages) showFlow(w http.ResponseWriter, r *http.Request, status int, flow login.Flow, about *problem) {
 	v := loginView{
 		Step: string(flow.Step), Purpose: flow.Purpose, Email: flow.Email, Provider: flow.Provider, Redirect: flow.Redirect,
-		Next: flow.Next, Factors: flow.Factors, PasskeyOptions: string(flow.Passkey), Trial: p.Trial,
+		RealName: flow.RealName, Next: flow.Next, Factors: flow.Factors, PasskeyOptions: string(flow.Passkey), Trial: p.Trial,
 	}
 	v.offer(flow.Options)
 	switch flow.Step {

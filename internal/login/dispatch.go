@@ -51,7 +51,7 @@ func (s *Service) show(ctx context.Context, r *running) (Flow, error) {
 	var err error
 	switch flow.Step {
 	case StepSignUp:
-		flow.Email = r.details.Arrived.Address
+		flow.Email, flow.RealName = r.details.Arrived.Address, r.details.Arrived.Name
 	case StepLeave:
 		flow.Redirect = s.PublicURL + loginWith + r.details.Provider
 		flow.Provider, err = s.labelOf(ctx, r.details.Provider)

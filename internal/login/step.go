@@ -50,6 +50,7 @@ type Flow struct {
 	// section 5.5); nil when no passkey can be used at this step.
 	Passkey  []byte
 	Provider string // name of the provider the step is about
+	RealName string // what the provider calls the person, at StepSignUp; may be empty
 	// Redirect is an address to send the browser to: the provider at StepLeave,
 	// the command line's loopback address at StepDone.
 	Redirect string

@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/server/servertest"
 	"github.com/sallyport/sallyport/internal/server/servertest/browser"
+	"github.com/sallyport/sallyport/internal/thirdparty/githubtest"
 )
 
 // The tests of this file use the pages in a real browser: without scripts, with
@@ -24,13 +25,15 @@ import (
 type window struct {
 	*browser.Browser
 	s *scene
+	c *club
 	t *testing.T
 }
 
 func newWindow(t *testing.T) *window {
 	t.Helper()
 	b := browser.Start(t) // first: it skips the test where there is none
-	return &window{b, newScene(t, servertest.Options{}), t}
+	c := newClub(t, false)
+	return &window{b, c.scene, c, t}
 }
 
 func (w *window) open(path string)            { w.t.Helper(); w.Open(w.t, w.s.URL+path) }
@@ -259,6 +262,8 @@ func (w *window) everyPage(look func(name string)) {
 		look(name)
 	}
 	at("login-identify", "/login")
+	w.open("/profile/tokens")
+	w.on("/login")
 	w.fill("#email", "no address")
 	w.Do(t, noValidation)
 	w.submit("main form button")
@@ -326,7 +331,23 @@ func (w *window) everyPage(look func(name string)) {
 	w.on("/profile/tokens/new")
 	w.open("/login/cli?redirect_uri=" + url.QueryEscape("http://127.0.0.1:1/callback") + "&state=abc&code_challenge=" + strings.Repeat("a", 43))
 	look("login-approve")
-	w.Do(t, chromedp.Click(chromedp.CSS(".bar form button, main form:last-of-type button")))
+	w.submit("main form:last-of-type button")
+	w.open("/link/github")
+	look("link-confirm")
+	w.open("/")
+	w.submit(".bar form button")
+	look("logged-out")
+	w.signUpUnconfirmed()
+	look("verify-wait")
+}
+
+// signUpUnconfirmed logs somebody in who has not confirmed their address.
+func (w *window) signUpUnconfirmed() {
+	w.t.Helper()
+	const email, password = "dave@c.example", "violet teapots sail at dawn"
+	w.s.visitor(w.t).post("/signup", "email", email, "real_name", "Dave", "password", password).Want(200)
+	w.logIn(email, password)
+	w.on("/verify")
 }
 
 // TestPagesAreAccessible has axe-core look at every page, in light and dark,
@@ -352,6 +373,65 @@ func TestPagesAreAccessible(t *testing.T) {
 			w.WantOnly(t, w.s.URL)
 		})
 	}
+}
+
+// TestProvidersInTheBrowser signs somebody up with GitHub, disconnects and
+// connects it again, and lets the owner of an account connect theirs.
+func TestProvidersInTheBrowser(t *testing.T) {
+	w := newWindow(t)
+	w.c.github.Put(githubtest.User{ID: 101, Login: "octo", Name: "Octo Cat", Emails: []githubtest.Email{{Email: "octo@c.example", Primary: true, Verified: true}}})
+	w.c.github.Put(githubtest.User{ID: 102, Login: "ally", Name: "Alice", Emails: []githubtest.Email{{Email: servertest.AdminEmail, Primary: true, Verified: true}}})
+	there := func(name string) {
+		t.Helper()
+		w.fill("input[name=login]", name)
+		w.submit("button[value='1']")
+	}
+	see := func(name string) {
+		t.Helper()
+		w.Picture(t, name)
+		w.WantAccessible(t, name)
+	}
+	w.open("/login")
+	w.submit(`a[href^="/login/with/github"]`)
+	there("octo")
+	w.on("/login")
+	see("login-sign-up")
+	w.submit("form.stack > button")
+	w.on("/profile/authentication")
+	see("authentication-linked")
+	// A password by mail, so that the identity is not the only way in.
+	w.submit("#password-panel button")
+	w.open("/reset?code=" + url.QueryEscape(w.s.MailedCode(t, "octo@c.example", identity.MailPasswordReset)))
+	w.fill("#password", "violet teapots sail at dawn")
+	w.submit("form.stack > button")
+	w.logIn("octo@c.example", "violet teapots sail at dawn")
+	w.Do(t, chromedp.Click(chromedp.CSS("#linked-panel a.danger")), chromedp.WaitVisible(chromedp.CSS("#danger[open]")))
+	w.submit("#danger-yes")
+	if !strings.Contains(w.text("main"), "disconnected") {
+		t.Errorf("the page is %s", w.text("main"))
+	}
+	w.submit(`#linked-panel form:has(input[value="github"]) button`)
+	w.Do(t, chromedp.WaitVisible(chromedp.CSS("input[name=login]"))) // the page in between goes on by itself
+	there("octo")
+	w.on("/profile/authentication")
+	if !strings.Contains(w.text("main"), "It is connected") {
+		t.Errorf("the page is %s", w.text("main"))
+	}
+	w.submit(".bar form button")
+
+	w.submit(`a[href^="/login/with/github"]`)
+	there("ally")
+	w.on("/login")
+	see("login-link-first")
+	w.fill("#password", servertest.AdminPassword)
+	w.submit("form.stack > button")
+	see("login-link")
+	w.submit("main form button")
+	w.on("/profile/authentication")
+	if !strings.Contains(w.text("#linked-panel"), "ally") {
+		t.Errorf("the identities are %s", w.text("#linked-panel"))
+	}
+	w.WantOnly(t, w.s.URL, w.c.github.URL)
 }
 
 // noValidation lets a form be sent that the browser would refuse.

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -152,14 +153,14 @@ func (b *Browser) Requests() []string {
 	return append([]string{}, b.requests...)
 }
 
-// WantOnly fails the test when the browser asked for anything outside of an
-// origin, such as "http://127.0.0.1:8080", or when a page complained: a
+// WantOnly fails the test when the browser asked for anything outside of some
+// origins, such as "http://127.0.0.1:8080", or when a page complained: a
 // violation of the content security policy, an exception, a warning.
-func (b *Browser) WantOnly(tb testing.TB, origin string) {
+func (b *Browser) WantOnly(tb testing.TB, origins ...string) {
 	tb.Helper()
 	for _, address := range b.Requests() {
 		u, err := url.Parse(address)
-		if err != nil || u.Scheme != "data" && u.Scheme != "about" && u.Scheme+"://"+u.Host != origin {
+		if err != nil || u.Scheme != "data" && u.Scheme != "about" && u.Scheme != "blob" && !slices.Contains(origins, u.Scheme+"://"+u.Host) {
 			tb.Errorf("a page asked for %s", address)
 		}
 	}
