@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
@@ -125,7 +124,8 @@ func (tx *Tx) SetAuthenticationMethod(ctx context.Context, m identity.Authentica
 }
 
 // DeleteAuthenticationMethod ends an authentication method for good, with its
-// secret, its links to domains and the identities linked by it. The tokens
+// secret, keys and certificates, its links to domains, the identities linked by
+// it and what was kept of its responses. The tokens
 // that descend from it are the caller's to end, with RevokeTokensOfProvider.
 // Only one of several simultaneous callers ends it; the others get
 // NoAuthenticationMethod.
@@ -139,8 +139,12 @@ func (tx *Tx) DeleteAuthenticationMethod(ctx context.Context, organizationID, id
 	if n == 0 {
 		return NoAuthenticationMethod()
 	}
-	_, domains := tx.exec(ctx, `DELETE FROM method_domains WHERE method_id = $1`, id)
-	return errors.Join(domains, tx.removeLinksOfProvider(ctx, id))
+	for _, table := range []string{"method_domains", "method_certificates", "method_keys", "saml_sessions", "saml_lab", "metadata_checks"} {
+		if _, err := tx.exec(ctx, `DELETE FROM `+table+` WHERE method_id = $1`, id); err != nil {
+			return err
+		}
+	}
+	return tx.removeLinksOfProvider(ctx, id)
 }
 
 // removeLinksOfProvider ends everybody's identities at a provider.

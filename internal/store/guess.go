@@ -139,8 +139,8 @@ func (tx *Tx) ForgetDevices(ctx context.Context, userID string) error {
 	return err
 }
 
-// CleanUp removes counters, devices, codes, offers, attempts and change-log entries that
-// no longer matter (housekeeping) and returns how many rows went.
+// CleanUp removes counters, devices, codes, offers, attempts, change-log entries
+// and what SAML providers sent, as far as they no longer matter (housekeeping) and returns how many rows went.
 func (tx *Tx) CleanUp(ctx context.Context) (int64, error) {
 	now, day := micros(tx.Now), micros(tx.Now.AddDate(0, 0, -1))
 	var total int64
@@ -154,6 +154,9 @@ func (tx *Tx) CleanUp(ctx context.Context) (int64, error) {
 		{`DELETE FROM one_time_codes WHERE expires_at < $1`, day},
 		{`DELETE FROM totp_offers WHERE expires_at < $1`, now},
 		{`DELETE FROM attempts WHERE ended_at > 0 OR expires_at <= $1`, now},
+		{`DELETE FROM saml_assertions WHERE expires_at < $1`, now},
+		{`DELETE FROM saml_lab WHERE expires_at < $1`, now},
+		{`DELETE FROM saml_sessions WHERE created_at < $1 AND NOT EXISTS (SELECT 1 FROM tokens t WHERE t.prefix = token_prefix)`, day},
 		{`DELETE FROM outbox WHERE ended_at > 0 AND ended_at < $1`, micros(tx.Now.AddDate(0, 0, -30))},
 		{`DELETE FROM changes WHERE created_at < $1`, day},
 	} {

@@ -293,7 +293,7 @@ func TestCleanUpTakesWhatIsOver(t *testing.T) {
 		right(t, db, "password:u-bob")
 		c.add(366 * 24 * time.Hour)
 		cleanUp()
-		for _, table := range []string{"guess_counters", "known_devices", "one_time_codes", "totp_offers", "attempts", "changes"} {
+		for _, table := range []string{"guess_counters", "known_devices", "one_time_codes", "totp_offers", "attempts", "changes", "saml_assertions", "saml_lab"} {
 			if n := number(t, db, `SELECT COUNT(*) FROM `+table); n != 0 {
 				t.Errorf("%s keeps %d rows", table, n)
 			}

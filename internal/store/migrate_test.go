@@ -215,6 +215,9 @@ func fixture(tb testing.TB, db *DB) {
 			tx.AddAttempt(ctx, attempt("hash", later)), tx.AddPasskey(ctx, passkey("pk-bob", "u-bob", "Ym9i")),
 			tx.SetRecoveryCodes(ctx, "u-bob", []string{"hash"}), tx.AddLinkedIdentity(ctx, link("uam-bob", "u-bob", identity.ProviderGitHub, "7")),
 			tx.AddAuthenticationMethod(ctx, method("am-a", "org-a")), tx.LinkMethodDomain(ctx, "org-a", "am-a", "dom-a"),
+			tx.SetMethodCertificate(ctx, methodCertificate("am-a", "f1")), tx.AddMethodKey(ctx, methodKey("k-a", "am-a")),
+			consume(ctx, tx, "am-a", "_1", later), tx.AddSAMLSession(ctx, identity.SAMLSession{TokenPrefix: "spp_bob00000", MethodID: "am-a", NameID: "bob"}),
+			tx.AddSAMLResponse(ctx, samlResponse("trace", "am-a", "org-a")), tx.SetMetadataCheck(ctx, MetadataCheck{MethodID: "am-a", URL: "https://id.example/metadata", Next: later}),
 		)
 	})
 }
