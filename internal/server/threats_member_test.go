@@ -8,6 +8,7 @@ import (
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/server/servertest"
+	"github.com/sallyport/sallyport/policy"
 )
 
 // TestORG09_RemovedMeansGone at once: groups, permissions, projects and every
@@ -80,6 +81,51 @@ func TestPWD11_AdminsNeverKnowPasswords(t *testing.T) {
 		code := s.MailedCode(t, bobEmail, identity.MailAdminPasswordReset)
 		s.Do(t, http.MethodPost, "/v1/user/password_reset/"+code, "", map[string]string{"new_password": servertest.EvePassword}).Want(http.StatusOK)
 		s.login(t, bobEmail, servertest.EvePassword, "")
+	})
+}
+
+// TestPWD11_AdminsClearFactors of managed users alone, never upwards, from a
+// session of a person who is there; the owner is told, and what the factor
+// guarded has ended.
+func TestPWD11_AdminsClearFactors(t *testing.T) {
+	scenes(t, func(t *testing.T, s *scene) {
+		bob, session := s.AddMember(t, bobEmail, bobPassword)
+		secret, session := s.enrol(t, session, bobPassword)
+		personal := s.Personal(t, bob)
+		adam, adamSession := s.AddMember(t, "adam@a.example", "a sentence that adam uses")
+		s.Grant(t, adam, identity.AdminRole)
+		eve := s.Eve(t)
+		reset := func(user string) string { return s.organizationPath("/user/" + user + "/reset_second_factor") }
+		own := s.organizationPath("/user/" + bob + "/authentication_methods/" + identity.LoginMethodID(bob, policy.MethodPassword))
+
+		s.Do(t, http.MethodPost, reset(bob), s.AdminToken, nil).WantCode(http.StatusForbidden, "action_forbidden_on_unmanaged_users")
+		s.Manage(t, bob)
+		s.Manage(t, s.AdminID)
+		s.Do(t, http.MethodPost, reset(s.AdminID), adamSession, nil).WantCode(http.StatusForbidden, "user_role_not_allowed_to_perform_operation")
+		s.Do(t, http.MethodPost, reset(s.AdminID), s.AdminToken, nil).WantCode(http.StatusForbidden, "user_role_not_allowed_to_perform_operation")
+		s.Do(t, http.MethodPost, reset(bob), session, nil).WantCode(http.StatusForbidden, "request_forbidden")
+		s.Do(t, http.MethodPost, reset(bob), eve.Session, nil).WantCode(http.StatusNotFound, "organization_not_found")
+		s.Do(t, http.MethodPost, reset(bob), s.Personal(t, s.AdminID), nil).WantCode(http.StatusForbidden, "session_required")
+		s.Do(t, http.MethodDelete, own, s.AdminToken, nil).WantCode(http.StatusBadRequest, "bad_request")
+		old := s.Session(t, s.AdminID)
+		s.advance(11 * time.Minute)
+		s.Do(t, http.MethodPost, reset(bob), old, nil).WantCode(http.StatusForbidden, "fresh_login_required")
+		s.login(t, bobEmail, bobPassword, s.code(secret)) // the factor is as it was
+
+		adamSession = s.Session(t, adam)
+		e := s.one(t, "second_factor_cleared", func() {
+			s.Do(t, http.MethodPost, reset(bob), adamSession, nil).Want(http.StatusNoContent)
+		})
+		if e.actor != adam || e.target != bob || e.organization != s.OrganizationID {
+			t.Errorf("the event is %+v", e)
+		}
+		for _, token := range []string{session, personal} {
+			s.Do(t, http.MethodGet, "/v1/me", token, nil).WantCode(http.StatusUnauthorized, "authentication_failed")
+		}
+		if kinds := s.kinds(t, bobEmail); !strings.Contains(kinds, identity.MailFactorsCleared) {
+			t.Errorf("bob was mailed %s", kinds)
+		}
+		s.login(t, bobEmail, bobPassword, "")
 	})
 }
 
