@@ -13,8 +13,10 @@ func TestMFA06_HalfALoginEnrolsNothing(t *testing.T) {
 	scenes(t, func(t *testing.T, s *scene) {
 		_, session := s.AddMember(t, bobEmail, bobPassword)
 		secret, _ := s.enrol(t, session, bobPassword)
+		body := map[string]string{"email": bobEmail, "password": bobPassword}
+		s.Do(t, http.MethodPost, "/v1/userauth", "", body).WantCode(http.StatusNotExtended, "user_otp_required") // mails bob (row RAT-08)
 		s.nothing(t, "half a login", func() {
-			half := s.Do(t, http.MethodPost, "/v1/userauth", "", map[string]string{"email": bobEmail, "password": bobPassword}).WantCode(http.StatusNotExtended, "user_otp_required")
+			half := s.Do(t, http.MethodPost, "/v1/userauth", "", body).WantCode(http.StatusNotExtended, "user_otp_required")
 			if half.Header.Get("Set-Cookie") != "" {
 				t.Errorf("it sets %s", half.Header.Get("Set-Cookie"))
 			}

@@ -171,8 +171,10 @@ func TestMFA12_PasskeyReplay(t *testing.T) {
 func TestMFA06_NoPasskeyByHalfALogin(t *testing.T) {
 	scenes(t, func(t *testing.T, s *scene) {
 		key, session := s.withPasskey(t)
+		body := map[string]string{"email": bobEmail, "password": bobPassword}
+		s.Do(t, http.MethodPost, "/v1/userauth", "", body).WantCode(http.StatusNotExtended, "user_otp_required") // mails bob (row RAT-08)
 		before := s.Dump(t)
-		half := s.Do(t, http.MethodPost, "/v1/userauth", "", map[string]string{"email": bobEmail, "password": bobPassword}).WantCode(http.StatusNotExtended, "user_otp_required")
+		half := s.Do(t, http.MethodPost, "/v1/userauth", "", body).WantCode(http.StatusNotExtended, "user_otp_required")
 		if !strings.Contains(string(half.Body), "--sso") || !strings.Contains(string(half.Body), "recovery code") {
 			t.Errorf("no way on: %s", half.Body)
 		}
