@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -14,13 +15,17 @@ type SAMLConfig struct {
 	// words and defaults; empty: custom.
 	Kind string `json:"kind,omitempty"`
 
-	IDPURL       string `json:"idp_url,omitempty"`        // single sign-on by the Redirect binding
-	IDPPostURL   string `json:"idp_post_url,omitempty"`   // single sign-on by the POST binding, where that is another address
-	IDPPostOnly  bool   `json:"idp_post_only,omitempty"`  // requests go by the POST binding
-	IDPLogoutURL string `json:"idp_logout_url,omitempty"` // single logout; empty: the provider has none
-	// IDPLogoutPost: logout messages go by the POST binding.
-	IDPLogoutPost bool   `json:"idp_logout_post,omitempty"`
-	EntityID      string `json:"entity_id,omitempty"` // the Issuer, compared byte for byte; need not be a URL
+	IDPURL     string `json:"idp_url,omitempty"`      // single sign-on
+	IDPPostURL string `json:"idp_post_url,omitempty"` // single sign-on by the POST binding, where that is another address
+	// RequestBinding is how requests travel: SAMLBindingRedirect or
+	// SAMLBindingPost; SAML gives SAMLBindingRedirect for empty.
+	RequestBinding string `json:"request_binding,omitempty"`
+	IDPLogoutURL   string `json:"idp_logout_url,omitempty"` // single logout; empty: the provider has none
+	// IDPLogoutResponseURL takes answers to the provider's own logout requests,
+	// where that is another address.
+	IDPLogoutResponseURL string `json:"idp_logout_response_url,omitempty"`
+	LogoutBinding        string `json:"logout_binding,omitempty"` // as RequestBinding, of logout messages
+	EntityID             string `json:"entity_id,omitempty"`      // the Issuer, compared byte for byte; need not be a URL
 	// Certificate is what an admin wrote into saml_certificate last, without
 	// the white space around it, for those who read it back. What is trusted
 	// are the MethodCertificates alone.
@@ -78,6 +83,12 @@ const (
 	SAMLCustom     = "custom"
 )
 
+// Bindings of what we send.
+const (
+	SAMLBindingRedirect = "redirect" // HTTP-Redirect
+	SAMLBindingPost     = "post"     // HTTP-POST
+)
+
 // SAMLKinds are all of them.
 var SAMLKinds = []string{SAMLOkta, SAMLAuth0, SAMLEntra, SAMLGoogle, SAMLFusionAuth, SAMLJumpCloud, SAMLOneLogin, SAMLCustom}
 
@@ -100,22 +111,38 @@ const (
 	MaxSAMLAttributeName   = 256
 )
 
+// emailKinds are the providers whose manuals set the format of the NameID to an
+// address.
+var emailKinds = []string{SAMLOkta, SAMLGoogle, SAMLOneLogin}
+
+// StoredSAML reads the Config of a method of MethodTypeSAML as it was stored,
+// for those who change it.
+func (m *AuthenticationMethod) StoredSAML() (c SAMLConfig, err error) {
+	if m.Config == "" {
+		return c, nil
+	}
+	if err := json.Unmarshal([]byte(m.Config), &c); err != nil {
+		return c, fmt.Errorf("read the settings of the authentication method %s: %w", m.ID, err)
+	}
+	return c, nil
+}
+
 // SAML reads the Config of a method of MethodTypeSAML, with the defaults of
 // what is not set.
-func (m *AuthenticationMethod) SAML() (c SAMLConfig, err error) {
-	if m.Config != "" {
-		if err := json.Unmarshal([]byte(m.Config), &c); err != nil {
-			return c, fmt.Errorf("read the settings of the authentication method %s: %w", m.ID, err)
-		}
+func (m *AuthenticationMethod) SAML() (SAMLConfig, error) {
+	c, err := m.StoredSAML()
+	skew, format := int64(DefaultSAMLClockSkew), SAMLNameIDUnspecified
+	if slices.Contains(emailKinds, c.Kind) {
+		format = SAMLNameIDEmail
 	}
-	skew := int64(DefaultSAMLClockSkew)
 	c.Kind = cmp.Or(c.Kind, SAMLCustom)
+	c.RequestBinding, c.LogoutBinding = cmp.Or(c.RequestBinding, SAMLBindingRedirect), cmp.Or(c.LogoutBinding, SAMLBindingRedirect)
 	c.DigestAlgorithm, c.SignatureAlgorithm = cmp.Or(c.DigestAlgorithm, "sha256"), cmp.Or(c.SignatureAlgorithm, "rsa-sha256")
-	c.NameIDFormat, c.ClockSkewSeconds = cmp.Or(c.NameIDFormat, SAMLNameIDUnspecified), cmp.Or(c.ClockSkewSeconds, &skew)
+	c.NameIDFormat, c.ClockSkewSeconds = cmp.Or(c.NameIDFormat, format), cmp.Or(c.ClockSkewSeconds, &skew)
 	f := &c.FieldMapping
 	f.Email, f.Identity = cmp.Or(f.Email, "email"), cmp.Or(f.Identity, "email")
 	f.FirstName, f.LastName, f.Groups = cmp.Or(f.FirstName, "first_name"), cmp.Or(f.LastName, "last_name"), cmp.Or(f.Groups, "groups")
-	return c, nil
+	return c, err
 }
 
 // SetSAML writes the Config.
