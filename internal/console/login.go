@@ -66,6 +66,7 @@ func (p *Pages) identify(w http.ResponseWriter, r *http.Request, status int, v l
 		v.offer(options)
 	}
 	v.Password = false
+	v.Passkey = v.Passkey && p.passkeysElsewhere(r) == ""
 	p.showLogin(w, r, status, v, about)
 }
 
@@ -76,13 +77,11 @@ func (p *Pages) showFlow(w http.ResponseWriter, r *http.Request, status int, flo
 		RealName: flow.RealName, Next: flow.Next, Factors: flow.Factors, PasskeyOptions: string(flow.Passkey), Trial: p.Trial,
 	}
 	v.offer(flow.Options)
+	v.Passkey = len(flow.Passkey) > 0 && p.passkeysElsewhere(r) == ""
 	switch flow.Step {
 	case login.StepIdentify:
 		v.Password = false
-	case login.StepFactor:
-		v.Passkey = flow.Factors.Passkey && len(flow.Passkey) > 0
 	case login.StepChoose:
-		v.Passkey = v.Passkey && len(flow.Passkey) > 0
 		v.Confirm = about != nil && flow.Purpose == identity.AttemptLogin
 	}
 	if about != nil {
