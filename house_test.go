@@ -81,6 +81,7 @@ var rooms = map[string]room{
 var support = []string{
 	"internal/credential/commonlist",
 	"internal/credential/softkey",
+	"internal/saml/idptest",
 	"internal/server/servertest",
 	"internal/server/servertest/browser",
 	"internal/store/storetest",
