@@ -2,9 +2,11 @@
 # Installs what `make test` needs beside Go, git, make and gcc: the PostgreSQL
 # server programs; strace, with which tests kill a server at a chosen system
 # call; oathtool, another author's one-time codes; NSD, another author's name
-# server; Chromium, in which the pages are tested; and what scripts/node/ names,
-# programs of npm. Does nothing when they are there. The tests start private servers of
-# their own; the system's servers are neither needed nor started.
+# server; Chromium, in which the pages are tested; SimpleSAMLphp and LemonLDAP::NG,
+# other authors' identity providers, and xmlsec1, their signer; and what
+# scripts/node/ names, programs of npm. Does nothing when they are there. The
+# tests start private servers of their own; the system's servers are neither
+# needed nor started.
 set -euo pipefail
 
 has_postgres() {
@@ -18,10 +20,23 @@ has_nsd() {
 	command -v nsd >/dev/null || [ -x /usr/sbin/nsd ]
 }
 
+# has_idps looks for the programs and for the library of SAML, which their
+# packages only suggest.
+has_idps() {
+	command -v php >/dev/null && [ -d /usr/share/simplesamlphp/www ] && command -v plackup >/dev/null &&
+		[ -d /usr/share/lemonldap-ng/portal/templates ] && perl -MLasso -MIO::String -MXML::Simple -MString::Random -e 1 2>/dev/null &&
+		command -v xmlsec1 >/dev/null
+}
+
 has_all() {
 	has_postgres && command -v strace >/dev/null && command -v oathtool >/dev/null && has_nsd &&
-		command -v chromium >/dev/null && command -v npm >/dev/null
+		command -v chromium >/dev/null && command -v npm >/dev/null && has_idps
 }
+
+packages=(postgresql strace oathtool nsd chromium npm
+	simplesamlphp php-cli php-xml php-mbstring php-curl
+	lemonldap-ng liblasso-perl libplack-perl libio-string-perl libxml-simple-perl libstring-random-perl
+	xmlsec1)
 
 # install_node installs the programs of scripts/node/ where they are not, or are
 # older than what the lock file says.
@@ -46,8 +61,9 @@ if has_all; then
 fi
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-	echo "make test needs the PostgreSQL server programs (version 15 or newer), strace, oathtool, nsd, chromium and npm." >&2
-	echo "Install them (Debian: sudo apt-get install postgresql strace oathtool nsd chromium npm) and run it again;" >&2
+	echo "make test needs the PostgreSQL server programs (version 15 or newer), strace, oathtool, nsd, chromium, npm," >&2
+	echo "SimpleSAMLphp, LemonLDAP::NG with Lasso, and xmlsec1. Install them and run it again:" >&2
+	echo "    sudo apt-get install --no-install-recommends ${packages[*]}" >&2
 	echo "make check runs the tests that need none." >&2
 	exit 1
 fi
@@ -59,12 +75,15 @@ if [ ! -e "$conf" ]; then
 	echo "create_main_cluster = false" >"$conf"
 fi
 
-echo "installing PostgreSQL, strace, oathtool, NSD, Chromium and npm for the tests ..."
-# Without this Debian's package would start its name server; the administrator's
-# own rule stays.
+echo "installing PostgreSQL, strace, oathtool, NSD, Chromium, npm and SAML identity providers for the tests ..."
+# Without this Debian's packages would start a name server, and the web server
+# that the identity providers could run in; the administrator's own rule stays.
+services=()
+has_nsd || services+=(nsd.service)
+[ -x /usr/sbin/apache2 ] || services+=(apache2.service)
 policy=/usr/sbin/policy-rc.d
 made_policy=
-if ! command -v nsd >/dev/null && [ ! -e "$policy" ]; then
+if [ "${#services[@]}" -gt 0 ] && [ ! -e "$policy" ]; then
 	printf '#!/bin/sh\nexit 101\n' >"$policy"
 	chmod 755 "$policy"
 	made_policy=$policy
@@ -74,17 +93,17 @@ trap 'rm -f "$log" $made_policy' EXIT
 export DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1
 if ! {
 	apt-get -q update &&
-		apt-get -qy --no-install-recommends -o Dpkg::Options::=--force-confold install postgresql strace oathtool nsd chromium npm
+		apt-get -qy --no-install-recommends -o Dpkg::Options::=--force-confold install "${packages[@]}"
 } >"$log" 2>&1; then
 	cat "$log" >&2
-	echo "PostgreSQL, strace, oathtool, NSD, Chromium and npm could not be installed; the reason is above" >&2
+	echo "the packages ${packages[*]} could not be installed; the reason is above" >&2
 	exit 1
 fi
 if [ -n "$made_policy" ] && command -v systemctl >/dev/null; then
-	systemctl disable nsd.service >>"$log" 2>&1 || true # nor after the next start of the machine
+	systemctl disable "${services[@]}" >>"$log" 2>&1 || true # nor after the next start of the machine
 fi
 if ! has_all; then
-	echo "the packages postgresql, strace, oathtool, nsd, chromium and npm are installed, but one of their programs is not found" >&2
+	echo "the packages ${packages[*]} are installed, but one of their programs is not found" >&2
 	exit 1
 fi
 install_node
