@@ -505,6 +505,15 @@ func TestSOC09_ForcedLinking(t *testing.T) {
 		}
 		_, err = c.Login.Begin(t.Context(), c.from(), login.Begin{Purpose: identity.AttemptLink, Provider: "google", Principal: p})
 		refusedAs(t, err, identity.Forbidden, "session_required")
+		refusedAs(t, c.Login.Unlink(t.Context(), c.principal(t, token), "uam0123456789a"), identity.Forbidden, "fresh_login_required")
+		// The session that began it has ended meanwhile.
+		ended := c.login(t, bobEmail, bobPassword, "")
+		late := c.guest(t, login.Begin{Purpose: identity.AttemptLink, Provider: "google", Principal: c.principal(t, ended)})
+		callback := c.google.login(t, late.leave(t, "google"), claims{"sub": "late"})
+		c.Do(t, http.MethodPost, "/v1/me/logout", ended, nil).Want(http.StatusOK)
+		c.untouched(t, func() {
+			refusedAs(t, late.back(t, "google", callback), identity.Unauthenticated, "authentication_failed")
+		})
 		fresh := c.login(t, bobEmail, bobPassword, "")
 		if err := c.link(t, fresh, "google", c.google, claims{"sub": "bob"}); err != nil {
 			t.Fatal(err)
