@@ -14,7 +14,7 @@ type Need struct {
 	// scopes has all of them.
 	Scopes []string
 	// Permission on the accessed organization: a permission's name, or one of
-	// Member, Admin and SuperAdmin. Empty: none.
+	// Member, Resource, Admin and SuperAdmin. Empty: none.
 	Permission string
 	// Person refuses application users.
 	Person bool
@@ -30,7 +30,11 @@ type Need struct {
 
 // Levels that are not the name of a permission.
 const (
-	Member     = "member"
+	Member = "member"
+	// Resource lets members pass whose standing depends on a unit or project
+	// that the path or the body names: the use case looks up what they hold
+	// there and refuses all others, admins of the organization never.
+	Resource   = "resource"
 	Admin      = "admin"
 	SuperAdmin = "super_admin"
 )
@@ -47,7 +51,7 @@ func (n Need) covered(p *identity.Principal) bool {
 		}
 	}
 	switch n.Permission {
-	case "", Member:
+	case "", Member, Resource:
 		return true
 	case Admin:
 		return p.Admin()

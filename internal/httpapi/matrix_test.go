@@ -73,7 +73,7 @@ type role struct {
 func (o role) may(permission string) bool {
 	admin := o.superAdmin || slices.Contains(o.holds, "role:organization:admin")
 	switch permission {
-	case "", access.Member:
+	case "", access.Member, access.Resource: // whose use case asks for more, see deeper
 		return true
 	case access.SuperAdmin:
 		return o.superAdmin
@@ -88,7 +88,7 @@ func (o role) may(permission string) bool {
 func (w *world) roles(t *testing.T) []role {
 	permissions := map[string]bool{"role:organization:admin": true, "organization:projects:write": true, "role:services:maintenance": true}
 	for _, r := range httpapi.Table() {
-		if p := r.Need.Permission; p != "" && p != access.Member && p != access.Admin && p != access.SuperAdmin {
+		if p := r.Need.Permission; p != "" && p != access.Member && p != access.Resource && p != access.Admin && p != access.SuperAdmin {
 			permissions[p] = true
 		}
 	}
@@ -130,7 +130,7 @@ func (w *world) probe(r httpapi.Row) call {
 // membership. The matrix compares the server with its table; this list keeps
 // the table from opening a door by a slip.
 var open = []string{
-	"OrganizationGet", "AccountGet", "AccountUsersSearch", "OrganizationUserList", "OrganizationUserGet", "PermissionsGet",
+	"OrganizationGet", "AccountGet", "AccountUsersSearch", "OrganizationUserList", "OrganizationUserGet",
 	"ProjectGet", "ProjectUpdate", "ProjectDelete", "ProjectUserList", "ProjectKmsGetCA", "ProjectTagsList", "ProjectTagsReplace", "ProjectTagsUpdate",
 	"AccountProjectsList", "OrganizationProjectsList", "OrganizationProjectsGet", "OrganizationProjectsUpdate", "OrganizationProjectsDelete",
 	"OrganizationAuthenticationConfigGet", "ProjectGetEventLogs",
@@ -204,6 +204,9 @@ func TestTEN02OnlySuperAdminsDeleteOrganizations(t *testing.T) {
 // case asks for more, because it depends on what is in the body or the path.
 var deeper = map[string]string{
 	"PermissionsGet":             "project:permissions:read, there",
+	"PermissionsSet":             "the admin role, there",
+	"PermissionsUpdate":          "the admin role, there",
+	"OrganizationProjectsCreate": "organization:projects:write, or the admin role on the unit",
 	"OrganizationUserDelete":     "organization:users:write",
 	"OrganizationProjectsGet":    "a grant on the project",
 	"OrganizationProjectsUpdate": "admin of the project",
@@ -237,7 +240,10 @@ func TestTEN02PlainMember(t *testing.T) {
 			c.path, c.token = w.path(r, example{path: map[string]string{"token_prefix": w.carolToken[:12]}, query: w.examples()[r.ID].query}), w.bob
 			before := w.Dump(t)
 			a := c.send(t, w)
-			member := r.Need.Permission == "" || r.Need.Permission == access.Member
+			member := r.Need.Permission == "" || r.Need.Permission == access.Member || r.Need.Permission == access.Resource
+			if r.Need.Permission == access.Resource && deeper[r.ID] == "" {
+				t.Error("the table leaves it to the use case, and the list says nothing of what that asks")
+			}
 			want := r.Status
 			switch {
 			case slices.Contains(hidden, r.ID):

@@ -72,7 +72,7 @@ func TestTEN02MembersCreateNothingUnderAParent(t *testing.T) {
 	unit := body{"account_name": "Unit", "parent_account_id": s.AccountID}
 	project := body{"project": "web", "account_id": s.OrganizationID}
 	s.Do(t, "POST", "/v1/account", bob, unit).WantCode(403, "request_forbidden")
-	s.Do(t, "POST", "/v1/project", bob, project).WantCode(403, "request_forbidden")
+	s.Do(t, "POST", "/v1/project", bob, project).WantCode(403, "user_not_organization_admin")
 	s.Grant(t, id, "organization:projects:write")
 	s.Do(t, "POST", "/v1/account", bob, unit).WantCode(403, "request_forbidden")
 	s.Do(t, "POST", "/v1/project", s.Personal(t, id, "projects:read"), project).WantCode(403, "request_forbidden")

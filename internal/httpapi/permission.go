@@ -14,20 +14,20 @@ const maxGrants = 1024
 
 func (a *API) permissionRoutes() []route {
 	const tag, path = "permissions", "/v1/organization/{organization_id}/permissions/{resource_type}/{resource_id}"
-	writes := access.Need{Scopes: []string{"accounts:write", "authentication:write"}, Permission: access.Admin}
+	writes := access.Need{Scopes: []string{"accounts:write", "authentication:write"}, Permission: access.Resource}
 	grants := fields{"permissions": {required: true, max: maxGrants}}
 	return []route{
 		{
 			method: "GET", path: path, id: "PermissionsGet", tag: tag, summary: "List the explicit grants on a resource (for admins and holders of project:permissions:read there)",
-			resource: organization, need: access.Need{Scopes: []string{"accounts:read", "authentication:read"}, Permission: access.Member}, status: 200,
+			resource: organization, need: access.Need{Scopes: []string{"accounts:read", "authentication:read"}, Permission: access.Resource}, status: 200,
 			handler: read(a.permissions),
 		},
 		{
-			method: "PUT", path: path, id: "PermissionsSet", tag: tag, summary: "Replace all grants on a resource",
+			method: "PUT", path: path, id: "PermissionsSet", tag: tag, summary: "Replace all grants on a resource (for admins, and for those with the admin role on the unit or project)",
 			resource: organization, need: writes, status: 204, event: "permissions_changed", fields: grants, handler: put(a.setPermissions),
 		},
 		{
-			method: "PATCH", path: path, id: "PermissionsUpdate", tag: tag, summary: "Change the grants of the named principals on a resource",
+			method: "PATCH", path: path, id: "PermissionsUpdate", tag: tag, summary: "Change the grants of the named principals on a resource (for admins, and for those with the admin role on the unit or project)",
 			resource: organization, need: writes, status: 204, event: "permissions_changed", fields: grants, handler: put(a.updatePermissions),
 		},
 	}

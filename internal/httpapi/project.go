@@ -11,8 +11,6 @@ import (
 	"github.com/sallyport/sallyport/internal/org"
 )
 
-const projectsWrite = "organization:projects:write"
-
 func (a *API) projectRoutes() []route {
 	const tag = "projects"
 	reads, writes := access.Need{Scopes: []string{"projects:read"}}, access.Need{Scopes: []string{"projects:write"}}
@@ -23,7 +21,7 @@ func (a *API) projectRoutes() []route {
 			resource: listed, need: reads, status: 200, handler: read(a.projects),
 		},
 		{
-			method: "POST", path: "/v1/project", id: "ProjectCreate", tag: tag, summary: "Create a project (for holders of organization:projects:write in its organization)",
+			method: "POST", path: "/v1/project", id: "ProjectCreate", tag: tag, summary: "Create a project (for holders of organization:projects:write in its organization, or of the admin role on its unit)",
 			need: writes, status: 200, event: "project_created",
 			fields: fields{"project": {required: true, max: identity.MaxProjectName}}, handler: write(a.createProject),
 		},
@@ -75,14 +73,14 @@ func (a *API) organizationProjectRoutes() []route {
 	const tag, all, one = "projects", "/v1/organization/{organization_id}/projects", "/v1/organization/{organization_id}/project/{project_id}"
 	reads := access.Need{Scopes: []string{"accounts:read", "projects:read"}, Permission: access.Member}
 	writes := access.Need{Scopes: []string{"accounts:write", "projects:write"}, Permission: access.Member}
-	creates := access.Need{Scopes: writes.Scopes, Permission: projectsWrite}
+	creates := access.Need{Scopes: writes.Scopes, Permission: access.Resource}
 	return []route{
 		{
 			method: "GET", path: all, id: "OrganizationProjectsList", tag: tag, summary: "List your projects in an organization",
 			resource: organization, need: reads, status: 200, handler: read(a.organizationProjects),
 		},
 		{
-			method: "POST", path: all, id: "OrganizationProjectsCreate", tag: tag, summary: "Create a project in an organization",
+			method: "POST", path: all, id: "OrganizationProjectsCreate", tag: tag, summary: "Create a project in an organization (takes organization:projects:write, or the admin role on its unit)",
 			resource: organization, need: creates, status: 200, event: "project_created",
 			fields: fields{
 				"project_id": {required: true, max: identity.MaxProjectName}, "billing_group_id": {required: true}, "tags": {required: true}, "tech_emails": {max: 10},
@@ -94,11 +92,11 @@ func (a *API) organizationProjectRoutes() []route {
 			resource: organization, need: reads, status: 200, handler: read(a.organizationProject),
 		},
 		{
-			method: "PATCH", path: one, id: "OrganizationProjectsUpdate", tag: tag, summary: "Change a project of an organization (for its admins; renaming and moving takes organization:projects:write)",
+			method: "PATCH", path: one, id: "OrganizationProjectsUpdate", tag: tag, summary: "Change a project of an organization (for its admins; renaming and moving takes organization:projects:write, or the admin role on its unit)",
 			resource: organization, need: writes, status: 200, event: "project_updated", handler: write(a.updateOrganizationProject),
 		},
 		{
-			method: "DELETE", path: one, id: "OrganizationProjectsDelete", tag: tag, summary: "Delete a project of an organization (takes organization:projects:write)",
+			method: "DELETE", path: one, id: "OrganizationProjectsDelete", tag: tag, summary: "Delete a project of an organization (takes organization:projects:write, or the admin role on its unit)",
 			resource: organization, need: writes, status: 204, event: "project_deleted", handler: do(a.deleteOrganizationProject),
 		},
 	}
@@ -168,7 +166,7 @@ func memberships(list []org.ProjectAccess) (strongest map[string]string, all map
 
 func (a *API) createProject(ctx context.Context, c *Call, in sallyport.CreateProject) (sallyport.ProjectAnswer, error) {
 	parent := value(in.AccountID)
-	p, err := a.recheckParent(ctx, c, parent, access.Need{Scopes: []string{"projects:write"}, Permission: projectsWrite})
+	p, err := a.recheckParent(ctx, c, parent, access.Need{Scopes: []string{"projects:write"}, Permission: access.Resource})
 	if err != nil {
 		return sallyport.ProjectAnswer{}, err
 	}

@@ -101,12 +101,17 @@ func (s *Service) Permissions(ctx context.Context, p *identity.Principal, res Re
 
 // SetPermissions replaces all grants on a resource; who keeps the same
 // permissions keeps the times of the grant.
+//
+// It takes an admin of the organization, or on a unit or project the admin role
+// there, which gives and takes what it covers itself (see
+// standing.delegates); else it is Forbidden permission_denied, and tells
+// nothing of what exists.
 func (s *Service) SetPermissions(ctx context.Context, p *identity.Principal, res Resource, named []NamedGrant) error {
 	return s.changePermissions(ctx, p, res, operationReplace, named)
 }
 
 // UpdatePermissions changes the grants of the named principals on a resource.
-// An empty operation is OperationSet.
+// An empty operation is OperationSet. It takes what SetPermissions takes.
 func (s *Service) UpdatePermissions(ctx context.Context, p *identity.Principal, res Resource, operation string, named []NamedGrant) error {
 	if operation == "" {
 		operation = OperationSet
@@ -123,9 +128,22 @@ func (s *Service) changePermissions(ctx context.Context, p *identity.Principal, 
 	}
 	organizationID := p.Organization.ID
 	return s.DB.Update(ctx, p.Actor(), store.Organization(organizationID), func(tx *store.Tx) error {
-		target, err := res.find(ctx, &tx.Read, organizationID)
+		if _, err := tx.Organization(ctx, organizationID); err != nil {
+			return err
+		}
+		target, missing := res.find(ctx, &tx.Read, organizationID)
+		if missing != nil && !isMissing(missing) {
+			return missing
+		}
+		held, err := callerStanding(ctx, &tx.Read, p, organizationID)
 		if err != nil {
 			return err
+		}
+		if !held.delegates(target.at) {
+			return identity.Forbiddenf("permission_denied", "changing permissions takes an organization admin, or on an organizational unit or project the admin role there")
+		}
+		if missing != nil {
+			return missing
 		}
 		for _, n := range named {
 			if err := grantable(ctx, &tx.Read, organizationID, n); err != nil {
@@ -142,6 +160,9 @@ func (s *Service) changePermissions(ctx context.Context, p *identity.Principal, 
 		}
 		before, after := map[string]any{}, map[string]any{}
 		for _, c := range changes {
+			if changed := c.changed(); !held.delegates(target.at, changed...) {
+				return identity.Forbiddenf("permission_denied", "you may give and take only what you hold on this resource yourself, which %q goes beyond; ask an admin of the organization", changed)
+			}
 			before[c.principal()], after[c.principal()] = c.before, c.after
 			if err := tx.SetGrant(ctx, c.grant(organizationID, res)); err != nil {
 				return err
@@ -254,6 +275,13 @@ type grantChange struct {
 }
 
 func (c grantChange) principal() string { return c.Type + ":" + c.ID }
+
+// changed are the permissions that are gained or lost.
+func (c grantChange) changed() []string {
+	lost := slices.DeleteFunc(slices.Clone(c.before), func(permission string) bool { return slices.Contains(c.after, permission) })
+	gained := slices.DeleteFunc(slices.Clone(c.after), func(permission string) bool { return slices.Contains(c.before, permission) })
+	return append(lost, gained...)
+}
 
 func (c grantChange) grant(organizationID string, res Resource) identity.Grant {
 	return identity.Grant{

@@ -231,3 +231,97 @@ func TestAdminPermissionsTakeEffectAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// Rule 101: who holds the admin role on a unit or project gives and takes
+// grants there, and only what the role covers.
+func TestTEN02AdminsBelowTheOrganizationGrant(t *testing.T) {
+	onGround(t, func(g *ground) {
+		carol, app := g.member(g.a, "carol@a.example"), g.application(g.a)
+		group := g.group("Pilots").ID
+		unit, err := g.CreateUnit(t.Context(), g.as(g.alice, g.a.ID), g.a.ID, "Unit")
+		g.must(err)
+		other, err := g.CreateUnit(t.Context(), g.as(g.alice, g.a.ID), g.a.ID, "Other")
+		g.must(err)
+		for name, parent := range map[string]string{"inside": unit.ID, "beside": unit.ID, "elsewhere": other.ID, "root": ""} {
+			g.project(g.a, g.alice, org.NewProject{Name: name, ParentID: parent})
+		}
+		resources := map[string]org.Resource{
+			"organization": organizationResource(g.a), "unit": {Type: "organization_unit", ID: unit.ID}, "other": {Type: "organization_unit", ID: other.ID},
+			"nowhere": {Type: "organization_unit", ID: "a00000000000"}, "none": {Type: "project", ID: "none"},
+		}
+		for _, name := range []string{"inside", "beside", "elsewhere", "root"} {
+			resources[name] = org.Resource{Type: "project", ID: name}
+		}
+		for _, c := range []struct{ on, permission, grants string }{
+			{"inside", "developer", ""},
+			{"inside", "project:permissions:read", ""},
+			{"inside", "admin", "inside"},
+			{"root", "role:project:admin", "root"},
+			{"unit", "operator", ""},
+			{"unit", "role:project:admin", "unit inside beside"},
+			{"unit", "admin", "unit inside beside"},
+			{"organization", "role:project:admin", "unit inside beside other elsewhere root"},
+			{"organization", "organization:users:write", ""},
+			{"organization", "organization:projects:write", ""},
+			{"organization", identity.AdminRole, "organization unit inside beside other elsewhere root"},
+		} {
+			t.Run(c.permission+" on "+c.on, func(*testing.T) {
+				g.grant(g.a, g.alice, resources[c.on], g.bob, c.permission)
+				defer g.grant(g.a, g.alice, resources[c.on], g.bob)
+				p := g.as(g.bob, g.a.ID)
+				for name, res := range resources {
+					named := []org.NamedGrant{user(carol, "developer"), user(app, "read_only"), {PrincipalType: "user_group", PrincipalID: group, Permissions: []string{"operator"}}}
+					grant := func() error { return g.UpdatePermissions(t.Context(), p, res, org.OperationGrant, named) }
+					revoke := func() error { return g.UpdatePermissions(t.Context(), p, res, org.OperationRevoke, named) }
+					set := func() error { return g.SetPermissions(t.Context(), p, res, named) }
+					switch {
+					case containsWord(c.grants, name):
+						g.wantEvents(func() { g.must(grant()) }, "permissions_changed")
+						g.wantEvents(func() { g.must(revoke()) }, "permissions_changed")
+					case containsWord(c.grants, "organization"): // an admin is told what exists
+					default:
+						for _, act := range []func() error{grant, revoke, set} {
+							g.refused("permission_denied", act)
+						}
+					}
+				}
+			})
+		}
+	})
+}
+
+func TestTEN02NobodyGrantsMoreThanTheyHold(t *testing.T) {
+	onGround(t, func(g *ground) {
+		carol := g.member(g.a, "carol@a.example")
+		unit, err := g.CreateUnit(t.Context(), g.as(g.alice, g.a.ID), g.a.ID, "Unit")
+		g.must(err)
+		g.project(g.a, g.alice, org.NewProject{Name: "web", ParentID: unit.ID})
+		onUnit, onProject := org.Resource{Type: "organization_unit", ID: unit.ID}, org.Resource{Type: "project", ID: "web"}
+		g.grant(g.a, g.alice, onUnit, g.bob, "role:project:admin")
+		p := g.as(g.bob, g.a.ID)
+		update := func(res org.Resource, operation string, named ...org.NamedGrant) func() error {
+			return func() error { return g.UpdatePermissions(t.Context(), p, res, operation, named) }
+		}
+		// What belongs to an organization is granted on one only.
+		for _, permission := range []string{identity.AdminRole, "organization:projects:write", "organization:users:write"} {
+			g.refused("bad_request", update(onUnit, "grant", user(carol, permission)))
+			g.refused("permission_denied", update(organizationResource(g.a), "grant", user(g.bob, permission)))
+		}
+		// The stronger admin role is neither given nor taken, on whichever way.
+		g.refused("permission_denied", update(onProject, "grant", user(carol, "admin")))
+		g.refused("permission_denied", update(onUnit, "grant", user(g.bob, "admin")))
+		g.refused("permission_denied", update(onProject, "set", user(carol, "developer"), user(g.bob, "admin")))
+		g.grant(g.a, g.alice, onProject, carol, "admin", "developer")
+		g.refused("permission_denied", update(onProject, "revoke", user(carol, "admin")))
+		g.refused("permission_denied", update(onProject, "set", user(carol)))
+		g.refused("permission_denied", func() error {
+			return g.SetPermissions(t.Context(), p, onProject, []org.NamedGrant{user(g.bob, "developer")})
+		})
+		// What stays as it was needs nothing.
+		g.must(update(onProject, "set", user(carol, "admin", "operator", "role:project:admin"))())
+		// With the right gone the next request is refused, whatever the principal
+		// was when it was checked.
+		g.grant(g.a, g.alice, onUnit, g.bob)
+		g.refused("permission_denied", update(onProject, "grant", user(carol, "developer")))
+	})
+}

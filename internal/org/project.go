@@ -41,7 +41,8 @@ type NewProject struct {
 }
 
 // CreateProject makes a project in the accessed organization. It takes
-// organization:projects:write there.
+// organization:projects:write there, or the admin role on the unit it is made
+// in; else it is Forbidden user_not_organization_admin.
 func (s *Service) CreateProject(ctx context.Context, p *identity.Principal, in NewProject) (created ProjectAccess, err error) {
 	if err := checkProjectName(in.Name); err != nil {
 		return created, err
@@ -76,6 +77,13 @@ func draftProject(ctx context.Context, r *store.Read, p *identity.Principal, in 
 	parent, err := parentAccount(ctx, r, o, in.ParentID)
 	if err != nil {
 		return identity.Project{}, err
+	}
+	held, err := callerStanding(ctx, r, p, o.ID)
+	if err != nil {
+		return identity.Project{}, err
+	}
+	if !held.managesIn(parent) {
+		return identity.Project{}, notManaging("creating a project there")
 	}
 	project := identity.Project{
 		Name: in.Name, OrganizationID: o.ID, AccountID: parent.ID, BasePort: basePort(in.Name),
@@ -126,7 +134,8 @@ type ProjectChange struct {
 
 // UpdateProject changes a project of the accessed organization. Admins of the
 // project may change it; to rename or to move it takes
-// organization:projects:write.
+// organization:projects:write, or the admin role on its unit, and to move it
+// that on the other unit too.
 func (s *Service) UpdateProject(ctx context.Context, p *identity.Principal, name string, change ProjectChange) (changed ProjectAccess, err error) {
 	err = s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
 		before, err := openProject(ctx, &tx.Read, p, name)
@@ -137,7 +146,7 @@ func (s *Service) UpdateProject(ctx context.Context, p *identity.Principal, name
 		if err != nil {
 			return err
 		}
-		if err := mayChange(before, after); err != nil {
+		if err := mayChange(ctx, &tx.Read, p, before, after); err != nil {
 			return err
 		}
 		was, is := different(projectFields(before.Project), projectFields(after))
@@ -210,21 +219,33 @@ func editTags(tags map[string]string, edits map[string]*string) map[string]strin
 }
 
 // mayChange says whether the caller may make a project what it is to become.
-func mayChange(before ProjectAccess, after identity.Project) error {
-	if before.Manages {
+func mayChange(ctx context.Context, r *store.Read, p *identity.Principal, before ProjectAccess, after identity.Project) error {
+	moves := before.AccountID != after.AccountID
+	switch {
+	case !before.Manages && !before.Holds(projectAdmins...):
+		return identity.Forbiddenf("user_not_organization_admin", "changing a project takes an admin of the project or the organization; ask one of them")
+	case !before.Manages && (moves || before.Name != after.Name):
+		return notManaging("renaming or moving a project")
+	case !moves:
 		return nil
 	}
-	if !before.Holds(projectAdmins...) {
-		return identity.Forbiddenf("user_not_organization_admin", "changing a project takes an admin of the project or the organization; ask one of them")
+	to, err := r.Account(ctx, after.AccountID)
+	if err != nil {
+		return err
 	}
-	if before.Name != after.Name || before.AccountID != after.AccountID {
-		return identity.Forbiddenf("user_not_organization_admin", "renaming or moving a project takes an organization admin or %s; ask one of them", projectsWrite)
+	held, err := callerStanding(ctx, r, p, before.OrganizationID)
+	if err == nil && !held.managesIn(to) {
+		err = notManaging("moving a project there")
 	}
-	return nil
+	return err
+}
+
+func notManaging(action string) error {
+	return identity.Forbiddenf("user_not_organization_admin", "%s takes an organization admin, %s, or the admin role on the organizational unit; ask one of them", action, projectsWrite)
 }
 
 // DeleteProject deletes a project of the accessed organization, and the grants
-// on it. It takes organization:projects:write there.
+// on it. It takes what renaming takes.
 func (s *Service) DeleteProject(ctx context.Context, p *identity.Principal, name string) error {
 	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
 		project, err := openProject(ctx, &tx.Read, p, name)
@@ -232,7 +253,7 @@ func (s *Service) DeleteProject(ctx context.Context, p *identity.Principal, name
 			return err
 		}
 		if !project.Manages {
-			return identity.Forbiddenf("user_not_organization_admin", "deleting a project takes an organization admin or %s; ask one of them", projectsWrite)
+			return notManaging("deleting a project")
 		}
 		if err := tx.DeleteProject(ctx, name); err != nil {
 			return err

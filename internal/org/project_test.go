@@ -204,7 +204,9 @@ func TestTEN02WhoSeesAProject(t *testing.T) {
 			{"inside", "admin", "inside", true, false},
 			{"inside", "role:project:admin", "inside", true, false},
 			{"unit", "operator", "inside", false, false},
-			{"unit", "admin", "inside", true, false},
+			{"unit", "admin", "inside", true, true},
+			{"unit", "role:project:admin", "inside", true, true},
+			{"organization", "admin", "inside outside", true, true},
 			{"organization", "project:services:read", "inside outside", false, false},
 			{"organization", "organization:billing:read", "", false, false},
 			{"organization", "organization:projects:write", "inside outside", true, true},
@@ -316,5 +318,46 @@ func TestProjectNameHasOneWinner(t *testing.T) {
 		if winners != 1 {
 			t.Errorf("%d winners", winners)
 		}
+	})
+}
+
+// Rule 101: a unit's admin creates, moves and deletes projects inside the unit.
+func TestTEN02UnitAdminsManageProjects(t *testing.T) {
+	onGround(t, func(g *ground) {
+		units := map[string]string{"root": ""}
+		for _, name := range []string{"one", "two", "three"} {
+			unit, err := g.CreateUnit(t.Context(), g.as(g.alice, g.a.ID), g.a.ID, name)
+			g.must(err)
+			units[name] = unit.ID
+		}
+		g.grant(g.a, g.alice, org.Resource{Type: "organization_unit", ID: units["one"]}, g.bob, "admin")
+		g.grant(g.a, g.alice, org.Resource{Type: "organization_unit", ID: units["two"]}, g.bob, "role:project:admin")
+		g.grant(g.a, g.alice, org.Resource{Type: "organization_unit", ID: units["three"]}, g.bob, "developer")
+		p := g.as(g.bob, g.a.ID)
+		create := func(in org.NewProject) func() error {
+			return func() error { _, err := g.CreateProject(t.Context(), p, in); return err }
+		}
+		move := func(to string) func() error {
+			return func() error {
+				_, err := g.UpdateProject(t.Context(), p, "web", org.ProjectChange{ParentID: &to})
+				return err
+			}
+		}
+		const refusal = "user_not_organization_admin"
+		for _, parent := range []string{"root", "three"} {
+			g.refused(refusal, create(org.NewProject{Name: "web", ParentID: units[parent]}))
+		}
+		g.wantEvents(func() { g.must(create(org.NewProject{Name: "web", ParentID: units["one"]})()) }, "project_created")
+		g.refused(refusal, move(units["three"]))
+		g.refused(refusal, move(g.a.ID))
+		g.wantEvents(func() { g.must(move(units["two"])()) }, "project_updated")
+		g.wantEvents(func() { g.must(g.DeleteProject(t.Context(), p, "web")) }, "project_deleted")
+
+		// A project from outside is not pulled in.
+		g.project(g.a, g.alice, org.NewProject{Name: "web", ParentID: units["three"]})
+		g.grant(g.a, g.alice, org.Resource{Type: "project", ID: "web"}, g.bob, "admin")
+		g.refused(refusal, move(units["one"]))
+		// The unit itself, and others, stay the organization's.
+		g.refused(refusal, create(org.NewProject{Name: "app"}))
 	})
 }

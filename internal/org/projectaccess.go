@@ -18,7 +18,8 @@ type ProjectAccess struct {
 	// strongest first; never empty. Organization admins have "admin", and who
 	// manages projects has organization:projects:write.
 	Roles []string
-	// Manages: the caller may rename, move and delete it.
+	// Manages: the caller may rename and delete it, and move it to where they
+	// manage projects too.
 	Manages bool
 }
 
@@ -102,21 +103,21 @@ func visibleProjects(ctx context.Context, r *store.Read, p *identity.Principal, 
 	if err != nil {
 		return nil, err
 	}
-	names := map[string]string{}
+	accounts := map[string]identity.Account{}
 	list := []ProjectAccess{}
 	for _, project := range projects {
 		roles := held.roles(placeOf(project))
 		if len(roles) == 0 {
 			continue
 		}
-		if names[project.AccountID] == "" {
-			a, err := r.Account(ctx, project.AccountID)
-			if err != nil {
+		a, known := accounts[project.AccountID]
+		if !known {
+			if a, err = r.Account(ctx, project.AccountID); err != nil {
 				return nil, err
 			}
-			names[project.AccountID] = a.Name
+			accounts[a.ID] = a
 		}
-		list = append(list, ProjectAccess{project, names[project.AccountID], roles, held.manages(project)})
+		list = append(list, ProjectAccess{project, a.Name, roles, held.managesIn(a)})
 	}
 	return list, nil
 }
@@ -144,7 +145,7 @@ func openProject(ctx context.Context, r *store.Read, p *identity.Principal, name
 		return ProjectAccess{}, store.NoProject()
 	}
 	a, err := r.Account(ctx, project.AccountID)
-	return ProjectAccess{project, a.Name, roles, held.manages(project)}, err
+	return ProjectAccess{project, a.Name, roles, held.managesIn(a)}, err
 }
 
 // ProjectUser is a member whom a grant gives access to a project.

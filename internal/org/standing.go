@@ -88,9 +88,32 @@ func (s standing) roles(at place) []string {
 	return list
 }
 
-// manages says whether somebody may rename, move and delete a project.
-func (s standing) manages(p identity.Project) bool {
-	return s.holds(place{organization: p.OrganizationID}, projectsWrite)
+// managesIn says whether somebody may create, rename, move and delete the
+// projects directly under an account: with organization:projects:write all,
+// with the admin role on a unit those in it.
+func (s standing) managesIn(a identity.Account) bool {
+	at := place{organization: a.OrganizationID}
+	if s.holds(at, projectsWrite) {
+		return true
+	}
+	at.unit = a.ID
+	return !a.Root() && s.granted(at, projectAdmins...)
+}
+
+// delegates says whether somebody may give permissions at a place to others,
+// and take them away: organization admins all, and who holds the admin role on
+// a unit or project what that role covers. "admin" is more than
+// "role:project:admin", so it takes "admin" itself.
+func (s standing) delegates(at place, permissions ...string) bool {
+	if s.admin {
+		return true
+	}
+	if at.unit == "" || !s.granted(at, projectAdmins...) {
+		return false
+	}
+	return !slices.ContainsFunc(permissions, func(permission string) bool {
+		return !slices.Contains(projectPermissions, permission) || permission == "admin" && !s.granted(at, "admin")
+	})
 }
 
 // isMissing says whether an error is the kind NotFound.
