@@ -1,13 +1,18 @@
 package server_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"html"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sallyport/sallyport/internal/server/servertest"
+	"github.com/sallyport/sallyport/policy"
 )
 
 // visitor is a browser without scripts: it keeps cookies, says where its
@@ -203,7 +208,7 @@ func TestPagesSayWhatIsMissing(t *testing.T) {
 func TestOldSessionsLogInAgain(t *testing.T) {
 	s := newScene(t, servertest.Options{})
 	alice := s.as(t, s.AdminToken)
-	s.advance(11 * 60 * 1e9)
+	s.advance(11 * time.Minute)
 	if a := alice.get("/profile/tokens/new").Want(http.StatusOK); !strings.Contains(string(a.Body), `value="step-up"`) {
 		t.Errorf("the page is %s", a.Body)
 	}
@@ -217,7 +222,7 @@ func TestOldSessionsLogInAgain(t *testing.T) {
 	}
 	alice.post("/profile/tokens", "description", "x", "life", "30").Want(http.StatusOK)
 	// Turning back leaves everything as it was.
-	s.advance(11 * 60 * 1e9)
+	s.advance(11 * time.Minute)
 	alice.post("/login", "step", "step-up", "next", "/profile/sessions").Want(http.StatusSeeOther)
 	a = alice.post("/login", "step", "cancel").Want(http.StatusSeeOther)
 	if a.Header.Get("Location") != "/profile/sessions" || alice.cookies[flowCookie] != "" {
@@ -250,5 +255,80 @@ func TestInvitationPageAccepts(t *testing.T) {
 	other := s.as(t, s.AdminToken)
 	if a := other.get("/invitation?code=" + invite(t, s.Server, "carol@c.example")).Want(http.StatusOK); !strings.Contains(string(a.Body), "carol@c.example") {
 		t.Errorf("the page is %s", a.Body)
+	}
+}
+
+// TestPagesOfManagedUsers say what the organization that manages somebody
+// demands and forbids.
+func TestPagesOfManagedUsers(t *testing.T) {
+	s := newScene(t, servertest.Options{})
+	bob, session := s.AddMember(t, bobEmail, bobPassword)
+	s.Manage(t, bob)
+	old := s.Personal(t, bob)
+	v := s.as(t, session)
+	has := func(path, words string, want bool) {
+		t.Helper()
+		if got := strings.Contains(html.UnescapeString(string(v.get(path).Want(http.StatusOK).Body)), words); got != want {
+			t.Errorf("%s says %q: %t", path, words, got)
+		}
+	}
+	s.nothing(t, "looking", func() {
+		has("/profile/authentication", "requires a second factor", false)
+		has("/profile/tokens", "New token", true)
+		has("/profile/tokens", "Not accepted now", false)
+	})
+	s.setPolicy(t, s.OrganizationID, func(p *policy.Policy) { p.PersonalTokensManagedUsersEnabled = false })
+	s.nothing(t, "looking", func() {
+		has("/profile/tokens", servertest.Organization+" does not let the people it manages have personal tokens", true)
+		has("/profile/tokens", "New token", false)
+		has("/profile/tokens", "Not accepted now", true)
+	})
+	a := v.post("/profile/tokens", "description", "x", "life", "30").Want(http.StatusForbidden)
+	if !strings.Contains(string(a.Body), `id="problem"`) {
+		t.Errorf("the answer is %s", a.Body)
+	}
+	s.setPolicy(t, s.OrganizationID, func(p *policy.Policy) { p.TwoFactorRequired = true })
+	s.nothing(t, "looking", func() {
+		has("/profile/authentication", "It may require a second factor", true)
+	})
+	v.post("/profile/tokens/"+old[:12]+"/revoke", "yes", "yes").Want(http.StatusSeeOther)
+	has("/profile/tokens", "No tokens yet", true)
+}
+
+// TestCommandLineByPages: somebody who is logged in allows a command line, which
+// gets a code on loopback and exchanges it; somebody else can only turn back.
+func TestCommandLineByPages(t *testing.T) {
+	s := newScene(t, servertest.Options{})
+	verifier := strings.Repeat("v", 64)
+	sum := sha256.Sum256([]byte(verifier))
+	begin := "/login/cli?" + url.Values{
+		"redirect_uri": {"http://127.0.0.1:7777/done"}, "state": {"abc"}, "code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])},
+	}.Encode()
+	alice := s.as(t, s.AdminToken)
+	alice.get(begin).Want(http.StatusSeeOther)
+	if a := alice.get("/login").Want(http.StatusOK); !strings.Contains(string(a.Body), "Allow the command line?") {
+		t.Errorf("the page is %s", a.Body)
+	}
+	a := alice.post("/login", "step", "accept").Want(http.StatusOK)
+	address := regexp.MustCompile(`content="0; url=([^"]+)"`).FindStringSubmatch(html.UnescapeString(string(a.Body)))
+	if address == nil || alice.cookies[flowCookie] != "" || alice.cookies[sessionCookie] != s.AdminToken {
+		t.Fatalf("the answer is %s; the cookies are %v", a.Body, alice.cookies)
+	}
+	u, err := url.Parse(address[1])
+	if err != nil || u.Host != "127.0.0.1:7777" || u.Query().Get("state") != "abc" {
+		t.Fatalf("it leads to %s", address[1])
+	}
+	in := map[string]string{"code": u.Query().Get("code"), "code_verifier": verifier}
+	session := s.Do(t, http.MethodPost, "/v1/userauth/exchange", "", in).Want(http.StatusOK).String("token")
+	s.Do(t, http.MethodGet, "/v1/me", session, nil).Want(http.StatusOK)
+
+	alice.get(begin).Want(http.StatusSeeOther)
+	if to := alice.post("/login", "step", "cancel").Want(http.StatusSeeOther).Header.Get("Location"); to != "/" {
+		t.Errorf("turning back leads to %s", to)
+	}
+	for _, bad := range []string{"http://evil.example/", "https://127.0.0.1:1/", "http://127.0.0.1:1@evil.example/", ""} {
+		s.nothing(t, "another address", func() {
+			s.visitor(t).get("/login/cli?" + url.Values{"redirect_uri": {bad}, "state": {"abc"}, "code_challenge": {strings.Repeat("a", 43)}}.Encode()).Want(http.StatusBadRequest)
+		})
 	}
 }
