@@ -326,11 +326,10 @@ func (s *Service) suspend(ctx context.Context, key identity.Passkey, from Caller
 		if _, err := tx.SuspendPasskey(ctx, user.ID, key.ID); err != nil {
 			return err
 		}
-		ended, err := tx.RevokeTokensOfIdentity(ctx, user.ID, key.ID)
+		fields, err := endOpened(ctx, tx, &now)
 		if err != nil {
 			return err
 		}
-		fields := map[string]any{"ended_tokens": ended}
 		if err := recordPasskey(ctx, tx, &user, &now, "passkey_suspended", "suspended a passkey whose counter went back: it may have been copied", fields); err != nil {
 			return err
 		}

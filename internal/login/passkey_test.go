@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"encoding/json"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -355,6 +356,61 @@ func TestPasskeyOfAManagedUser(t *testing.T) {
 	flow := b.at(StepIdentify)(b.begin(Begin{}))
 	_, err := b.passkey(b.answer(key, flow))
 	want(t, "where passkeys are off", err, identity.Forbidden, "user_passkey_authentication_method_not_allowed")
+}
+
+// approvedByPasskey logs in for a command line and returns the code that its
+// loopback address gets.
+func (w *world) approvedByPasskey(key *softkey.Authenticator) (code string) {
+	w.t.Helper()
+	b := w.browser()
+	flow := b.at(StepIdentify)(b.begin(Begin{CommandLine: commandLine()}))
+	b.at(StepApprove)(b.passkey(b.answer(key, flow)))
+	to, err := url.Parse(b.at(StepDone)(b.accept()).Redirect)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return to.Query().Get("code")
+}
+
+// A command line gets a session by passkey through the browser, unless the
+// passkey is removed before it fetches it.
+func TestPasskeyForACommandLine(t *testing.T) {
+	each(t, func(w *world) {
+		key := w.authenticator()
+		u := w.person(alice, goodPassword)
+		before := w.approved(Begin{CommandLine: commandLine()})
+		added, session := w.register(w.session(u), key, "")
+		_, err := w.exchange(before, verifier)
+		want(w.t, "by the password alone, from before", err, identity.Invalid, "login_attempt_expired")
+		out, err := w.exchange(w.approvedByPasskey(key), verifier)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if t := w.principal(out.Token).Token; t.Authentication.Method != policy.MethodPasskey || t.Identity != added.Passkey.ID || t.ExtendWhenUsed {
+			w.t.Errorf("the session: %+v", t)
+		}
+		waiting := w.approvedByPasskey(key)
+		if err := w.RemovePasskey(w.t.Context(), session, added.Passkey.ID); err != nil {
+			w.t.Fatal(err)
+		}
+		_, err = w.exchange(waiting, verifier)
+		want(w.t, "by a passkey that is gone", err, identity.Invalid, "login_attempt_expired")
+	})
+}
+
+// Who comes back to the page late gets a challenge with time to answer.
+func TestPasskeyChallengeIsRenewed(t *testing.T) {
+	w := lite(t)
+	b := w.browser()
+	first := b.at(StepIdentify)(b.begin(Begin{}))
+	w.clock.advance(3 * time.Minute)
+	if again := b.at(StepIdentify)(b.resume()); string(again.Passkey) != string(first.Passkey) {
+		t.Error("another challenge after three minutes: the first page could not answer any more")
+	}
+	w.clock.advance(time.Minute)
+	if again := b.at(StepIdentify)(b.resume()); string(again.Passkey) == string(first.Passkey) {
+		t.Error("the same challenge after four minutes")
+	}
 }
 
 func TestProgramLogsInByPasskey(t *testing.T) {

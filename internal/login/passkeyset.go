@@ -380,11 +380,10 @@ func (w *subject) without(key *identity.Passkey) []identity.Passkey {
 
 // endWithout ends what a passkey that is gone leaves behind.
 func endWithout(ctx context.Context, tx *store.Tx, p *identity.Principal, who *subject, key *identity.Passkey) (map[string]any, error) {
-	ended, err := tx.RevokeTokensOfIdentity(ctx, who.user.ID, key.ID)
+	fields, err := endOpened(ctx, tx, key)
 	if err != nil {
 		return nil, err
 	}
-	fields := map[string]any{"ended_tokens": ended}
 	if !key.Live() || who.sealed != "" || len(who.without(key)) > 0 {
 		return fields, nil
 	}
@@ -394,4 +393,14 @@ func endWithout(ctx context.Context, tx *store.Tx, p *identity.Principal, who *s
 	more, err := endWeaker(ctx, tx, who.user.ID, p.Token.Prefix)
 	maps.Copy(fields, more)
 	return fields, err
+}
+
+// endOpened ends what logins with a passkey have opened, and those that are
+// still under way. It returns what of it belongs into the event's detail.
+func endOpened(ctx context.Context, tx *store.Tx, key *identity.Passkey) (map[string]any, error) {
+	ended, err := tx.RevokeTokensOfIdentity(ctx, key.UserID, key.ID)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"ended_tokens": ended}, tx.EndAttemptsOf(ctx, key.UserID)
 }
