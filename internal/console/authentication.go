@@ -29,7 +29,6 @@ type authenticationView struct {
 	Linked         []linkedRow // providers' identities that log the person in
 	Links          []wayLink   // providers that can be linked
 	Open           string      // the form that is open
-	AskPassword    bool
 }
 
 // offer is an authenticator that is being set up.
@@ -79,12 +78,13 @@ func (p *Pages) loadAuthentication(v *visit, view *authenticationView) error {
 		return err
 	}
 	view.HasCode, view.Factor, view.CodesLeft = factors.Method == login.MethodOTP, factors.Method != "", factors.RecoveryCodesLeft
-	view.AskPassword = true
-	home, err := p.managing(v)
-	if err != nil {
-		return err
+	if len(view.Codes) == 0 { // else this session has just ended, and another one begun
+		home, err := p.managing(v)
+		if err != nil {
+			return err
+		}
+		view.Demand = home.demand(v)
 	}
-	view.Demand = home.demand(v)
 	if view.Passkeys, err = p.Login.Passkeys(ctx, v.Principal); err != nil {
 		return err
 	}
@@ -169,17 +169,12 @@ func (p *Pages) confirmAuthenticator(v *visit) {
 }
 
 // showCodes shows new recovery codes, which no redirect could carry; without
-// any it leads back. The page has to know the state after the change.
+// any it leads back.
 func (p *Pages) showCodes(v *visit, codes []string, what string) {
 	if len(codes) == 0 {
 		v.done(authenticationPath, what)
 		return
 	}
-	user := *v.User
-	user.SecondFactor = true
-	principal := *v.Principal
-	principal.User = &user
-	v.Principal = &principal
 	view := authenticationView{Codes: codes}
 	if err := p.loadAuthentication(v, &view); err != nil {
 		p.fail(v.w, v.r, err)

@@ -46,7 +46,6 @@ var functions = template.FuncMap{
 	"moment": moment,
 	"png":    png,
 	"join":   strings.Join,
-	"add":    func(a, b int) int { return a + b },
 }
 
 // dict gathers names and values for a template that takes several:
@@ -68,17 +67,16 @@ func dict(pairs ...any) (map[string]any, error) {
 
 func date(t time.Time) string { return t.UTC().Format("2 January 2006") }
 
-// moment is a time as people read it; what is near in words. Both are in UTC,
-// the attribute datetime has it exactly.
+// moment is a time as people read it, in UTC like all times of the server.
 func moment(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
 
 // page is what the frames show around a page, and the page's own things.
 type page struct {
-	Brand, PublicURL string
-	Title            string // words, not a key
-	Problem          *problem
-	Notice           string // what was done; empty: nothing
-	Broad            bool   // of a signed-out page: more room
+	Brand   string
+	Title   string // words, not a key
+	Problem *problem
+	Notice  string // what was done; empty: nothing
+	Broad   bool   // of a signed-out page: more room
 	// User is who is logged in; nil: the frame is that of a door.
 	User *identity.User
 	Here string // path of the page in the navigation
@@ -87,7 +85,7 @@ type page struct {
 
 // show writes a page, whole or not at all.
 func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name string, v page) {
-	v.Brand, v.PublicURL = p.Brand, p.PublicURL
+	v.Brand = p.Brand
 	var b bytes.Buffer
 	if err := templates[name].ExecuteTemplate(&b, "page", v); err != nil {
 		if p.Failed != nil {

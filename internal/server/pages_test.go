@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"crypto/sha256"
+	"encoding/base32"
 	"encoding/base64"
 	"html"
 	"net/http"
@@ -330,5 +331,54 @@ func TestCommandLineByPages(t *testing.T) {
 		s.nothing(t, "another address", func() {
 			s.visitor(t).get("/login/cli?" + url.Values{"redirect_uri": {bad}, "state": {"abc"}, "code_challenge": {strings.Repeat("a", 43)}}.Encode()).Want(http.StatusBadRequest)
 		})
+	}
+}
+
+// TestRecoveryCodesAreShown to managed users as well, whose first session ends
+// with the change; and a mistyped code asks again without a new key.
+func TestRecoveryCodesAreShown(t *testing.T) {
+	s := newScene(t, servertest.Options{})
+	bob, session := s.AddMember(t, bobEmail, bobPassword)
+	s.Manage(t, bob)
+	v := s.as(t, session)
+	offered := v.post("/profile/authentication", "do", "authenticator", "password", bobPassword).Want(http.StatusOK)
+	uri := regexp.MustCompile(`name="uri" value="([^"]+)"`).FindStringSubmatch(html.UnescapeString(string(offered.Body)))
+	if uri == nil || !strings.Contains(string(offered.Body), `src="data:image/png;base64,iVBOR`) {
+		t.Fatalf("the page is %s", offered.Body)
+	}
+	u, err := url.Parse(uri[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(u.Query().Get("secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	confirm := func(code, password string) servertest.Answer {
+		return v.post("/profile/authentication", "do", "authenticator-confirm", "uri", uri[1], "code", code, "password", password)
+	}
+	for field, a := range map[string]servertest.Answer{"code": confirm("000000", bobPassword), "confirm-password": confirm(s.code(secret), "not his password")} {
+		text := html.UnescapeString(string(a.Want(http.StatusForbidden).Body))
+		if !strings.Contains(text, `id="`+field+`-wrong"`) || !strings.Contains(text, uri[1]) || strings.Contains(text, `base64,"`) {
+			t.Errorf("a wrong %s: %s", field, text)
+		}
+	}
+	on := confirm(s.code(secret), bobPassword).Want(http.StatusOK)
+	if n := len(regexp.MustCompile(`<li>[0-9A-Z]{4}(-[0-9A-Z]{4}){5}</li>`).FindAllString(string(on.Body), -1)); n != 10 {
+		t.Errorf("%d codes: %s", n, on.Body)
+	}
+	if v.cookies[sessionCookie] == session {
+		t.Error("the session is the old one")
+	}
+	again := v.post("/profile/authentication", "do", "codes").Want(http.StatusOK)
+	if string(again.Body) == string(on.Body) || !strings.Contains(string(again.Body), "10 left") {
+		t.Errorf("renewed: %s", again.Body)
+	}
+	if a := v.get("/profile/authentication").Want(http.StatusOK); strings.Contains(string(a.Body), `id="codes"`) {
+		t.Error("the codes are shown twice")
+	}
+	v.post("/profile/authentication", "do", "authenticator-off", "password", bobPassword, "code", s.code(secret)).Want(http.StatusSeeOther)
+	if a := v.get("/profile/authentication").Want(http.StatusOK); strings.Contains(string(a.Body), "Recovery codes") {
+		t.Error("recovery codes without a second factor")
 	}
 }
