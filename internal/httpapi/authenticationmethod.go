@@ -73,7 +73,7 @@ func (a *API) authenticationMethodRoutes() []route {
 	}
 }
 
-func (a *API) authenticationMethodWire(m identity.AuthenticationMethod) sallyport.AuthenticationMethod {
+func (a *API) authenticationMethodWire(m org.Method) sallyport.AuthenticationMethod {
 	w := sallyport.AuthenticationMethod{
 		AccountID: m.AccountID, OrganizationID: m.OrganizationID, AuthenticationMethodID: m.ID,
 		AuthenticationMethodName: m.Name, AuthenticationMethodType: m.Type, AuthenticationMethodEnabled: m.Enabled, State: m.State,

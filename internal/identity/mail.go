@@ -39,5 +39,8 @@ const (
 	MailMethodLinked       = "method_linked"        // provider, identity
 	MailMethodUnlinked     = "method_unlinked"      // provider, identity
 	MailFactorsCleared     = "factors_cleared"      // organization
+	MailCertificateEnds    = "certificate_expiring" // organization, provider, end, days, fingerprint
+	MailCertificateStaged  = "certificate_staged"   // organization, provider, fingerprint
+	MailCertificateAdded   = "certificate_added"    // organization, provider, fingerprint
 	MailMethodTaken        = "method_taken"         // organization, method
 )

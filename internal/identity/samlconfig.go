@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -53,6 +54,9 @@ type SAMLConfig struct {
 	// that the new provider calls the same people by the same names. Until then
 	// it links nobody by address and makes no account; who is linked logs in.
 	AutoLinkPaused bool `json:"auto_link_paused,omitempty"`
+	// VouchedEntityID is the entity id that the method was first active with, or
+	// that an admin confirmed later.
+	VouchedEntityID string `json:"vouched_entity_id,omitempty"`
 
 	MetadataURL string `json:"metadata_url,omitempty"` // of the provider's metadata, read daily; empty: never
 	// MetadataAuto trusts certificates that appear there at once; otherwise
@@ -169,6 +173,15 @@ func (c SAMLConfig) IdentityAttribute() string {
 		return ""
 	}
 	return c.FieldMapping.Identity
+}
+
+// SignatureWith is the algorithm that signs requests with a key of an algorithm:
+// SignatureAlgorithm, or its like for keys that are not RSA.
+func (c SAMLConfig) SignatureWith(keyAlgorithm string) string {
+	if keyAlgorithm == KeyECDSAP256 {
+		return "ecdsa" + strings.TrimPrefix(c.SignatureAlgorithm, "rsa")
+	}
+	return c.SignatureAlgorithm
 }
 
 // NameIDFormatURN is the format that requests ask for as SAML spells it (SAML

@@ -78,6 +78,18 @@ var wordings = map[string]wording{
 		subject: "{domain} is no longer verified",
 		lines:   []string{"The record that proves that {organization} owns {domain} was gone for too long. The domain is no longer verified. Put the record back and verify it again with `sallyport organization domain-verify`."},
 	},
+	"certificate_expiring": {
+		subject: "A certificate of {provider} ends within days: {days}",
+		lines:   []string{"A certificate with which the identity provider {provider} of {organization} signs logins ends on {end}. Its SHA-256 fingerprint is {fingerprint}.", "From then on nobody logs in by it at {brand}. Make a new certificate at the identity provider now, and add it beside the old one before the provider begins to use it; `sallyport organization identity-provider certificates` shows what is trusted."},
+	},
+	"certificate_staged": {
+		subject: "A new certificate of {provider} waits for you",
+		lines:   []string{"The metadata of the identity provider {provider} of {organization} has a certificate that was not there before. Its SHA-256 fingerprint is {fingerprint}.", "Nothing that is signed with it is accepted at {brand} until an admin approves it. Compare the fingerprint with the one that the provider's own console shows, then run `sallyport organization identity-provider certificates ID --approve FINGERPRINT`. If nobody changed anything there, do not approve it, and ask whoever runs the provider."},
+	},
+	"certificate_added": {
+		subject: "A new certificate of {provider} is trusted",
+		lines:   []string{"The metadata of the identity provider {provider} of {organization} has a certificate that was not there before. Its SHA-256 fingerprint is {fingerprint}.", "Because your organization chose so, {brand} accepts what is signed with it from now on. If nobody changed anything at the provider, take it away with `sallyport organization identity-provider certificates ID --retire FINGERPRINT`, and ask whoever runs the provider."},
+	},
 	"domain_trouble": {
 		subject: "The proof of {domain} cannot be checked",
 		lines:   []string{"For {days} days the name servers of {domain} have not answered whether {organization} owns it. Nothing changes, but look at them."},

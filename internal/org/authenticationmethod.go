@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -27,6 +28,7 @@ type MethodChange struct {
 	TokenExtend        *bool
 	AutoJoinGroupID    *string // empty: none
 	OIDC               OIDCChange
+	SAML               SAMLChange
 }
 
 // OIDCChange is what may be said of a provider of the type oidc.
@@ -41,7 +43,7 @@ type OIDCChange struct {
 // AuthenticationMethods returns how people may log in to the accessed
 // organization: the entry of the type internal first, then its identity
 // providers, oldest first.
-func (s *Service) AuthenticationMethods(ctx context.Context, p *identity.Principal, accountID string) (list []identity.AuthenticationMethod, err error) {
+func (s *Service) AuthenticationMethods(ctx context.Context, p *identity.Principal, accountID string) (list []Method, err error) {
 	if err := rootOnly(p, accountID); err != nil {
 		return nil, err
 	}
@@ -50,9 +52,19 @@ func (s *Service) AuthenticationMethods(ctx context.Context, p *identity.Princip
 		if err != nil {
 			return err
 		}
-		list, err = r.AuthenticationMethods(ctx, o.ID)
-		list = append([]identity.AuthenticationMethod{identity.InternalMethod(o)}, list...)
-		return err
+		providers, err := r.AuthenticationMethods(ctx, o.ID)
+		if err != nil {
+			return err
+		}
+		list = []Method{{AuthenticationMethod: identity.InternalMethod(o)}}
+		for _, provider := range providers {
+			m, err := methodWith(ctx, r, provider)
+			if err != nil {
+				return err
+			}
+			list = append(list, m)
+		}
+		return nil
 	})
 	return list, err
 }
@@ -66,12 +78,12 @@ func rootOnly(p *identity.Principal, accountID string) error {
 }
 
 // AuthenticationMethod returns one of them.
-func (s *Service) AuthenticationMethod(ctx context.Context, p *identity.Principal, accountID, id string) (m identity.AuthenticationMethod, err error) {
+func (s *Service) AuthenticationMethod(ctx context.Context, p *identity.Principal, accountID, id string) (m Method, err error) {
 	list, err := s.AuthenticationMethods(ctx, p, accountID)
 	if err != nil {
 		return m, err
 	}
-	i := slices.IndexFunc(list, func(m identity.AuthenticationMethod) bool { return m.ID == id })
+	i := slices.IndexFunc(list, func(m Method) bool { return m.ID == id })
 	if i < 0 {
 		return m, store.NoAuthenticationMethod()
 	}
@@ -84,25 +96,19 @@ func (s *Service) AuthenticationMethod(ctx context.Context, p *identity.Principa
 //
 // Errors: Invalid for a type that is none, authentication_method_limit_reached,
 // and what MethodChange says cannot be; NotFound for a group or domain.
-func (s *Service) CreateAuthenticationMethod(ctx context.Context, p *identity.Principal, accountID, kind string, c MethodChange, domainIDs []string) (m identity.AuthenticationMethod, err error) {
+func (s *Service) CreateAuthenticationMethod(ctx context.Context, p *identity.Principal, accountID, kind string, c MethodChange, domainIDs []string) (m Method, err error) {
 	if err := rootOnly(p, accountID); err != nil {
 		return m, err
 	}
-	if kind != identity.MethodTypeOIDC {
-		return m, identity.Invalidf("bad_request", `the authentication_method_type can be "oidc"; each organization has its one "internal" method already`)
+	if kind != identity.MethodTypeOIDC && kind != identity.MethodTypeSAML {
+		return m, identity.Invalidf("bad_request", `the authentication_method_type can be "saml" or "oidc"; each organization has its one "internal" method already`)
 	}
 	id, err := s.DB.NewID("am")
 	if err != nil {
 		return m, err
 	}
-	draft := identity.AuthenticationMethod{
-		ID: id, OrganizationID: p.Organization.ID, AccountID: p.Organization.AccountID, Type: kind, Enabled: true,
-		TokenMaxAge: identity.DefaultMethodTokenAge, TokenExtend: true,
-	}
-	if draft, err = s.changed(draft, c); err != nil {
-		return m, err
-	}
-	if err := s.checkIssuer(ctx, p, draft, c); err != nil {
+	draft, err := s.newMethod(ctx, p, id, kind, c)
+	if err != nil {
 		return m, err
 	}
 	err = s.DB.Update(ctx, p.Actor(), store.Organization(draft.OrganizationID), func(tx *store.Tx) error {
@@ -113,31 +119,45 @@ func (s *Service) CreateAuthenticationMethod(ctx context.Context, p *identity.Pr
 		if len(list) >= maxMethods {
 			return identity.Invalidf("authentication_method_limit_reached", "the organization has %d identity providers, which is the most; remove one first", len(list))
 		}
-		if err := checkAutoJoin(ctx, &tx.Read, draft); err != nil {
+		if err := checkAutoJoin(ctx, &tx.Read, draft.AuthenticationMethod); err != nil {
 			return err
 		}
-		if err := tx.AddAuthenticationMethod(ctx, draft); err != nil {
+		if err := draft.add(ctx, tx, domainIDs); err != nil {
 			return err
 		}
-		for _, domainID := range domainIDs {
-			if err := linkDomain(ctx, tx, draft, domainID); err != nil {
-				return err
-			}
-		}
-		if m, err = tx.AuthenticationMethod(ctx, draft.OrganizationID, id); err != nil {
+		if m, err = methodOf(ctx, &tx.Read, draft.OrganizationID, id); err != nil {
 			return err
 		}
 		after := methodWords(m)
 		after["linked_domain_ids"] = append([]string{}, domainIDs...)
-		return tx.Record(ctx, methodEvent(p, "authentication_method_created", m, fmt.Sprintf("registered the identity provider %q", m.Name), nil, after))
+		return tx.Record(ctx, methodEvent(p, "authentication_method_created", m.AuthenticationMethod, fmt.Sprintf("registered the identity provider %q", m.Name), nil, after))
 	})
 	return m, err
+}
+
+// newMethod is an identity provider that is not stored yet.
+func (s *Service) newMethod(ctx context.Context, p *identity.Principal, id, kind string, c MethodChange) (draft Method, err error) {
+	draft.AuthenticationMethod = identity.AuthenticationMethod{
+		ID: id, OrganizationID: p.Organization.ID, AccountID: p.Organization.AccountID, Type: kind, Enabled: true,
+		TokenMaxAge: identity.DefaultMethodTokenAge, TokenExtend: true,
+	}
+	if draft, err = s.changed(draft, c); err != nil {
+		return draft, s.noting(ctx, p, draft, err)
+	}
+	if kind == identity.MethodTypeSAML {
+		algorithm := ""
+		set(&algorithm, c.SAML.KeyAlgorithm)
+		key, err := s.newMethodKey(id, algorithm, identity.KeyActive)
+		draft.Keys = []identity.MethodKey{key}
+		return draft, err
+	}
+	return draft, s.checkIssuer(ctx, p, draft.AuthenticationMethod, c)
 }
 
 // ChangeAuthenticationMethod changes an identity provider of the accessed
 // organization. Switching off the one that the caller's own session was made
 // with is Invalid authentication_method_disable_current_not_allowed.
-func (s *Service) ChangeAuthenticationMethod(ctx context.Context, p *identity.Principal, accountID, id string, c MethodChange) (m identity.AuthenticationMethod, err error) {
+func (s *Service) ChangeAuthenticationMethod(ctx context.Context, p *identity.Principal, accountID, id string, c MethodChange) (m Method, err error) {
 	before, err := s.provider(ctx, p, accountID, id)
 	if err != nil {
 		return m, err
@@ -149,13 +169,13 @@ func (s *Service) ChangeAuthenticationMethod(ctx context.Context, p *identity.Pr
 	}
 	planned, err := s.changed(before, c)
 	if err != nil {
-		return m, err
+		return m, s.noting(ctx, p, before, err)
 	}
-	if err := s.checkIssuer(ctx, p, planned, c); err != nil {
+	if err := s.checkIssuer(ctx, p, planned.AuthenticationMethod, c); err != nil {
 		return m, err
 	}
 	err = s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
-		before, err := tx.AuthenticationMethod(ctx, p.Organization.ID, id)
+		before, err := methodOf(ctx, &tx.Read, p.Organization.ID, id)
 		if err != nil {
 			return err
 		}
@@ -163,30 +183,30 @@ func (s *Service) ChangeAuthenticationMethod(ctx context.Context, p *identity.Pr
 		if err != nil {
 			return err
 		}
-		if err := checkAutoJoin(ctx, &tx.Read, after); err != nil {
+		if err := checkAutoJoin(ctx, &tx.Read, after.AuthenticationMethod); err != nil {
 			return err
 		}
-		if m = after; after == before {
+		if m = after; after.same(before) {
 			return nil
 		}
-		if err := tx.SetAuthenticationMethod(ctx, after); err != nil {
+		if err := after.store(ctx, tx, before); err != nil {
 			return err
 		}
-		if m, err = tx.AuthenticationMethod(ctx, p.Organization.ID, id); err != nil {
+		if m, err = methodOf(ctx, &tx.Read, p.Organization.ID, id); err != nil {
 			return err
 		}
 		was, is := wordsThatDiffer(methodWords(before), methodWords(m))
 		if c.OIDC.ClientSecret != nil {
 			is["oidc_client_secret"] = "changed"
 		}
-		return tx.Record(ctx, methodEvent(p, "authentication_method_changed", m, fmt.Sprintf("changed the identity provider %q", m.Name), was, is))
+		return tx.Record(ctx, methodEvent(p, "authentication_method_changed", m.AuthenticationMethod, fmt.Sprintf("changed the identity provider %q", m.Name), was, is))
 	})
 	return m, err
 }
 
 // provider is an identity provider of the accessed organization; the entry of
 // the type internal is none.
-func (s *Service) provider(ctx context.Context, p *identity.Principal, accountID, id string) (identity.AuthenticationMethod, error) {
+func (s *Service) provider(ctx context.Context, p *identity.Principal, accountID, id string) (Method, error) {
 	m, err := s.AuthenticationMethod(ctx, p, accountID, id)
 	if err == nil && m.Type == identity.MethodTypeInternal {
 		err = identity.Invalidf("bad_request", "this entry stands for passwords and the login methods of everybody; change the authentication policy instead")
@@ -213,7 +233,7 @@ func (s *Service) DeleteAuthenticationMethod(ctx context.Context, p *identity.Pr
 		return err
 	}
 	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
-		m, err := tx.AuthenticationMethod(ctx, p.Organization.ID, id)
+		m, err := methodOf(ctx, &tx.Read, p.Organization.ID, id)
 		if err != nil {
 			return err
 		}
@@ -226,12 +246,12 @@ func (s *Service) DeleteAuthenticationMethod(ctx context.Context, p *identity.Pr
 		}
 		before := methodWords(m)
 		before["ended_tokens"] = ended
-		return tx.Record(ctx, methodEvent(p, "authentication_method_deleted", m, fmt.Sprintf("removed the identity provider %q; %d sessions and tokens made with it have ended", m.Name, ended), before, nil))
+		return tx.Record(ctx, methodEvent(p, "authentication_method_deleted", m.AuthenticationMethod, fmt.Sprintf("removed the identity provider %q; %d sessions and tokens made with it have ended", m.Name, ended), before, nil))
 	})
 }
 
 // changed is a method with a change laid over it, which is checked on the way.
-func (s *Service) changed(m identity.AuthenticationMethod, c MethodChange) (identity.AuthenticationMethod, error) {
+func (s *Service) changed(m Method, c MethodChange) (Method, error) {
 	set(&m.Name, c.Name)
 	set(&m.Enabled, c.Enabled)
 	set(&m.TokenExtend, c.TokenExtend)
@@ -245,6 +265,9 @@ func (s *Service) changed(m identity.AuthenticationMethod, c MethodChange) (iden
 			return m, err
 		}
 		m.TokenMaxAge = age
+	}
+	if m.Type == identity.MethodTypeSAML {
+		return s.changedSAML(m, c.SAML)
 	}
 	return s.changedOIDC(m, c.OIDC)
 }
@@ -262,7 +285,7 @@ func methodTokenAge(seconds int64) (time.Duration, error) {
 
 // changedOIDC changes what only providers of the type oidc have, and says
 // whether the method is complete.
-func (s *Service) changedOIDC(m identity.AuthenticationMethod, c OIDCChange) (identity.AuthenticationMethod, error) {
+func (s *Service) changedOIDC(m Method, c OIDCChange) (Method, error) {
 	config, err := m.OIDC()
 	if err != nil {
 		return m, err
@@ -326,12 +349,14 @@ func checkAutoJoin(ctx context.Context, r *store.Read, m identity.Authentication
 
 // methodWords are a method's settings as events name them; a secret is only
 // said to be there.
-func methodWords(m identity.AuthenticationMethod) map[string]any {
+func methodWords(m Method) map[string]any {
 	words := map[string]any{
 		"authentication_method_name": m.Name, "authentication_method_type": m.Type, "authentication_method_enabled": m.Enabled, "state": m.State,
 		"auth_token_max_age_seconds": int64(m.TokenMaxAge / time.Second), "auth_token_extend_when_used": m.TokenExtend, "auto_join_user_group_id": m.AutoJoinGroupID,
 	}
-	if config, err := m.OIDC(); err == nil {
+	if m.Type == identity.MethodTypeSAML {
+		maps.Copy(words, samlWords(m))
+	} else if config, err := m.OIDC(); err == nil {
 		words["oidc_issuer"], words["oidc_client_id"] = config.Issuer, config.ClientID
 		words["oidc_scopes"], words["oidc_trust_email"] = strings.Join(config.Scopes, " "), config.TrustEmail
 	}

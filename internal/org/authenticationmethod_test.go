@@ -18,7 +18,7 @@ import (
 func to[T any](v T) *T { return &v }
 
 // identityProvider registers an OpenID provider of organization A.
-func (g *ground) identityProvider(c org.MethodChange, domainIDs ...string) identity.AuthenticationMethod {
+func (g *ground) identityProvider(c org.MethodChange, domainIDs ...string) org.Method {
 	g.Helper()
 	if c.Name == nil {
 		c.Name = to("Okta")
@@ -52,12 +52,12 @@ func TestAuthenticationMethodLife(t *testing.T) {
 		p := g.as(g.alice, g.a.ID)
 		var asked []string
 		g.Discover = func(_ context.Context, issuer string) error { asked = append(asked, issuer); return nil }
-		var draft identity.AuthenticationMethod
+		var draft org.Method
 		g.wantEvents(func() { draft = g.identityProvider(org.MethodChange{}) }, "authentication_method_created")
 		if draft.State != identity.MethodPending || !draft.Enabled || draft.TokenMaxAge != 10*time.Hour || !draft.TokenExtend {
 			t.Errorf("draft: %+v", draft)
 		}
-		var m identity.AuthenticationMethod
+		var m org.Method
 		g.wantEvents(func() {
 			var err error
 			m, err = g.ChangeAuthenticationMethod(t.Context(), p, g.a.AccountID, draft.ID, complete())

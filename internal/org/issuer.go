@@ -29,7 +29,7 @@ var errInside = errors.New("the issuer is not on the internet")
 // metadata. What stands in the way is Invalid invalid_issuer; an issuer on a
 // private network is an event too.
 func (s *Service) checkIssuer(ctx context.Context, p *identity.Principal, m identity.AuthenticationMethod, c MethodChange) error {
-	if c.OIDC.Issuer == nil || *c.OIDC.Issuer == "" {
+	if m.Type != identity.MethodTypeOIDC || c.OIDC.Issuer == nil || *c.OIDC.Issuer == "" {
 		return nil
 	}
 	err := s.issuerShape(*c.OIDC.Issuer)
@@ -37,7 +37,7 @@ func (s *Service) checkIssuer(ctx context.Context, p *identity.Principal, m iden
 		err = s.discover(ctx, p, *c.OIDC.Issuer)
 	}
 	if errors.Is(err, errInside) {
-		if noted := s.noteInside(ctx, p, m); noted != nil {
+		if noted := s.noteInside(ctx, p, m, "the issuer"); noted != nil {
 			return noted
 		}
 	}
@@ -45,8 +45,10 @@ func (s *Service) checkIssuer(ctx context.Context, p *identity.Principal, m iden
 }
 
 // TestAuthenticationMethod asks the issuer of an identity provider for its
-// metadata, now. Errors: Invalid invalid_issuer with what is wrong, in our
-// words alone; TooMany after ten tries in a minute.
+// metadata, now; of a SAML provider it looks at what is set. Errors: Invalid
+// authentication_method_incomplete; invalid_issuer and invalid_saml_metadata_url
+// with what is wrong, in our words alone; saml_certificate_expired; TooMany
+// after ten tries in a minute.
 func (s *Service) TestAuthenticationMethod(ctx context.Context, p *identity.Principal, id string) error {
 	var m identity.AuthenticationMethod
 	err := s.DB.Once(func(r *store.Read) (err error) {
@@ -55,6 +57,9 @@ func (s *Service) TestAuthenticationMethod(ctx context.Context, p *identity.Prin
 	})
 	if err != nil {
 		return err
+	}
+	if m.Type == identity.MethodTypeSAML {
+		return s.testSAML(ctx, p, m)
 	}
 	config, err := m.OIDC()
 	if err != nil {
@@ -111,32 +116,36 @@ func (s *Service) issuerShape(issuer string) error {
 	case !slices.Contains(issuerPorts, u.Port()):
 		return inside("port " + strconv.Quote(u.Port()) + " is none that is used for this")
 	}
-	return publicHost(u.Hostname())
-}
-
-// publicHost refuses hosts that are, or stand for, something inside.
-func publicHost(host string) error {
-	if a, err := netip.ParseAddr(host); err == nil {
-		if !outbound.OnInternet(a) {
-			return inside("its address is a private one")
-		}
-		return nil
-	}
-	name := strings.ToLower(strings.TrimSuffix(host, "."))
-	last := name[strings.LastIndexByte(name, '.')+1:]
-	if !strings.Contains(name, ".") || slices.Contains([]string{"localhost", "local", "internal", "localdomain", "home", "lan", "arpa", "invalid", "test"}, last) {
-		return inside("its name is one of a private network")
-	}
-	if last[0] >= '0' && last[0] <= '9' { // no top-level domain begins so
-		return inside("its name is an address in a form that programs disagree on")
+	if why := hostInside(u.Hostname()); why != "" {
+		return inside(why)
 	}
 	return nil
 }
 
-// noteInside records an issuer that was kept from, at most once a minute for an
-// organization: the address itself is not told.
-func (s *Service) noteInside(ctx context.Context, p *identity.Principal, m identity.AuthenticationMethod) error {
-	e := methodEvent(p, "outbound_blocked", m, fmt.Sprintf("did not connect to the issuer of the identity provider %q: it is not on the internet", m.Name), nil, nil)
+// hostInside says why a host is, or stands for, something inside; empty: it
+// does not look so.
+func hostInside(host string) (why string) {
+	if a, err := netip.ParseAddr(host); err == nil {
+		if !outbound.OnInternet(a) {
+			return "its address is a private one"
+		}
+		return ""
+	}
+	name := strings.ToLower(strings.TrimSuffix(host, "."))
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	if !strings.Contains(name, ".") || slices.Contains([]string{"localhost", "local", "internal", "localdomain", "home", "lan", "arpa", "invalid", "test"}, last) {
+		return "its name is one of a private network"
+	}
+	if last[0] >= '0' && last[0] <= '9' { // no top-level domain begins so
+		return "its name is an address in a form that programs disagree on"
+	}
+	return ""
+}
+
+// noteInside records that an address of a provider was kept from, at most once
+// a minute for an organization: the address itself is not told.
+func (s *Service) noteInside(ctx context.Context, p *identity.Principal, m identity.AuthenticationMethod, what string) error {
+	e := methodEvent(p, "outbound_blocked", m, fmt.Sprintf("did not connect to %s of the identity provider %q: it is not on the internet", what, m.Name), nil, nil)
 	e.Outcome = identity.Refused
 	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
 		n, err := tx.EventsSince(ctx, p.Organization.ID, e.Action, m.ID, tx.Now.Add(-time.Minute))
