@@ -317,6 +317,7 @@ func (librarySigner) sign(t testing.TB, document, id string, key pair) string {
 	if certificate := signature.FindElement("./KeyInfo/X509Data/X509Certificate"); certificate != nil && certificate.Text() == "" {
 		certificate.SetText(base64.StdEncoding.EncodeToString(key.cert.Raw))
 	}
+	doc.WriteSettings = etree.WriteSettings{CanonicalText: true, CanonicalAttrVal: true}
 	out, err := doc.WriteToString()
 	if err != nil {
 		t.Fatal(err)
@@ -557,6 +558,7 @@ func (s sealing) seal(t testing.TB) func(string) string {
 		public := s.to.private.Public().(*rsa.PublicKey)
 		wrapped, err := rsa.EncryptOAEP(sha1.New(), rand.Reader, public, secret, nil)
 		if strings.HasSuffix(s.key, "rsa-1_5") {
+			//lint:ignore SA1019 this is the form that must be refused
 			wrapped, err = rsa.EncryptPKCS1v15(rand.Reader, public, secret)
 		}
 		if err != nil {
