@@ -389,6 +389,7 @@ func TestPasskeyForACommandLine(t *testing.T) {
 		if t := w.principal(out.Token).Token; t.Authentication.Method != policy.MethodPasskey || t.Identity != added.Passkey.ID || t.ExtendWhenUsed {
 			w.t.Errorf("the session: %+v", t)
 		}
+		_, session = w.register(session, w.authenticator(), "")
 		waiting := w.approvedByPasskey(key)
 		if err := w.RemovePasskey(w.t.Context(), session, added.Passkey.ID); err != nil {
 			w.t.Fatal(err)

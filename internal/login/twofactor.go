@@ -186,10 +186,6 @@ func endWeaker(ctx context.Context, tx *store.Tx, userID, except string) (map[st
 	if err != nil {
 		return nil, err
 	}
-	// Also what was proved before and waits for a command line to fetch it.
-	if err := tx.EndAttemptsOf(ctx, userID); err != nil {
-		return nil, err
-	}
 	return map[string]any{"ended_sessions": sessions, "ended_personal_tokens": tokens}, tx.EndCodes(ctx, userID)
 }
 
