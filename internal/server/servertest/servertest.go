@@ -49,6 +49,10 @@ type Options struct {
 	Config   func(*server.Config)
 	// Clock replaces the server's clock.
 	Clock func() time.Time
+	// Host is a name below "test" under which the server answers over https with a
+	// certificate of its own; browsers of package browser and [Names] find it. Start
+	// it before the browser: its end waits for the browser's connections.
+	Host string
 	// RealHashing keeps the production cost of password hashing.
 	RealHashing bool
 }
@@ -101,6 +105,9 @@ func Start(tb testing.TB, o Options) *Server {
 		tb.Fatal(err)
 	}
 	config.Listen, config.PublicURL = l.Addr().String(), "http://"+l.Addr().String()
+	if o.Host != "" {
+		secure(tb, &config, o.Host)
+	}
 	config.HoldMail = true // see Server.Mails
 	if o.Config != nil {
 		o.Config(&config)
@@ -132,7 +139,7 @@ func start(tb testing.TB, config server.Config, l net.Listener, o Options) *Serv
 		}
 	}()
 	t := &Server{Server: s, URL: config.PublicURL, Logs: logs, tb: tb, client: &http.Client{
-		Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
+		Transport:     &http.Transport{MaxIdleConnsPerHost: 64, DialContext: Names, TLSClientConfig: trusting(tb, config)},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	tb.Cleanup(func() {
