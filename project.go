@@ -124,6 +124,31 @@ type ProjectUserInvitation struct {
 	InviteTime        time.Time `json:"invite_time"`
 }
 
+// InviteProjectUser is the body of POST /v1/project/{project}/invite. The user
+// has to be a member of the organization already.
+type InviteProjectUser struct {
+	UserEmail  string  `json:"user_email"`
+	MemberType *string `json:"member_type,omitzero"` // a role or permission of projects; nil: developer
+}
+
+// UserProject is a project that a member has access to.
+type UserProject struct {
+	ProjectName string    `json:"project_name"`
+	MemberType  string    `json:"member_type"` // the strongest role or permission that opens it
+	AccountID   string    `json:"account_id"`
+	TeamID      string    `json:"team_id"`   // always empty
+	TeamName    string    `json:"team_name"` // always empty
+	UserEmail   string    `json:"user_email"`
+	RealName    string    `json:"real_name"`
+	CreateTime  time.Time `json:"create_time"` // of the oldest grant; of admins, who need none, when they joined
+}
+
+// UserProjectList is the answer of GET
+// /v1/account/{account_id}/user/{user_id}/projects.
+type UserProjectList struct {
+	UserProjects []UserProject `json:"user_projects"` // never null
+}
+
 // OrganizationProject is a project as the newer organization calls show it.
 type OrganizationProject struct {
 	ProjectID          string            `json:"project_id"`               // its name
@@ -211,6 +236,25 @@ func (c *Client) ProjectCA(ctx context.Context, name string) (string, error) {
 func (c *Client) ProjectUsers(ctx context.Context, name string) (out ProjectUserList, err error) {
 	err = c.call(ctx, http.MethodGet, []string{"v1", "project", name, "users"}, nil, nil, &out)
 	return out, err
+}
+
+// InviteProjectUser grants a member of the organization a role on a project.
+func (c *Client) InviteProjectUser(ctx context.Context, name string, in InviteProjectUser) error {
+	return c.call(ctx, http.MethodPost, []string{"v1", "project", name, "invite"}, nil, in, nil)
+}
+
+// RemoveProjectUser takes away what a member was granted on a project in
+// person.
+func (c *Client) RemoveProjectUser(ctx context.Context, name, email string) error {
+	return c.call(ctx, http.MethodDelete, []string{"v1", "project", name, "user", email}, nil, nil, nil)
+}
+
+// AccountUserProjects returns the projects directly under an account that a
+// member has access to, of those that you may see.
+func (c *Client) AccountUserProjects(ctx context.Context, accountID, userID string) ([]UserProject, error) {
+	var out UserProjectList
+	err := c.call(ctx, http.MethodGet, []string{"v1", "account", accountID, "user", userID, "projects"}, nil, nil, &out)
+	return out.UserProjects, err
 }
 
 // OrganizationProjects returns the projects of an organization.

@@ -18,7 +18,8 @@ var projectDetailColumns = []string{
 
 func (a *app) project() *cobra.Command {
 	return noun("project", "Projects",
-		a.projectList(), a.projectDetails(), a.projectCreate(), a.projectUpdate(), a.projectDelete(), a.projectSwitch())
+		a.projectList(), a.projectDetails(), a.projectCreate(), a.projectUpdate(), a.projectDelete(), a.projectSwitch(),
+		a.projectUserList(), a.projectUserInvite(), a.projectUserRemove())
 }
 
 // projectName is the project a command is about: the one named, that of the

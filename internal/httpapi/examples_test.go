@@ -8,6 +8,7 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -36,10 +37,12 @@ type world struct {
 	personal   string // a personal token of the admin
 	decisionID string
 	domainID   string // of a claim whose proof is published
-	methodID   string // of an identity provider that is a draft
-	leaverID   string // a plain member whom nobody needs
-	group      string // has nobody in it
-	resetCode  string // of bob
+	methodID   string // of an identity provider
+	// Verified domains; the provider is linked to the second.
+	freeDomain, linkedDomain string
+	leaverID                 string // a plain member whom nobody needs; reads the project
+	group                    string // has nobody in it
+	resetCode                string // of bob
 	// Codes of open invitations, of an address without an account and of the
 	// other organization's super admin.
 	guestCode, eveCode, eveEmail string
@@ -65,6 +68,9 @@ func newWorld(tb testing.TB) *world {
 	w.emptyUnit = w.AddUnit(tb, w.OrganizationID, w.AccountID, "nobody")
 	w.project = "rockets"
 	w.AddProject(tb, w.OrganizationID, w.unit, w.project)
+	w.Do(tb, http.MethodPatch, "/v1/organization/"+w.OrganizationID+"/permissions/project/"+w.project, w.AdminToken, fieldsOf{"permissions": []any{
+		fieldsOf{"principal_type": "user", "principal_id": w.leaverID, "permissions": []string{"read_only"}},
+	}}).Want(http.StatusNoContent)
 	w.group = w.Do(tb, http.MethodPost, "/v1/organization/"+w.OrganizationID+"/user-groups", w.AdminToken, map[string]any{"user_group_name": "pilots", "description": ""}).
 		Want(http.StatusOK).String("user_group_id")
 	w.appID, w.appToken = w.App(tb)
@@ -76,8 +82,7 @@ func newWorld(tb testing.TB) *world {
 	empty := w.Do(tb, http.MethodPost, "/v1/organizations", w.AdminToken, map[string]any{"organization_name": "Empty", "tier": "business"}).Want(http.StatusOK)
 	w.emptyOrganization, w.emptyRoot = empty.String("organization_id"), empty.String("account_id")
 	w.domainID = w.claimDomain(tb)
-	w.methodID = w.Do(tb, http.MethodPost, "/v1/account/"+w.AccountID+"/authentication", w.AdminToken, fieldsOf{"authentication_method_name": "Entra", "authentication_method_type": "oidc"}).
-		Want(http.StatusOK).Object()["authentication_method"].(fieldsOf)["authentication_method_id"].(string)
+	w.addProvider(tb)
 	w.other = w.Eve(tb)
 	w.eveEmail = w.Value(tb, `SELECT email FROM users WHERE id = $1`, w.other.UserID)
 	w.guestCode, w.eveCode = w.invite(tb, guest), w.invite(tb, w.eveEmail)
@@ -224,10 +229,10 @@ func (w *world) examples() map[string]example {
 		"AccountAuthenticationMethodGet":    {path: method},
 		"AccountAuthenticationMethodUpdate": {path: method, body: fieldsOf{"authentication_method_enabled": false, "oidc_client_id": "sallyport"}},
 		"AccountAuthenticationMethodDelete": {path: method},
-		"AuthenticationMethodTest":          {path: method, prepare: withIssuer},
+		"AuthenticationMethodTest":          {path: method},
 		"OrganizationAuthDomainList":        {path: method},
-		"OrganizationAuthDomainLink":        {path: method, body: fieldsOf{"domain_id": w.domainID}, prepare: verifyDomain},
-		"OrganizationAuthDomainUnlink":      {path: map[string]string{"authentication_method_id": w.methodID, "domain_id": w.domainID}, prepare: linkDomain},
+		"OrganizationAuthDomainLink":        {path: method, body: fieldsOf{"domain_id": w.freeDomain}},
+		"OrganizationAuthDomainUnlink":      {path: map[string]string{"authentication_method_id": w.methodID, "domain_id": w.linkedDomain}},
 		"OrganizationUserInvitationsList":   {},
 		"OrganizationUserInvite":            {prepare: mailOn, body: fieldsOf{"user_email": "new@a.example"}},
 		"OrganizationUserInvitationLink":    {prepare: mailOff, body: fieldsOf{"user_email": "new@a.example"}},
@@ -255,12 +260,16 @@ func (w *world) examples() map[string]example {
 		"ProjectUpdate":       {body: fieldsOf{"tech_emails": []any{fieldsOf{"email": "ops@a.example"}}}},
 		"ProjectDelete":       {},
 		"ProjectUserList":     {},
+		"ProjectInvite":       {body: fieldsOf{"user_email": "bob@a.example", "member_type": "operator"}},
+		"ProjectUserRemove":   {path: map[string]string{"user_email": "leaver@a.example"}},
 		"ProjectKmsGetCA":     {},
 		"ProjectTagsList":     {},
 		"ProjectTagsReplace":  {body: fieldsOf{"tags": fieldsOf{"team": "air"}}},
 		"ProjectTagsUpdate":   {body: fieldsOf{"tags": fieldsOf{"team": "air"}}},
 		"BillingGroupList":    {},
 		"AccountProjectsList": {path: unit},
+
+		"AccountUserProjectsList": {path: unit},
 
 		"OrganizationProjectsList":   {},
 		"OrganizationProjectsCreate": {body: fieldsOf{"project_id": "balloons", "billing_group_id": "none", "tags": fieldsOf{}, "parent_id": w.OrganizationID}},
@@ -571,25 +580,31 @@ func (w *world) arm(tb testing.TB, userID string) (identityID string) {
 	return id
 }
 
-// verifyDomain verifies the claimed domain.
-func verifyDomain(tb testing.TB, w *world, _ *example) {
-	tb.Helper()
-	w.Do(tb, http.MethodPost, "/v1/organization/"+w.OrganizationID+"/domains/"+w.domainID+"/verify", w.AdminToken, nil).Want(http.StatusOK)
-}
-
-// linkDomain links the verified domain to the identity provider.
-func linkDomain(tb testing.TB, w *world, e *example) {
-	tb.Helper()
-	verifyDomain(tb, w, e)
-	w.Do(tb, http.MethodPut, "/v1/organization/"+w.OrganizationID+"/authentication-methods/"+w.methodID+"/domains", w.AdminToken, fieldsOf{"domain_id": w.domainID}).Want(http.StatusNoContent)
-}
-
-// withIssuer completes the identity provider. Nobody is asked for the metadata.
-func withIssuer(tb testing.TB, w *world, _ *example) {
+// addProvider registers an OpenID provider that speaks for one of two verified
+// domains. Nobody is asked for its metadata.
+func (w *world) addProvider(tb testing.TB) {
 	tb.Helper()
 	w.Org.Discover = func(context.Context, string) error { return nil }
-	w.Do(tb, http.MethodPut, "/v1/account/"+w.AccountID+"/authentication/"+w.methodID, w.AdminToken,
-		fieldsOf{"oidc_issuer": "https://id.example.com", "oidc_client_id": "sallyport", "oidc_client_secret": "not-told-to-anybody"}).Want(http.StatusOK)
+	w.freeDomain, w.linkedDomain = "dom0123456789a", "dom0123456789b"
+	err := w.DB.Update(tb.Context(), identity.Actor{Kind: identity.ActorOperator}, store.Organization(w.OrganizationID), func(tx *store.Tx) error {
+		ctx := tb.Context()
+		for id, name := range map[string]string{w.freeDomain: "acme-free.com", w.linkedDomain: "acme-linked.com"} {
+			d := identity.Domain{ID: id, OrganizationID: w.OrganizationID, Name: name, Challenge: "x", VerificationType: identity.ProofDNS}
+			if err := errors.Join(tx.AddDomain(ctx, d), tx.VerifyDomain(ctx, d)); err != nil {
+				return err
+			}
+		}
+		return tx.Record(ctx, identity.Event{Action: "prepared", Description: "a test verified two domains"})
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	body := fieldsOf{
+		"authentication_method_name": "Entra", "authentication_method_type": "oidc", "linked_domains": []any{fieldsOf{"domain_id": w.linkedDomain}},
+		"oidc_issuer": "https://id.example.com", "oidc_client_id": "sallyport", "oidc_client_secret": "not-told-to-anybody",
+	}
+	w.methodID = w.Do(tb, http.MethodPost, "/v1/account/"+w.AccountID+"/authentication", w.AdminToken, body).
+		Want(http.StatusOK).Object()["authentication_method"].(fieldsOf)["authentication_method_id"].(string)
 }
 
 // claimDomain claims a domain and publishes its proof.

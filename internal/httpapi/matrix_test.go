@@ -132,7 +132,7 @@ func (w *world) probe(r httpapi.Row) call {
 var open = []string{
 	"OrganizationGet", "AccountGet", "AccountUsersSearch", "OrganizationUserList", "OrganizationUserGet",
 	"ProjectGet", "ProjectUpdate", "ProjectDelete", "ProjectUserList", "ProjectKmsGetCA", "ProjectTagsList", "ProjectTagsReplace", "ProjectTagsUpdate",
-	"AccountProjectsList", "OrganizationProjectsList", "OrganizationProjectsGet", "OrganizationProjectsUpdate", "OrganizationProjectsDelete",
+	"AccountProjectsList", "AccountUserProjectsList", "OrganizationProjectsList", "OrganizationProjectsGet", "OrganizationProjectsUpdate", "OrganizationProjectsDelete",
 	"OrganizationAuthenticationConfigGet", "ProjectGetEventLogs",
 	"OrganizationUserDelete", "UserGroupsList", "UserGroupGet", "UserGroupMemberList",
 }
@@ -215,6 +215,8 @@ var deeper = map[string]string{
 	"ProjectUpdate":              "admin of the project",
 	"ProjectDelete":              "organization:projects:write",
 	"ProjectUserList":            "a grant on the project",
+	"ProjectInvite":              "admin of the project",
+	"ProjectUserRemove":          "admin of the project",
 	"ProjectKmsGetCA":            "a grant on the project",
 	"ProjectTagsList":            "a grant on the project",
 	"ProjectTagsReplace":         "admin of the project",

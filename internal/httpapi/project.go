@@ -14,6 +14,7 @@ import (
 func (a *API) projectRoutes() []route {
 	const tag = "projects"
 	reads, writes := access.Need{Scopes: []string{"projects:read"}}, access.Need{Scopes: []string{"projects:write"}}
+	grants := access.Need{Scopes: writes.Scopes, Permission: access.Resource}
 	tags := fields{"tags": {required: true}}
 	return append([]route{
 		{
@@ -42,6 +43,15 @@ func (a *API) projectRoutes() []route {
 			resource: project, need: reads, status: 200, handler: read(a.projectUsers),
 		},
 		{
+			method: "POST", path: "/v1/project/{project}/invite", id: "ProjectInvite", tag: tag, summary: "Grant a member of the organization a role on a project (for its admins)",
+			resource: project, need: grants, status: 200, event: "permissions_changed",
+			fields: fields{"user_email": {required: true, max: identity.MaxEmail}, "member_type": {max: 64}}, handler: write(a.inviteProjectUser),
+		},
+		{
+			method: "DELETE", path: "/v1/project/{project}/user/{user_email}", id: "ProjectUserRemove", tag: tag, summary: "Take away what a member was granted on a project in person (for its admins)",
+			resource: project, need: grants, status: 200, event: "permissions_changed", handler: read(a.removeProjectUser),
+		},
+		{
 			method: "GET", path: "/v1/project/{project}/kms/ca", id: "ProjectKmsGetCA", tag: tag, summary: "Show the certificate of a project's authority",
 			resource: project, need: reads, status: 200, handler: read(a.projectCA),
 		},
@@ -65,6 +75,11 @@ func (a *API) projectRoutes() []route {
 			method: "GET", path: "/v1/account/{account_id}/projects", id: "AccountProjectsList", tag: tag, summary: "List your projects directly under a root account or an organizational unit",
 			resource: account, need: access.Need{Scopes: []string{"accounts:read", "projects:read"}, Permission: access.Member}, status: 200,
 			handler: read(a.accountProjects),
+		},
+		{
+			method: "GET", path: "/v1/account/{account_id}/user/{user_id}/projects", id: "AccountUserProjectsList", tag: tag, summary: "List the projects directly under an account that a member has access to, of those that you may see",
+			resource: account, need: access.Need{Scopes: []string{"accounts:read", "projects:read"}, Permission: access.Member}, status: 200,
+			handler: read(a.accountUserProjects),
 		},
 	}, a.organizationProjectRoutes()...)
 }
@@ -198,6 +213,27 @@ func (a *API) projectUsers(ctx context.Context, c *Call) (sallyport.ProjectUserL
 		}),
 		Invitations: []sallyport.ProjectUserInvitation{}, GroupUsers: []map[string]any{},
 	}, asStranger(err)
+}
+
+func (a *API) inviteProjectUser(ctx context.Context, c *Call, in sallyport.InviteProjectUser) (sallyport.Message, error) {
+	err := a.Org.AddProjectUser(ctx, c.Principal, c.Path("project"), in.UserEmail, value(in.MemberType))
+	return sallyport.Message{Message: "the user has access to the project"}, asStranger(err)
+}
+
+func (a *API) removeProjectUser(ctx context.Context, c *Call) (sallyport.Message, error) {
+	err := a.Org.RemoveProjectUser(ctx, c.Principal, c.Path("project"), c.Path("user_email"))
+	return sallyport.Message{Message: "took away what the user was granted on the project"}, asStranger(err)
+}
+
+func (a *API) accountUserProjects(ctx context.Context, c *Call) (out sallyport.UserProjectList, err error) {
+	list, err := a.Org.UserProjects(ctx, c.Principal, c.Path("account_id"), c.Path("user_id"))
+	out.UserProjects = wireList(list, func(u org.UserProject) sallyport.UserProject {
+		return sallyport.UserProject{
+			ProjectName: u.Project.Name, MemberType: u.Role, AccountID: u.Project.AccountID,
+			UserEmail: u.User.Email, RealName: u.User.RealName, CreateTime: u.Since,
+		}
+	})
+	return out, err
 }
 
 func (a *API) projectCA(ctx context.Context, c *Call) (sallyport.ProjectCA, error) {

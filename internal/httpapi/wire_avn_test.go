@@ -318,6 +318,52 @@ func TestAvnProject(t *testing.T) {
 	})
 }
 
+func TestAvnProjectUsers(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
+		client := avn(s, login(t, s))
+		s.AddProject(t, s.OrganizationID, s.AccountID, "web")
+		bob, session := s.AddMember(t, "bob+ci@a.example", "")
+		users := func() []map[string]any {
+			return list(t, client.ok(t, "GET", client.path("project", "web", "users"), nil), "users")
+		}
+
+		// user-invite leaves member_type out when there is no --role, and reads
+		// nothing of the answer but that it is JSON.
+		client.ok(t, "POST", client.path("project", "web", "invite"), body{"user_email": "bob+ci@a.example"})
+		client.ok(t, "POST", client.path("project", "web", "invite"), body{"user_email": "BOB+CI@a.example", "member_type": "operator"})
+		columns(t, users(), "user_email", "member_type", "create_time")
+		if row := find(t, users(), "user_email", "bob+ci@a.example"); row["member_type"] != "operator" {
+			t.Errorf("bob is %v", row)
+		}
+		if rows := list(t, client.ok(t, "GET", client.path("project", "web", "users"), nil), "invitations"); len(rows) > 0 {
+			t.Errorf("there are invitations: %v", rows)
+		}
+		rows := list(t, client.ok(t, "GET", client.path("account", s.AccountID, "user", bob, "projects"), nil), "user_projects")
+		if len(rows) != 1 {
+			t.Fatalf("bob's projects: %v", rows)
+		}
+		matches(t, rows[0], shape{
+			"project_name": enum("web"), "member_type": enum("operator"), "account_id": enum(s.AccountID), "team_id": anything, "team_name": anything,
+			"user_email": str(254), "real_name": str(256), "create_time": instant,
+		})
+
+		client.refused(t, "POST", client.path("project", "web", "invite"), body{"user_email": "nobody@a.example"}, http.StatusNotFound, "organization_user_not_found")
+		client.refused(t, "POST", client.path("project", "web", "invite"), body{"user_email": "bob+ci@a.example", "member_type": "organization:users:write"}, http.StatusBadRequest, "bad_request")
+		avn(s, session).refused(t, "POST", client.path("project", "web", "invite"), body{"user_email": "bob+ci@a.example", "member_type": "admin"}, http.StatusForbidden, "permission_denied")
+
+		// user-remove quotes the address.
+		client.ok(t, "DELETE", client.path("project", "web", "user", "bob+ci@a.example"), nil)
+		client.refused(t, "DELETE", client.path("project", "web", "user", "bob+ci@a.example"), nil, http.StatusNotFound, "project_has_no_such_user")
+		if rows := users(); len(rows) > 0 {
+			t.Errorf("left are %v", rows)
+		}
+		gone := avn(s, session).send(t, "GET", client.path("project", "web"), nil).Want(http.StatusForbidden)
+		if !strings.Contains(gone.String("message"), "Not a project member") {
+			t.Errorf("message %q", gone.String("message"))
+		}
+	})
+}
+
 func TestAvnErrors(t *testing.T) {
 	s := servertest.New(t)
 	bad := avn(s, "").refused(t, "POST", "/v1/userauth", body{"email": servertest.AdminEmail, "password": "a wrong one of some length"}, http.StatusForbidden, "authentication_failed")

@@ -357,7 +357,12 @@ func TestTEN02UnitAdminsManageProjects(t *testing.T) {
 		g.project(g.a, g.alice, org.NewProject{Name: "web", ParentID: units["three"]})
 		g.grant(g.a, g.alice, org.Resource{Type: "project", ID: "web"}, g.bob, "admin")
 		g.refused(refusal, move(units["one"]))
-		// The unit itself, and others, stay the organization's.
+		// The role on the organization reaches every unit, and not what is
+		// directly under the root: that takes organization:projects:write.
+		g.grant(g.a, g.alice, organizationResource(g.a), g.bob, "admin")
 		g.refused(refusal, create(org.NewProject{Name: "app"}))
+		g.must(create(org.NewProject{Name: "app", ParentID: units["three"]})())
+		g.refused(refusal, move(g.a.ID))
+		g.wantEvents(func() { g.must(move(units["one"])()) }, "project_updated")
 	})
 }
