@@ -13,7 +13,7 @@ type AuthenticationMethod struct {
 	OrganizationID              string `json:"organization_id"`
 	AuthenticationMethodID      string `json:"authentication_method_id"`
 	AuthenticationMethodName    string `json:"authentication_method_name"` // at most 128 characters
-	AuthenticationMethodType    string `json:"authentication_method_type"` // "internal" or "oidc"
+	AuthenticationMethodType    string `json:"authentication_method_type"` // "internal", "saml" or "oidc"
 	AuthenticationMethodEnabled bool   `json:"authentication_method_enabled"`
 	State                       string `json:"state"` // "pending_configuration" or "active"
 
@@ -24,6 +24,10 @@ type AuthenticationMethod struct {
 	CreateTime              time.Time  `json:"create_time"`
 	UpdateTime              time.Time  `json:"update_time"`
 	DeleteTime              *time.Time `json:"delete_time"` // always null: deleted ones are not listed
+
+	// Of providers of the type saml only.
+	SAMLSettings
+	SAMLAnswer
 
 	// Of providers of the type oidc only; the compatible API has none of them.
 	OIDCIssuer          string   `json:"oidc_issuer,omitzero"`
@@ -52,11 +56,12 @@ type LinkedDomain struct {
 	DomainID string `json:"domain_id"`
 }
 
-// CreateAuthenticationMethod is the body of POST on the same path. Without
-// issuer, client id and client secret it makes a draft.
+// CreateAuthenticationMethod is the body of POST on the same path. Without all
+// that its type needs it makes a draft: issuer, client id and client secret, or
+// the URL, entity id and certificate of a SAML provider.
 type CreateAuthenticationMethod struct {
 	AuthenticationMethodName string         `json:"authentication_method_name"`
-	AuthenticationMethodType string         `json:"authentication_method_type"` // "oidc"
+	AuthenticationMethodType string         `json:"authentication_method_type"` // "saml" or "oidc"
 	LinkedDomains            []LinkedDomain `json:"linked_domains,omitzero"`    // verified ones
 
 	AuthTokenMaxAgeSeconds  *int64   `json:"auth_token_max_age_seconds,omitzero"` // 300 to 1296000; 36000 by default
@@ -67,6 +72,9 @@ type CreateAuthenticationMethod struct {
 	OIDCClientSecret        *string  `json:"oidc_client_secret,omitzero"`
 	OIDCScopes              []string `json:"oidc_scopes,omitzero"`
 	OIDCTrustEmail          *bool    `json:"oidc_trust_email,omitzero"`
+
+	SAMLSettings
+	SAMLKeyAlgorithm string `json:"saml_key_algorithm,omitzero"` // (+) of our key, as SAMLKey; rsa-3072 by default
 }
 
 // UpdateAuthenticationMethod is the body of PUT on one method. What is unset
@@ -82,6 +90,8 @@ type UpdateAuthenticationMethod struct {
 	OIDCClientSecret            *string  `json:"oidc_client_secret,omitzero"`
 	OIDCScopes                  []string `json:"oidc_scopes,omitzero"` // nil: unchanged
 	OIDCTrustEmail              *bool    `json:"oidc_trust_email,omitzero"`
+
+	SAMLSettings
 }
 
 // LinkDomain is the body of PUT

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/sallyport/sallyport"
@@ -27,12 +28,13 @@ func (a *API) authenticationMethodRoutes() []route {
 		"oidc_issuer": {max: identity.MaxMethodURL}, "oidc_client_id": {max: identity.MaxMethodClient}, "oidc_client_secret": {max: identity.MaxMethodClient},
 		"oidc_scopes": {max: identity.MaxMethodScopes},
 	}
+	maps.Copy(limits, samlLimits())
 	creating := fields{"authentication_method_type": {required: true}, "linked_domains": {max: 50}}
 	for name, rule := range limits {
 		creating[name] = rule
 	}
 	creating["authentication_method_name"] = field{required: true, max: identity.MaxMethodName}
-	return []route{
+	return append(a.samlMethodRoutes(one+"/saml", tag, writes), []route{
 		{
 			method: "GET", path: list, id: "AccountAuthenticationMethodsList", tag: tag, summary: "List how people log in to an organization: its identity providers, and the entry of the type internal",
 			resource: account, need: reads, status: 200, handler: read(a.authenticationMethods),
@@ -70,7 +72,7 @@ func (a *API) authenticationMethodRoutes() []route {
 			method: "DELETE", path: domains + "/{domain_id}", id: "OrganizationAuthDomainUnlink", tag: tag, summary: "Take the link of a domain to an identity provider away",
 			resource: organization, need: needs(true, "accounts:write"), status: 204, event: "authentication_method_domain_unlinked", handler: do(a.unlinkMethodDomain),
 		},
-	}
+	}...)
 }
 
 func (a *API) authenticationMethodWire(m org.Method) sallyport.AuthenticationMethod {
@@ -79,6 +81,9 @@ func (a *API) authenticationMethodWire(m org.Method) sallyport.AuthenticationMet
 		AuthenticationMethodName: m.Name, AuthenticationMethodType: m.Type, AuthenticationMethodEnabled: m.Enabled, State: m.State,
 		AuthTokenMaxAgeSeconds: int64(m.TokenMaxAge / time.Second), AuthTokenExtendWhenUsed: m.TokenExtend,
 		AutoJoinUserGroupID: nullable(m.AutoJoinGroupID), CreateTime: m.Created, UpdateTime: m.Updated,
+	}
+	if m.Type == identity.MethodTypeSAML {
+		w.SAMLSettings, w.SAMLAnswer = a.samlSettingsWire(m), a.samlAnswerWire(m)
 	}
 	if m.Type != identity.MethodTypeOIDC {
 		return w
@@ -110,7 +115,9 @@ func (a *API) createAuthenticationMethod(ctx context.Context, c *Call, in sallyp
 	change := org.MethodChange{
 		Name: &in.AuthenticationMethodName, TokenMaxAgeSeconds: in.AuthTokenMaxAgeSeconds, TokenExtend: in.AuthTokenExtendWhenUsed, AutoJoinGroupID: in.AutoJoinUserGroupID,
 		OIDC: oidcChange(in.OIDCIssuer, in.OIDCClientID, in.OIDCClientSecret, in.OIDCScopes, in.OIDCTrustEmail),
+		SAML: samlChange(in.SAMLSettings),
 	}
+	change.SAML.KeyAlgorithm = &in.SAMLKeyAlgorithm
 	domainIDs := wireList(in.LinkedDomains, func(d sallyport.LinkedDomain) string { return d.DomainID })
 	m, err := a.Org.CreateAuthenticationMethod(ctx, c.Principal, c.Path("account_id"), in.AuthenticationMethodType, change, domainIDs)
 	out.AuthenticationMethod = a.authenticationMethodWire(m)
@@ -130,6 +137,7 @@ func (a *API) updateAuthenticationMethod(ctx context.Context, c *Call, in sallyp
 		Name: in.AuthenticationMethodName, Enabled: in.AuthenticationMethodEnabled,
 		TokenMaxAgeSeconds: in.AuthTokenMaxAgeSeconds, TokenExtend: in.AuthTokenExtendWhenUsed, AutoJoinGroupID: in.AutoJoinUserGroupID,
 		OIDC: oidcChange(in.OIDCIssuer, in.OIDCClientID, in.OIDCClientSecret, in.OIDCScopes, in.OIDCTrustEmail),
+		SAML: samlChange(in.SAMLSettings),
 	})
 	out.AuthenticationMethod = a.authenticationMethodWire(m)
 	return out, err

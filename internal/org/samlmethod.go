@@ -34,6 +34,7 @@ type SAMLChange struct {
 	AutoLink     *bool
 	MetadataURL  *string
 	MetadataAuto *bool
+	SCIM         *bool   // only false
 	KeyAlgorithm *string // of the first key; only when the method is made
 }
 
@@ -140,6 +141,9 @@ func (s *Service) checkSAML(config identity.SAMLConfig, c SAMLChange) error {
 	}
 	if c.ClockSkewSeconds != nil && (*c.ClockSkewSeconds < 0 || *c.ClockSkewSeconds > identity.MaxSAMLClockSkew) {
 		return identity.Invalidf("bad_request", "saml_clock_skew_seconds must be 0 to %d; set the clocks right rather than this", identity.MaxSAMLClockSkew)
+	}
+	if c.SCIM != nil && *c.SCIM {
+		return identity.Invalidf("bad_request", "scim_enabled cannot be switched on: this server takes no users over SCIM; leave it out, or send false")
 	}
 	if c.MetadataURL != nil && *c.MetadataURL != "" {
 		if err := s.metadataShape(*c.MetadataURL); err != nil {
