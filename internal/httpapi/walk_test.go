@@ -34,6 +34,7 @@ var withoutEvent = map[string]string{
 	"AccountUsersSearch":                "a reading whose question is in the body",
 	"TokenIntrospect":                   "a reading whose question is in the body",
 	"UserAuthLoginOptions":              "a reading whose question is in the body",
+	"AuthenticationMethodTest":          "asks somebody else's server and stores nothing",
 	"UserAuthPasskeyOptions":            "begins an attempt; the login that comes of it is the event",
 	"UserPasskeyOptions":                "begins an attempt; the passkey that comes of it is the event",
 }
