@@ -180,7 +180,7 @@ func TestIPX10_EverySurface(t *testing.T) {
 			s.send(t, http.MethodGet, s.organizationPath("/audit-events?format=jsonl"), app, lines, nil).WantCode(http.StatusForbidden, "client_ip_address_policy_violation")
 			form := map[string]string{"X-Forwarded-For": outside, "Content-Type": "application/x-www-form-urlencoded"}
 			s.send(t, http.MethodPost, "/oauth2/introspect", app, form, url.Values{"token": {session}}.Encode()).WantCode(http.StatusForbidden, "client_ip_address_policy_violation")
-			for _, page := range []string{"/", "/login", "/reset?code=x", "/docs", "/healthz"} {
+			for _, page := range []string{"/signup", "/login", "/reset?code=x", "/docs", "/healthz"} {
 				s.from(t, outside, "", page).Want(http.StatusOK)
 			}
 		}, slices.Repeat([]string{"access_refused"}, 6)...) // each credential's, with and without the role
