@@ -215,11 +215,8 @@ func claim(ctx context.Context, tx *store.Tx, u *identity.User) error {
 // code that is not good; Forbidden email_confirmation_needs_login for the code
 // of an address that lapsed, which stays good; TooMany as for SignUp.
 func (s *Service) ConfirmEmail(ctx context.Context, from Caller, code string) (email string, err error) {
-	// A page's caller is not known; its code is out of anybody's guess.
-	if from.Client.IsValid() {
-		if wait := s.calls.call(from.Client, openRate, s.DB.Now()); wait > 0 {
-			return "", tooMany(wait)
-		}
+	if err := s.Call(from.Client); err != nil {
+		return "", err
 	}
 	return s.confirm(ctx, from, code, nil)
 }
