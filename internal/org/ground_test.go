@@ -32,6 +32,7 @@ type ground struct {
 	a, b            identity.Organization
 	alice, bob, eve string // user ids
 	sessions        map[string]string
+	checked         *identity.Principal // see admin
 }
 
 // onGround runs a test on both engines.
