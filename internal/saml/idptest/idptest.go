@@ -68,7 +68,8 @@ type SP struct {
 type Options struct {
 	// EntityID is the address of the metadata by default.
 	EntityID string
-	// Host is a name of loopback that browsers are told; 127.0.0.1 by default.
+	// Host is a name of loopback that browsers are told; by default 127.0.0.1, for
+	// LemonLDAP localhost.
 	Host string
 	// HTTPS serves with a certificate that no client trusts. It cannot be changed.
 	HTTPS bool
@@ -121,6 +122,8 @@ type engine interface {
 	apply(tb testing.TB, p *Provider)
 	// initiate is the URL at which people begin who come from the provider.
 	initiate(p *Provider, relay string) string
+	// logout is the URL that ends the person's session there; empty: there is none.
+	logout(p *Provider, back string) string
 }
 
 // start gives a provider its address and its key, and starts it.
@@ -172,6 +175,12 @@ func (p *Provider) Rotate(tb testing.TB) {
 // IdPInitiatedURL is where a person begins who comes from the provider's side:
 // it answers with a response that no request asked for. relay may be empty.
 func (p *Provider) IdPInitiatedURL(relay string) string { return p.engine.initiate(p, relay) }
+
+// LogoutURL is where a person logs out at the provider, which then sends a signed
+// LogoutRequest to the SLO of each service that they are logged in at, and at
+// last the person to back. SimpleSAMLphp sends the browser there by redirects,
+// LemonLDAP shows a page with frames, and samlp has none: the URL is empty.
+func (p *Provider) LogoutURL(back string) string { return p.engine.logout(p, back) }
 
 // Metadata is what the provider publishes of itself.
 func (p *Provider) Metadata(tb testing.TB) string {

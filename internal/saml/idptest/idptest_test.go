@@ -10,6 +10,8 @@ import (
 	"encoding/base64"
 	"encoding/xml"
 	"fmt"
+	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -40,7 +42,7 @@ func each(t *testing.T, test func(t *testing.T, name string, p *idptest.Provider
 		t.Run(name, func(t *testing.T) {
 			key := idptest.NewKeyPair(t, "service")
 			p := starter.start(t, idptest.Options{
-				SP: idptest.SP{EntityID: spEntity, ACS: spACS, SLO: spEntity + "/slo", CertificatePEM: key.CertificatePEM},
+				SP: idptest.SP{EntityID: spEntity, ACS: spACS, SLO: spSLO, CertificatePEM: key.CertificatePEM},
 				Users: []idptest.User{
 					{Name: "alice", Email: "alice@corp.example", FirstName: "Alice", LastName: "Anders", Groups: []string{"admins", "developers"}},
 					{Name: "bob", FirstName: "Bob", LastName: "Berg"},
@@ -55,26 +57,34 @@ func each(t *testing.T, test func(t *testing.T, name string, p *idptest.Provider
 const (
 	spEntity = "http://sp.invalid/saml/m1"
 	spACS    = spEntity + "/acs"
+	spSLO    = spEntity + "/slo"
 )
 
 // request is the text of a request (SAML core, section 3.4.1).
-func request(p *idptest.Provider, id string) string {
+func request(p *idptest.Provider, id string) string { return requestTo(p, id, spACS) }
+
+func requestTo(p *idptest.Provider, id, acs string) string {
 	return fmt.Sprintf(`<samlp:AuthnRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" `+
 		`ID="%s" Version="2.0" IssueInstant="%s" Destination="%s" AssertionConsumerServiceURL="%s" ProtocolBinding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST">`+
 		`<saml:Issuer>%s</saml:Issuer><samlp:NameIDPolicy Format="%s" AllowCreate="true"/></samlp:AuthnRequest>`,
-		id, time.Now().UTC().Format(time.RFC3339), p.SSOURL, spACS, spEntity, idptest.NameIDEmail)
+		id, time.Now().UTC().Format(time.RFC3339), p.SSOURL, acs, spEntity, idptest.NameIDEmail)
 }
 
 // redirect is the request in the redirect binding (SAML bindings, section 3.4),
 // signed if there is a key.
 func redirect(t *testing.T, p *idptest.Provider, id string, key *rsa.PrivateKey) string {
 	t.Helper()
+	return send(t, p.SSOURL, request(p, id), key)
+}
+
+func send(t *testing.T, to, message string, key *rsa.PrivateKey) string {
+	t.Helper()
 	var deflated bytes.Buffer
 	w, err := flate.NewWriter(&deflated, flate.BestCompression)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _ = w.Write([]byte(request(p, id)))
+	_, _ = w.Write([]byte(message))
 	_ = w.Close()
 	query := "SAMLRequest=" + url.QueryEscape(base64.StdEncoding.EncodeToString(deflated.Bytes())) + "&RelayState=relay-1"
 	if key != nil {
@@ -86,7 +96,7 @@ func redirect(t *testing.T, p *idptest.Provider, id string, key *rsa.PrivateKey)
 		}
 		query += "&Signature=" + url.QueryEscape(base64.StdEncoding.EncodeToString(signature))
 	}
-	return p.SSOURL + "?" + query
+	return to + "?" + query
 }
 
 // response is what the tests look at of an answer.
@@ -107,6 +117,9 @@ type signature struct {
 }
 
 type assertion struct {
+	Statement struct {
+		SessionIndex string `xml:"SessionIndex,attr"`
+	} `xml:"AuthnStatement"`
 	Issuer    string     `xml:"Issuer"`
 	Signature *signature `xml:"Signature"`
 	NameID    struct {
@@ -134,7 +147,12 @@ func (a *assertion) attributes() map[string][]string {
 // login logs alice in and returns the answer.
 func login(t *testing.T, start string) (*idptest.Form, response) {
 	t.Helper()
-	form, err := idptest.Login(idptest.Browser(t), start, "alice", "alice")
+	return loginWith(t, idptest.Browser(t), start)
+}
+
+func loginWith(t *testing.T, browser *http.Client, start string) (*idptest.Form, response) {
+	t.Helper()
+	form, err := idptest.Login(browser, start, "alice", "alice")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -451,4 +469,71 @@ func TestWhoMayLogIn(t *testing.T) {
 			t.Errorf("answers a service that it does not know: %v", form)
 		}
 	})
+}
+
+// TestLogoutByService: a signed LogoutRequest of ours is answered, and the next
+// login asks for the password.
+func TestLogoutByService(t *testing.T) {
+	each(t, func(t *testing.T, _ string, p *idptest.Provider, key idptest.KeyPair) {
+		if p.SLOURL == "" {
+			t.Skip("has no logout")
+		}
+		browser := idptest.Browser(t)
+		_, r := loginWith(t, browser, redirect(t, p, "_request1", nil))
+		if _, err := idptest.Login(browser, redirect(t, p, "_request2", nil), "alice", "not asked for"); err != nil {
+			t.Errorf("the provider forgets alice: %v", err)
+		}
+		message := fmt.Sprintf(`<samlp:LogoutRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" `+
+			`ID="_logout1" Version="2.0" IssueInstant="%s" Destination="%s"><saml:Issuer>%s</saml:Issuer><saml:NameID Format="%s">%s</saml:NameID>`+
+			`<samlp:SessionIndex>%s</samlp:SessionIndex></samlp:LogoutRequest>`,
+			time.Now().UTC().Format(time.RFC3339), p.SLOURL, spEntity, r.Assertion.NameID.Format, r.Assertion.NameID.Value, r.Assertion.Statement.SessionIndex)
+		answer, err := idptest.Follow(browser, send(t, p.SLOURL, message, key.Key), spSLO)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := inflate(t, answer.Query().Get("SAMLResponse")); !strings.Contains(text, "_logout1") || !strings.Contains(text, "status:Success") {
+			t.Errorf("the answer is %s", text)
+		}
+		if answer.Query().Get("Signature") == "" {
+			t.Error("the answer is not signed")
+		}
+		if _, err := idptest.Login(browser, redirect(t, p, "_request3", nil), "alice", "wrong"); err == nil {
+			t.Error("the provider still knows alice")
+		}
+	})
+}
+
+// TestLogoutByProvider: the services hear of a logout there.
+func TestLogoutByProvider(t *testing.T) {
+	each(t, func(t *testing.T, name string, p *idptest.Provider, _ idptest.KeyPair) {
+		if p.LogoutURL(spEntity) == "" || name == "lemonldap" {
+			t.Skip("sends nobody by redirects")
+		}
+		browser := idptest.Browser(t)
+		loginWith(t, browser, redirect(t, p, "_request1", nil))
+		message, err := idptest.Follow(browser, p.LogoutURL(spEntity+"/bye"), spSLO)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := inflate(t, message.Query().Get("SAMLRequest")); !strings.Contains(text, "LogoutRequest") || !strings.Contains(text, "alice@corp.example") {
+			t.Errorf("the request is %s", text)
+		}
+		if message.Query().Get("Signature") == "" {
+			t.Error("the request is not signed")
+		}
+	})
+}
+
+// inflate reads a message of the redirect binding.
+func inflate(t *testing.T, encoded string) string {
+	t.Helper()
+	deflated, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(flate.NewReader(bytes.NewReader(deflated)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

@@ -2,6 +2,7 @@ package idptest
 
 import (
 	_ "embed"
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -31,6 +32,9 @@ type lemon struct {
 func StartLemonLDAP(tb testing.TB, o Options) *Provider {
 	tb.Helper()
 	need(tb, "plackup", lemonLDAPPortal+"/templates")
+	if o.Host == "" {
+		o.Host = "localhost" // its cookies have a domain, which an address cannot be
+	}
 	return start(tb, o, &lemon{}, func(p *Provider, base string) {
 		p.MetadataURL = base + "/saml/metadata"
 		p.SSOURL = base + "/saml/singleSignOn"
@@ -41,6 +45,10 @@ func StartLemonLDAP(tb testing.TB, o Options) *Provider {
 
 func (e *lemon) initiate(p *Provider, relay string) string {
 	return query(p.SSOURL, "IDPInitiated", "1", "sp", p.options.SP.EntityID, "RelayState", relay)
+}
+
+func (e *lemon) logout(p *Provider, back string) string {
+	return query(p.front.url+"/", "logout", "1", "url", base64.StdEncoding.EncodeToString([]byte(back)))
 }
 
 func (e *lemon) apply(tb testing.TB, p *Provider) {
@@ -125,7 +133,7 @@ func (e *lemon) config(tb testing.TB, p *Provider) map[string]any {
 	}
 	config := map[string]any{
 		"cfgNum": 1, "cfgVersion": "2.16.1", "cfgAuthor": "test", "cfgDate": "1", "key": "for tests only",
-		"portal": p.front.url + "/", "domain": host, "cookieName": "lemonldap", "securedCookie": 0, "requireToken": 0,
+		"portal": p.front.url + "/", "domain": host, "cookieName": "lemonldap", "requireToken": 0,
 		"captcha": "IdPTestCaptcha", "notification": 0, "loginHistoryEnabled": 0, "portalSkin": "bootstrap",
 		"portalDisplayRegister": 0, "portalDisplayResetPassword": 0,
 		"authentication": "Demo", "userDB": "Same", "passwordDB": "Demo", "registerDB": "Null",
@@ -145,6 +153,12 @@ func (e *lemon) config(tb testing.TB, p *Provider) map[string]any {
 		"samlServiceUseCertificateInResponse": 1, "samlServiceSignatureMethod": lemonAlgorithm(tb, p.options.algorithm()),
 		"samlOrganizationName": "Test", "samlOrganizationDisplayName": "Test", "samlOrganizationURL": p.front.url,
 		"samlNameIDFormatMapEmail": "mail", "samlNameIDFormatMapPersistent": "uid",
+	}
+	// By itself the portal says SameSite=None, which browsers refuse over http.
+	if p.options.HTTPS {
+		config["securedCookie"] = 1
+	} else {
+		config["securedCookie"], config["sameSite"] = 0, "Lax"
 	}
 	e.services(tb, p.options, config)
 	return config

@@ -50,6 +50,31 @@ func Login(client *http.Client, start, user, password string) (*Form, error) {
 	return nil, errors.New("the login does not end")
 }
 
+// Follow opens start and follows redirects to the first address that begins with
+// until, which it returns without going there. It is how a message of the
+// redirect binding comes out of a provider.
+func Follow(client *http.Client, start, until string) (*url.URL, error) {
+	browser := *client
+	browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	at := start
+	for range steps {
+		response, err := browser.Get(at)
+		if err != nil {
+			return nil, err
+		}
+		body, _ := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		to, err := response.Location()
+		if err != nil {
+			return nil, fmt.Errorf("%s ended with status %d: %.600s", at, response.StatusCode, body)
+		}
+		if at = to.String(); strings.HasPrefix(at, until) {
+			return to, nil
+		}
+	}
+	return nil, errors.New("the redirects do not end")
+}
+
 // person is who logs in.
 type person struct {
 	user, password string
@@ -135,11 +160,11 @@ func chooseForm(page *url.URL, document *html.Node) (*Form, error) {
 	return chosen, nil
 }
 
-// fields are the inputs of a form with what is in them.
+// fields are the inputs of a form with what is in them; nobody ticks a box.
 func fields(form *html.Node) url.Values {
 	values := url.Values{}
 	for node := range form.Descendants() {
-		if node.Type == html.ElementNode && node.Data == "input" && attribute(node, "name") != "" {
+		if node.Type == html.ElementNode && node.Data == "input" && attribute(node, "name") != "" && attribute(node, "type") != "checkbox" {
 			values.Add(attribute(node, "name"), attribute(node, "value"))
 		}
 	}

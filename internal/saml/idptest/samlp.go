@@ -38,6 +38,8 @@ func (e *samlp) initiate(p *Provider, relay string) string {
 	return query(p.SSOURL, "sp", p.options.SP.EntityID, "RelayState", relay)
 }
 
+func (e *samlp) logout(*Provider, string) string { return "" }
+
 func (e *samlp) apply(tb testing.TB, p *Provider) {
 	tb.Helper()
 	if e.program != nil {

@@ -36,6 +36,10 @@ func (e *simpleSAML) initiate(p *Provider, relay string) string {
 	return query(p.SSOURL, "spentityid", p.options.SP.EntityID, "RelayState", relay)
 }
 
+func (e *simpleSAML) logout(p *Provider, back string) string {
+	return query(p.SLOURL, "ReturnTo", back)
+}
+
 func (e *simpleSAML) apply(tb testing.TB, p *Provider) {
 	tb.Helper()
 	if e.dir != "" {
