@@ -402,6 +402,9 @@ func TestProvidersInTheBrowser(t *testing.T) {
 	// A password by mail, so that the identity is not the only way in.
 	w.submit("#password-panel button")
 	w.open("/reset?code=" + url.QueryEscape(w.s.MailedCode(t, "octo@c.example", identity.MailPasswordReset)))
+	if w.Path(t) != "/reset" {
+		t.Errorf("the address keeps the code: %s", w.Path(t))
+	}
 	w.fill("#password", "violet teapots sail at dawn")
 	w.submit("form.stack > button")
 	w.logIn("octo@c.example", "violet teapots sail at dawn")

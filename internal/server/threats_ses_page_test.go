@@ -159,7 +159,7 @@ func TestSES05_LogoutOfPages(t *testing.T) {
 func TestSES04_BrowserSessionsIdle(t *testing.T) {
 	s := newScene(t, servertest.Options{})
 	v := s.visitor(t)
-	session := v.logIn(servertest.AdminEmail, servertest.AdminPassword, "")
+	v.logIn(servertest.AdminEmail, servertest.AdminPassword, "")
 	for range 25 {
 		s.advance(55 * time.Minute)
 		v.get("/profile/sessions").Want(http.StatusOK)
@@ -168,7 +168,7 @@ func TestSES04_BrowserSessionsIdle(t *testing.T) {
 	s.advance(11 * time.Minute) // a day and a minute
 	v.get("/profile/sessions").Want(http.StatusSeeOther)
 	v = s.visitor(t)
-	session = v.logIn(servertest.AdminEmail, servertest.AdminPassword, "")
+	session := v.logIn(servertest.AdminEmail, servertest.AdminPassword, "")
 	s.advance(time.Hour + time.Second)
 	v.cookies[sessionCookie] = session
 	v.get("/profile/sessions").Want(http.StatusSeeOther)
