@@ -38,6 +38,9 @@ var starters = map[string]struct {
 
 // each runs a test with each provider, which knows alice and our service.
 func each(t *testing.T, test func(t *testing.T, name string, p *idptest.Provider, key idptest.KeyPair)) {
+	if testing.Short() {
+		t.Skip("starts identity providers")
+	}
 	for name, starter := range starters {
 		t.Run(name, func(t *testing.T) {
 			key := idptest.NewKeyPair(t, "service")
