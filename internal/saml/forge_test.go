@@ -102,12 +102,15 @@ var (
 	spOldKey = rsaPair(2048, "sp old")
 )
 
+// everything is the mapping of the tests.
+var everything = Mapping{Email: "email", FirstName: "first_name", LastName: "last_name", RealName: "real_name", Groups: "groups"}
+
 func idp() Provider {
 	return Provider{
 		ID: "am1", EntityID: idpEntity,
 		Certificates: []*x509.Certificate{idpKey().cert},
 		Keys:         []crypto.Decrypter{spOldKey().private.(crypto.Decrypter), spKey().private.(crypto.Decrypter)},
-		Mapping:      Mapping{Email: "email", FirstName: "first_name", LastName: "last_name", RealName: "real_name", Groups: "groups"},
+		Mapping:      everything,
 	}
 }
 
