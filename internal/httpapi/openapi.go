@@ -188,6 +188,7 @@ var pathWords = map[string]string{
 	"invitation_code":   "Code of a mailed invitation.",
 	"user_email":        "E-mail address.",
 	"member_user_id":    "Id of a member of the organization.",
+	"method_id":         "Id of a way to log in, as the list of them shows it.",
 	"user_group_id":     "Id of a user group of the organization.",
 	"organization_id":   "Id of the organization.",
 	"project":           "Name of the project.",
