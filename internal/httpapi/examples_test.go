@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -50,6 +51,7 @@ type world struct {
 	emptyOrganization, emptyRoot string
 	other                        servertest.Other
 	people                       []role // see matrix
+	saml                         samlWorld
 }
 
 const guest = "guest@a.example"
@@ -83,6 +85,7 @@ func newWorld(tb testing.TB) *world {
 	w.emptyOrganization, w.emptyRoot = empty.String("organization_id"), empty.String("account_id")
 	w.domainID = w.claimDomain(tb)
 	w.addProvider(tb)
+	w.saml = newSAMLWorld(tb, w)
 	w.other = w.Eve(tb)
 	w.eveEmail = w.Value(tb, `SELECT email FROM users WHERE id = $1`, w.other.UserID)
 	w.guestCode, w.eveCode = w.invite(tb, guest), w.invite(tb, w.eveEmail)
@@ -148,7 +151,7 @@ func (w *world) examples() map[string]example {
 	method := map[string]string{"account_authentication_method_id": w.methodID, "authentication_method_id": w.methodID}
 	eveEmail := map[string]string{"user_email": w.eveEmail}
 	grants := []any{fieldsOf{"principal_type": "user", "principal_id": w.bobID, "permissions": []string{"organization:users:write"}}}
-	return map[string]example{
+	all := map[string]example{
 		"UserAuth":                          {body: fieldsOf{"email": "bob@a.example", "password": bobPassword}},
 		"UserAuthLoginOptions":              {body: fieldsOf{"email": "bob@a.example"}},
 		"UserAuthExchange":                  {prepare: approveCommandLine},
@@ -311,6 +314,8 @@ func (w *world) examples() map[string]example {
 		"OpenAPIGet": {},
 		"DocsGet":    {},
 	}
+	maps.Copy(all, w.samlExamples())
+	return all
 }
 
 // signUp makes an account whose address is not confirmed.
