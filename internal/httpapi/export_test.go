@@ -40,3 +40,12 @@ func (r *route) bodyFields() []string {
 	properties, _ := s.body(reflect.TypeOf(r.handler.in), r)["properties"].(node)
 	return slices.Sorted(maps.Keys(properties))
 }
+
+// Doors are the addresses that pages answer, "POST /v1/…" to the operation id.
+func Doors() map[string]string {
+	all := map[string]string{}
+	for _, d := range samlDoors {
+		all[d.method+" "+d.path] = d.id
+	}
+	return all
+}

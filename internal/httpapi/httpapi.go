@@ -72,6 +72,7 @@ type route struct {
 	query        []string // documented query parameters
 	media        string   // of the answer, when it is not JSON
 	lines        bool     // the answer may be asked for as JSON lines too
+	page         bool     // the pages answer; see door
 	handler      handler
 }
 

@@ -77,6 +77,7 @@ func (a *API) document() node {
 			tags = append(tags, tag)
 		}
 	}
+	describeDoors(paths)
 	return node{
 		"openapi": "3.1.0",
 		"info": node{

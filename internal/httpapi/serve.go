@@ -20,7 +20,7 @@ const maxAuthorization = 8 << 10
 
 // Handler returns the HTTP handler of the API.
 func (a *API) Handler() http.Handler {
-	table := a.routes()
+	table := append(a.routes(), doorRows()...)
 	root := newRouter(table)
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		a.serve(root, w, req)
@@ -79,6 +79,10 @@ func (a *API) serve(root *router, w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	e.pattern = r.method + " " + r.path
+	if r.page {
+		a.servePage(e, id, req)
+		return
+	}
 	c := &Call{UserAgent: strings.ToValidUTF8(req.UserAgent(), "\uFFFD"), RequestID: id, path: params, request: req, writer: e}
 	answer, err := a.answer(req.Context(), r, c, e)
 	if c.Principal != nil {

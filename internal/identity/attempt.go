@@ -12,6 +12,9 @@ const (
 	AttemptStepUp = "step_up" // makes the proof of a session fresh
 	AttemptLink   = "link"    // links an identity at a provider to an account
 
+	AttemptLogout = "logout" // no login: waits for a SAML provider to say that it ended its session too
+	AttemptTest   = "test"   // no login: shows what a SAML provider answers
+
 	AttemptRegisterPasskey = "register_passkey" // no login: a passkey that is being made
 )
 

@@ -44,6 +44,10 @@ type details struct {
 	SignUp string `json:"sign_up,omitempty"`
 	// Challenge is of the login at Provider that the browser was sent to.
 	Challenge *thirdparty.Challenge `json:"challenge,omitempty"`
+	// SAML is the request that the browser was sent to Provider with.
+	SAML *samlRequest `json:"saml,omitempty"`
+	// SAMLLogin is what the SAML provider said that the login was proved with.
+	SAMLLogin *samlLogin `json:"saml_login,omitempty"`
 	// Arrived is what a provider proved and nothing has come of yet.
 	Arrived *arrival `json:"arrived,omitempty"`
 	// Passkey is what a passkey is asked for at this step.
@@ -190,7 +194,7 @@ func (s *Service) load(ctx context.Context, from Caller, secret string) (*runnin
 		return nil, store.NoAttempt()
 	}
 	r, err := s.loadID(ctx, from, id)
-	if err == nil && (r.Step == string(stepExchange) || r.Purpose == identity.AttemptRegisterPasskey) {
+	if err == nil && (r.Step == string(stepExchange) || r.Purpose == identity.AttemptRegisterPasskey || r.Purpose == identity.AttemptLogout) {
 		return nil, store.NoAttempt()
 	}
 	return r, err
@@ -300,7 +304,7 @@ func (s *Service) Identify(ctx context.Context, from Caller, secret, email strin
 // proved about an identity that waits to be linked.
 func (r *running) forget() {
 	r.Authentication, r.Identity, r.Tries = policy.Authentication{}, "", 0
-	r.details.Chosen, r.details.Exposed = 0, false
+	r.details.Chosen, r.details.Exposed, r.details.SAMLLogin = 0, false, nil
 	if r.Purpose == identity.AttemptLogin {
 		r.UserID, r.Session, r.who = "", "", nil
 	}

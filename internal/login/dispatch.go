@@ -17,6 +17,8 @@ func next(r *running) Step {
 	switch {
 	case r.Purpose == identity.AttemptRegisterPasskey:
 		return stepRegister
+	case r.Purpose == identity.AttemptTest:
+		return StepLeave // whatever is proved in it: a test never opens anything
 	case r.Purpose == identity.AttemptLink && how.Method == policy.MethodNone:
 		return StepLeave
 	case how.Method == policy.MethodNone && r.details.Arrived != nil && !r.details.Arrived.HasAccount:
@@ -168,6 +170,6 @@ func (s *Service) finish(ctx context.Context, r *running, p proof) (Flow, error)
 func (r *running) entry(p proof) *entry {
 	return &entry{
 		who: r.who, how: r.Authentication, identity: r.Identity, proof: p, exposed: r.details.Exposed,
-		client: r.Client, device: r.Device, from: r.from, attempt: &r.Attempt,
+		client: r.Client, device: r.Device, from: r.from, attempt: &r.Attempt, saml: r.details.SAMLLogin,
 	}
 }

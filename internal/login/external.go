@@ -30,6 +30,7 @@ type provider struct {
 	method         policy.Method
 	trustEmail     bool // its addresses count without email_verified
 	*thirdparty.Provider
+	saml *samlProvider // nil: another kind of provider
 }
 
 // RedirectURL is where a provider sends browsers back to; what is registered
@@ -58,7 +59,11 @@ func (s *Service) provider(ctx context.Context, name string) (*provider, error) 
 		return nil, noProvider()
 	case err != nil:
 		return nil, err
-	case m.Type != identity.MethodTypeOIDC || m.State != identity.MethodActive:
+	case m.State != identity.MethodActive:
+		return nil, noProvider()
+	case m.Type == identity.MethodTypeSAML:
+		return s.samlProvider(ctx, m)
+	case m.Type != identity.MethodTypeOIDC:
 		return nil, noProvider()
 	}
 	return s.ownProvider(m)
@@ -117,11 +122,11 @@ func (o *ownProviders) get(m identity.AuthenticationMethod, open func() (*thirdp
 }
 
 // Leave sends the browser to a provider: the answer is StepLeave, with the
-// address there. What was proved in the attempt before is forgotten; an
+// address there, or a form to post there. What was proved in the attempt before is forgotten; an
 // identity that waits to be linked is not.
 //
 // Errors: NotFound for a provider that is none; Conflict for another than the
-// one that a link was begun for; Unavailable, or Invalid with a code of package
+// one that a link or a test was begun for; Unavailable, or Invalid with a code of package
 // thirdparty, when the provider cannot be used; and as for Resume.
 func (s *Service) Leave(ctx context.Context, from Caller, secret, name string) (Flow, error) {
 	if err := s.Call(from.Client); err != nil {
@@ -131,12 +136,15 @@ func (s *Service) Leave(ctx context.Context, from Caller, secret, name string) (
 	if err != nil {
 		return Flow{}, err
 	}
-	if r.Purpose == identity.AttemptLink && r.details.Provider != name {
+	if (r.Purpose == identity.AttemptLink || r.Purpose == identity.AttemptTest) && r.details.Provider != name {
 		return Flow{}, otherStep()
 	}
 	p, err := s.provider(ctx, name)
 	if err != nil {
 		return Flow{}, err
+	}
+	if p.saml != nil {
+		return s.leaveSAML(ctx, r, p)
 	}
 	challenge, err := thirdparty.NewChallenge(s.rand())
 	if err != nil {
@@ -261,6 +269,10 @@ type arrival struct {
 	// HasAccount says that the person logs in to an account first, and then
 	// links the identity to it.
 	HasAccount bool `json:"has_account,omitempty"`
+	// SAML is what a SAML provider said beside; nil: it is another kind.
+	SAML *samlLogin `json:"saml,omitempty"`
+	// Known says that only who is linked already may be meant.
+	Known bool `json:"known,omitempty"`
 }
 
 func (s *Service) arrival(p *provider, who thirdparty.Identity) *arrival {
@@ -279,13 +291,16 @@ func (s *Service) arrival(p *provider, who thirdparty.Identity) *arrival {
 func (a *arrival) proof(r *running) identity.ProviderProof {
 	return identity.ProviderProof{
 		Provider: a.Provider, OrganizationID: a.OrganizationID, Address: a.Address, Verified: a.Verified, HostedDomain: a.HostedDomain,
-		SignUp: r.details.SignUp == a.Provider,
+		SignUp: r.details.SignUp == a.Provider && !a.Known,
 	}
 }
 
 // how is the authentication of a login with the identity.
 func (a *arrival) how() policy.Authentication {
 	how := policy.Authentication{Method: policy.MethodOIDC, Provider: a.Provider, ProviderOrganization: a.OrganizationID, At: a.At}
+	if a.SAML != nil {
+		how.Method = policy.MethodSAML
+	}
 	if i := slices.IndexFunc(thirdParties, func(t thirdParty) bool { return t.name == a.Provider }); i >= 0 {
 		how.Method, how.Provider = thirdParties[i].method, ""
 	}

@@ -108,6 +108,7 @@ func (s *Service) enterLinked(ctx context.Context, r *running, a *arrival, linkI
 		return Flow{}, err
 	}
 	r.UserID, r.Email, r.Authentication, r.Identity = userID, r.who.user.Email, a.how(), linkID
+	r.details.SAMLLogin = a.SAML
 	return s.proved(ctx, r, proof{use: func(ctx context.Context, tx *store.Tx, _ *identity.User) error {
 		if ok, err := tx.UseLinkedIdentity(ctx, linkID, a.Public); err != nil || !ok {
 			return cmp.Or(err, error(store.NoAttempt()))

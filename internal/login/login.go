@@ -212,6 +212,7 @@ type entry struct {
 	device   string // hash of the device cookie that is replaced
 	from     Caller
 	attempt  *identity.Attempt // ends with it; nil: there is no row
+	saml     *samlLogin        // what the SAML provider said; nil: another way
 }
 
 // errExposed says that a login was right, with an exposed password.
@@ -224,7 +225,11 @@ func (s *Service) enter(ctx context.Context, e *entry) (Out, error) {
 	device, deviceHash := credential.NewCode(s.rand())
 	out := Out{Token: fresh.plain, Device: device}
 	var refused *refusal
-	err := s.DB.Update(ctx, e.from.as(&e.who.user, fresh.prefix), store.User(e.who.user.ID), func(tx *store.Tx) error {
+	scope, err := s.entryScope(ctx, e)
+	if err != nil {
+		return Out{}, err
+	}
+	err = s.DB.Update(ctx, e.from.as(&e.who.user, fresh.prefix), scope, func(tx *store.Tx) error {
 		user, err := e.who.same(ctx, &tx.Read)
 		if err != nil {
 			return err
@@ -255,11 +260,17 @@ func (s *Service) enter(ctx context.Context, e *entry) (Out, error) {
 		if fresh.shape, err = shapeOf(ctx, &tx.Read, e.client, e.how); err != nil {
 			return err
 		}
+		if fresh.shape, err = e.saml.shape(fresh.shape, tx.Now); err != nil {
+			return err
+		}
 		fresh.identity = e.identity
 		if err := fresh.begin(ctx, tx, user.ID, e.how); err != nil {
 			return err
 		}
-		return e.record(ctx, tx, &user)
+		if err := e.record(ctx, tx, &user); err != nil {
+			return err
+		}
+		return e.saml.apply(ctx, tx, &user, fresh.prefix)
 	})
 	if err != nil {
 		return Out{}, s.notOpened(ctx, err, e, refused)

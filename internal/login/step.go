@@ -54,9 +54,22 @@ type Flow struct {
 	// Redirect is an address to send the browser to: the provider at StepLeave,
 	// the command line's loopback address at StepDone.
 	Redirect string
-	Next     string // own path to go to when done; empty: the default page
-	Done     *Out   // the session; at StepDone of a browser
+	// Post is what a page has to post to the provider at StepLeave, where a
+	// redirect will not do; nil: Redirect leads there.
+	Post  *Form
+	Next  string // own path to go to when done; empty: the default page
+	Done  *Out   // the session; at StepDone of a browser
+	Trace string // id of the provider's response in its log for admins; empty: there is none
 }
+
+// Form is what a page posts to a provider.
+type Form struct {
+	Action string // https://…, or http://… where the operator allows private networks
+	Fields []FormField
+}
+
+// FormField is one hidden field of a Form.
+type FormField struct{ Name, Value string }
 
 // Option is one way to go on.
 type Option struct {

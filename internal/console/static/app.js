@@ -6,6 +6,10 @@
 	const all = (selector, use, root = document) => root.querySelectorAll(selector).forEach(use);
 	const byId = (id) => document.getElementById(id);
 
+	// What a page has to post to an identity provider goes there by itself.
+
+	all("form[data-onward]", (form) => form.submit());
+
 	// Passwords: show what is typed, and how strong it is by the server's rules.
 
 	all("[data-reveal]", (button) => {
