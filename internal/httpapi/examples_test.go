@@ -313,6 +313,8 @@ func (w *world) examples() map[string]example {
 
 		"OpenAPIGet": {},
 		"DocsGet":    {},
+
+		"SAMLMetadataGet": {path: map[string]string{"authentication_method_id": w.saml.bareID}},
 	}
 	maps.Copy(all, w.samlExamples())
 	return all
