@@ -102,6 +102,11 @@ func (v *verification) checkContext() *Error {
 		return refuse(StageContext, "the authentication context is not one of those required").
 			but(v.expected.AuthnContexts[0], context)
 	}
+	if after := v.expected.AuthnAfter; !after.IsZero() && v.verified.AuthnInstant.Before(after.Add(-v.clock.skew)) {
+		return refuse(StageContext, "the person did not authenticate anew, as the request demanded").
+			but("after "+stamp(after), stamp(v.verified.AuthnInstant)).
+			saying("Your identity provider did not ask you to log in again, as it was asked to.")
+	}
 	v.note("", "", context)
 	return nil
 }

@@ -108,6 +108,9 @@ type Provider struct {
 	// AllowIDPInitiated admits responses that nobody asked for. They must then
 	// name no request.
 	AllowIDPInitiated bool
+	// RefuseTransient refuses a NameID that is another one at each login, where
+	// it is what tells people apart.
+	RefuseTransient bool
 	// MaxElements of a message; 0 means 6,000, the most is 50,000.
 	MaxElements int
 	// Skew of clocks; 0 means 60 s, the most is 180 s.
@@ -136,6 +139,9 @@ type Expectation struct {
 	// AuthnContexts are the authentication contexts that are good enough; empty
 	// takes any.
 	AuthnContexts []string
+	// AuthnAfter is when we asked for the person to authenticate anew (ForceAuthn,
+	// SAML Core 3.4.1); zero: we did not.
+	AuthnAfter time.Time
 }
 
 // Signed says which elements of a response a stored certificate had signed.

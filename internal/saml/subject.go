@@ -26,6 +26,11 @@ func (v *verification) checkSubject() *Error {
 	if err != nil {
 		return err
 	}
+	if v.provider.RefuseTransient && name.Format == FormatTransient {
+		return refuse(StageSubject, "the NameID is transient: it is another one at each login").
+			but("a NameID that stays, or an attribute that is mapped as the identity", name.Format).
+			saying("Your identity provider does not say who you are by a name that stays.")
+	}
 	v.verified.NameID = name.Value
 	v.verified.NameIDFormat = name.Format
 	v.verified.NameQualifier = name.NameQualifier
