@@ -175,6 +175,20 @@ func (c SAMLConfig) IdentityAttribute() string {
 	return c.FieldMapping.Identity
 }
 
+// Reads are the attributes that are read, by what they mean; empty: none is.
+// The settings must have their defaults, as SAML gives them.
+func (c SAMLConfig) Reads() SAMLFieldMapping {
+	f := c.FieldMapping
+	f.Identity = c.IdentityAttribute()
+	if f.RealName != "" {
+		f.FirstName, f.LastName = "", ""
+	}
+	if !c.JoinGroups {
+		f.Groups = ""
+	}
+	return f
+}
+
 // SignatureWith is the algorithm that signs requests with a key of an algorithm:
 // SignatureAlgorithm, or its like for keys that are not RSA.
 func (c SAMLConfig) SignatureWith(keyAlgorithm string) string {
