@@ -149,6 +149,7 @@ func (s *Server) Start() {
 	s.work.Go(func() { s.Access.Run(ctx) })
 	s.work.Go(func() { s.clean(ctx) })
 	s.work.Go(func() { s.watchDomains(ctx) })
+	s.work.Go(func() { s.watchProviders(ctx) })
 	if s.Mail != nil {
 		s.work.Go(func() { s.deliver(ctx) })
 	}
