@@ -190,6 +190,8 @@ var pathWords = map[string]string{
 	"user_email":        "E-mail address.",
 	"member_user_id":    "Id of a member of the organization.",
 	"method_id":         "Id of a way to log in, as the list of them shows it.",
+	"key_id":            "Id of one of our keys for a SAML provider.",
+	"fingerprint":       "SHA-256 fingerprint of a certificate of a SAML provider, in hexadecimal.",
 	"user_group_id":     "Id of a user group of the organization.",
 	"organization_id":   "Id of the organization.",
 	"project":           "Name of the project.",
