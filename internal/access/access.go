@@ -98,15 +98,33 @@ func (c *Checker) Check(ctx context.Context, r Request) (*identity.Principal, er
 // another of its organizations, without recording anything: for lists that
 // gather what several organizations hold.
 func (c *Checker) Reaches(ctx context.Context, p *identity.Principal, organization string) (bool, error) {
+	d, _, err := c.outlook(ctx, p, organization)
+	return err == nil && d.Allowed(), err
+}
+
+// Refusal is what a checked principal would hear at another of its
+// organizations, without recording anything and so without an id under which to
+// look it up; nil: its credential would be accepted there.
+func (c *Checker) Refusal(ctx context.Context, p *identity.Principal, organization string) (*identity.Error, error) {
+	d, f, err := c.outlook(ctx, p, organization)
+	if err != nil || d.Allowed() {
+		return nil, err
+	}
+	return identity.RefusedError(d, f, "", c.publicURL), nil
+}
+
+// outlook decides on a checked principal's credential at an organization for
+// an action that every member may do.
+func (c *Checker) outlook(ctx context.Context, p *identity.Principal, organization string) (policy.Decision, *policy.Facts, error) {
 	parsed := credential.Parsed{Hash: p.Token.Hash}
 	copy(parsed.Prefix[:], p.Token.Prefix)
 	known, err := c.facts.load(ctx, parsed, organization)
 	if err != nil {
-		return false, err
+		return policy.Decision{}, nil, err
 	}
 	f := known.at(c.now(), p.Address.Client)
 	f.Covered = true
-	return policy.Decide(&f).Allowed(), nil
+	return policy.Decide(&f), &f, nil
 }
 
 // Home is the organization that a credential's owner, an application user,

@@ -51,6 +51,7 @@ func (p *Pages) Handler() http.Handler {
 	mux := http.NewServeMux()
 	p.openRoutes(mux)
 	p.ownRoutes(mux)
+	p.organizationRoutes(mux)
 	mux.HandleFunc("/", p.notFound)
 	all := http.NewServeMux()
 	// Load balancers ask these under any name.
@@ -107,6 +108,14 @@ func (p *Pages) ownRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+tokensPath, p.own(p.createToken))
 	mux.HandleFunc("GET "+tokensPath+"/{prefix}/revoke", p.own(p.confirmRevoke))
 	mux.HandleFunc("POST "+tokensPath+"/{prefix}/revoke", p.own(p.revokeToken))
+}
+
+// organizationRoutes are the pages of organizations: the door is at each.
+func (p *Pages) organizationRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("GET "+organizationsPath, p.own(p.organizations))
+	mux.HandleFunc("POST "+organizationsPath, p.own(p.createOrganization))
+	const one = organizationsPath + "/{organization_id}"
+	mux.HandleFunc("GET "+one, p.organization(access.Need{Permission: access.Member}, p.overview))
 }
 
 // The paths of a person's own settings.

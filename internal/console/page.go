@@ -80,7 +80,9 @@ type page struct {
 	// User is who is logged in; nil: the frame is that of a door.
 	User *identity.User
 	Here string // path of the page in the navigation
-	Body any
+	// Organization is around pages of one; nil: the page is the person's own.
+	Organization *place
+	Body         any
 }
 
 // show writes a page, whole or not at all.

@@ -19,13 +19,18 @@ type visit struct {
 // principal checks the session of a request. The error is the kind
 // Unauthenticated when there is none that is good.
 func (p *Pages) principal(w http.ResponseWriter, r *http.Request, need access.Need) (*identity.Principal, error) {
+	return p.principalAt(w, r, "", need)
+}
+
+// principalAt is principal at an organization; empty: at none.
+func (p *Pages) principalAt(w http.ResponseWriter, r *http.Request, organization string, need access.Need) (*identity.Principal, error) {
 	token := cookie(r, sessionCookie)
 	if token == "" {
 		return nil, identity.BadCredential()
 	}
 	need.Session = true
 	return p.Access.Check(r.Context(), access.Request{
-		Bearer: token, Address: p.Proxies.Caller(r), UserAgent: r.UserAgent(), RequestID: requestID(w), Need: need,
+		Bearer: token, Organization: organization, Address: p.Proxies.Caller(r), UserAgent: r.UserAgent(), RequestID: requestID(w), Need: need,
 	})
 }
 
@@ -38,17 +43,27 @@ func (p *Pages) own(handle func(v *visit)) http.HandlerFunc {
 		switch {
 		case err == nil:
 			handle(&visit{w, r, who})
-		case unauthenticated(err):
-			if cookie(r, sessionCookie) != "" {
-				dropSession(w)
-			}
-			seeOther(w, r, loginFor(r))
-		case codeOf(err) == "email_not_confirmed":
-			seeOther(w, r, "/verify")
-		default:
+		case !p.notYet(w, r, err):
 			p.fail(w, r, err)
 		}
 	}
+}
+
+// notYet leads on who has to log in or to confirm their address first; false:
+// that is not what an error says.
+func (p *Pages) notYet(w http.ResponseWriter, r *http.Request, err error) bool {
+	switch {
+	case unauthenticated(err):
+		if cookie(r, sessionCookie) != "" {
+			dropSession(w)
+		}
+		seeOther(w, r, loginFor(r))
+	case codeOf(err) == "email_not_confirmed":
+		seeOther(w, r, "/verify")
+	default:
+		return false
+	}
+	return true
 }
 
 // loginFor is the login page that leads back to where a request wanted to go:

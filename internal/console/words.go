@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"maps"
 )
 
 // say is a text of the catalogue, with what belongs into it. A key that is not
@@ -27,7 +28,19 @@ func words(key string, args ...any) (string, error) {
 
 // english is what pages say, by key. Another language is another such map:
 // nothing that people read stands in templates or handlers.
-var english = map[string]string{
+var english = together(ownWords, organizationWords)
+
+// together is one catalogue of several.
+func together(parts ...map[string]string) map[string]string {
+	all := map[string]string{}
+	for _, part := range parts {
+		maps.Copy(all, part)
+	}
+	return all
+}
+
+// ownWords are those of the pages of one person, and of the frames.
+var ownWords = map[string]string{
 	"language": "en",
 
 	"frame.skip":    "Skip to content",
@@ -41,6 +54,7 @@ var english = map[string]string{
 	"nav.authentication": "Authentication",
 	"nav.sessions":       "Sessions",
 	"nav.tokens":         "Tokens",
+	"nav.organizations":  "Organizations",
 
 	"email":                                "E-mail address",
 	"password":                             "Password",

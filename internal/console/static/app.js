@@ -109,6 +109,24 @@
 		history.replaceState(null, "", location.pathname);
 	}
 
+	// Menus close when the focus or a click goes elsewhere, and on Escape.
+
+	all("details[data-closes]", (menu) => {
+		const elsewhere = (event) => {
+			if (!menu.contains(event.target)) {
+				menu.open = false;
+			}
+		};
+		document.addEventListener("click", elsewhere);
+		document.addEventListener("focusin", elsewhere);
+		menu.addEventListener("keydown", (event) => {
+			if (event.key === "Escape" && menu.open) {
+				menu.open = false;
+				menu.querySelector("summary").focus();
+			}
+		});
+	});
+
 	// Ask before what cannot be taken back; without scripts a page of its own asks.
 
 	const dialog = byId("danger");
