@@ -16,7 +16,23 @@ var (
 	providerDetails = append(append([]string{}, providerColumns...),
 		"auth_token_max_age_seconds", "auth_token_extend_when_used", "auto_join_user_group_id", "oidc_issuer", "oidc_client_id", "oidc_client_secret_set",
 		"oidc_redirect_url", "oidc_signup_url", "oidc_link_url", "create_time", "update_time")
+	// samlDetails say what is pasted on both sides.
+	samlDetails = append(append([]string{}, providerColumns...),
+		"auth_token_max_age_seconds", "auth_token_extend_when_used", "auto_join_user_group_id", "saml_idp_kind", "saml_acs_url", "saml_metadata_url", "saml_slo_url",
+		"saml_signup_url", "saml_link_url", "saml_idp_url", "saml_entity_id", "saml_certificate_subject", "saml_certificate_issuer", "saml_certificate_not_valid_before",
+		"saml_certificate_not_valid_after", "saml_idp_logout_url", "saml_assertion_signed_enabled", "saml_authn_requests_signed_enabled",
+		"saml_requested_authn_context_enabled", "saml_idp_login_allowed", "saml_join_groups", "saml_sha1_allowed", "saml_name_id_format", "saml_clock_skew_seconds",
+		"saml_auto_link_enabled", "saml_idp_metadata_url", "saml_idp_metadata_auto", "saml_idp_metadata_problem", "create_time", "update_time")
 )
+
+// provider prints an identity provider: one of the type saml has too much for
+// one line.
+func (a *app) provider(asJSON bool, m sallyport.AuthenticationMethod) error {
+	if m.AuthenticationMethodType == "saml" {
+		return fields(a, asJSON, m, samlDetails...)
+	}
+	return row(a, asJSON, m, providerDetails...)
+}
 
 // providersOffered keeps the codes by which a server with identity providers
 // says "no such".
@@ -31,6 +47,7 @@ type providerFlags struct {
 	secretFromStdin, trust  bool
 	enabled, extend         bool
 	maxAge                  int64
+	saml                    samlFlags
 }
 
 func (f *providerFlags) add(c *cobra.Command) {
@@ -43,6 +60,7 @@ func (f *providerFlags) add(c *cobra.Command) {
 	flags.Int64Var(&f.maxAge, "token-max-age-seconds", 0, "life of the sessions that it makes, 300 to 1296000")
 	flags.BoolVar(&f.extend, "token-extend-when-used", true, "let use extend such a session")
 	flags.StringVar(&f.group, "auto-join-group-id", "", "group for those who sign up with it; empty takes it away")
+	f.saml.add(flags)
 }
 
 // update is what the flags that were given say.
@@ -61,7 +79,8 @@ func (f *providerFlags) update(a *app, c *cobra.Command, ask bool) (in sallyport
 		}
 		in.OIDCClientSecret = &secret
 	}
-	return in, nil
+	in.SAMLSettings, err = f.saml.settings(a, c)
+	return in, err
 }
 
 // create turns an update into what makes a provider.
@@ -70,12 +89,14 @@ func create(name, kind string, in sallyport.UpdateAuthenticationMethod, domains 
 		AuthenticationMethodName: name, AuthenticationMethodType: kind, LinkedDomains: domains,
 		AuthTokenMaxAgeSeconds: in.AuthTokenMaxAgeSeconds, AuthTokenExtendWhenUsed: in.AuthTokenExtendWhenUsed, AutoJoinUserGroupID: in.AutoJoinUserGroupID,
 		OIDCIssuer: in.OIDCIssuer, OIDCClientID: in.OIDCClientID, OIDCClientSecret: in.OIDCClientSecret, OIDCScopes: in.OIDCScopes, OIDCTrustEmail: in.OIDCTrustEmail,
+		SAMLSettings: in.SAMLSettings,
 	}
 }
 
 func (a *app) identityProvider() *cobra.Command {
 	return noun("identity-provider", "The organization's own identity providers",
 		a.providerAdd(), a.providerList(), a.providerShow(), a.providerUpdate(), a.providerTest(), a.providerRemove(),
+		a.providerImport(), a.providerCertificates(), a.providerKeys(),
 		a.providerDomain("link-domain", "Let a provider speak for addresses in a verified domain", (*sallyport.Client).LinkMethodDomain),
 		a.providerDomain("unlink-domain", "Take the say over addresses in a domain from a provider", (*sallyport.Client).UnlinkMethodDomain))
 }
@@ -93,7 +114,7 @@ func (a *app) rootVerb(use, short string, args cobra.PositionalArgs, run func(ct
 
 func (a *app) providerAdd() *cobra.Command {
 	var f providerFlags
-	var kind string
+	var kind, keyAlgorithm string
 	var domains []string
 	var asJSON bool
 	var c *cobra.Command
@@ -106,18 +127,31 @@ func (a *app) providerAdd() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		m, err := api.CreateAuthenticationMethod(ctx, account, create(args[0], kind, in, linked))
+		request := create(args[0], kind, in, linked)
+		request.SAMLKeyAlgorithm = keyAlgorithm
+		m, err := api.CreateAuthenticationMethod(ctx, account, request)
 		if err != nil {
 			return err
 		}
-		a.note("register this redirect URL at the provider: %s", m.OIDCRedirectURL)
-		return row(a, asJSON, m, providerDetails...)
+		a.noteOurAddresses(m)
+		return a.provider(asJSON, m)
 	})
 	f.add(c)
-	c.Flags().StringVar(&kind, "type", "oidc", "type of the provider: oidc")
+	c.Flags().StringVar(&kind, "type", "oidc", "type of the provider: saml or oidc")
+	c.Flags().StringVar(&keyAlgorithm, "key-algorithm", "", "of our key for a SAML provider: rsa-3072 (the default) or ecdsa-p256")
 	c.Flags().StringSliceVar(&domains, "domain", nil, "verified domains for whose addresses it speaks")
 	jsonFlag(c, &asJSON)
 	return c
+}
+
+// noteOurAddresses tells what the provider wants to know of us.
+func (a *app) noteOurAddresses(m sallyport.AuthenticationMethod) {
+	if m.AuthenticationMethodType == "saml" {
+		a.note("paste at the provider, as ACS URL: %s", m.SAMLACSURL)
+		a.note("and as entity id, audience or metadata URL: %s", m.SAMLMetadataURL)
+		return
+	}
+	a.note("register this redirect URL at the provider: %s", m.OIDCRedirectURL)
 }
 
 // linkedDomains names domains by their ids.
@@ -159,7 +193,7 @@ func (a *app) providerShow() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return row(a, asJSON, m, providerDetails...)
+		return a.provider(asJSON, m)
 	})
 	jsonFlag(c, &asJSON)
 	return c
@@ -180,7 +214,7 @@ func (a *app) providerUpdate() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return row(a, asJSON, m, providerDetails...)
+		return a.provider(asJSON, m)
 	})
 	f.add(c)
 	c.Flags().StringVar(&name, "name", "", "new name")
@@ -250,6 +284,7 @@ func (a *app) accountMethodList() *cobra.Command {
 
 func (a *app) accountMethodCreate() *cobra.Command {
 	var f providerFlags
+	var options methodOptions
 	var name, kind string
 	var asJSON bool
 	var c *cobra.Command
@@ -258,21 +293,27 @@ func (a *app) accountMethodCreate() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if err := options.lay(a, &in); err != nil {
+			return err
+		}
 		m, err := api.CreateAuthenticationMethod(ctx, args[0], create(name, kind, in, nil))
 		if err != nil {
 			return providersOffered(err)
 		}
-		return row(a, asJSON, m, providerDetails...)
+		a.noteOurAddresses(m)
+		return a.provider(asJSON, m)
 	})
 	f.add(c)
 	c.Flags().StringVarP(&name, "name", "n", "", "its name")
-	c.Flags().StringVarP(&kind, "type", "t", "", "type of the provider: oidc")
+	options.add(c.Flags())
+	c.Flags().StringVarP(&kind, "type", "t", "", "type of the provider: saml or oidc")
 	jsonFlag(c, &asJSON)
 	return require(c, "name", "type")
 }
 
 func (a *app) accountMethodUpdate() *cobra.Command {
 	var f providerFlags
+	var options methodOptions
 	var name string
 	var enable, disable, asJSON bool
 	var c *cobra.Command
@@ -288,14 +329,18 @@ func (a *app) accountMethodUpdate() *cobra.Command {
 		if enable || disable {
 			in.AuthenticationMethodEnabled = &enable
 		}
+		if err := options.lay(a, &in); err != nil {
+			return err
+		}
 		m, err := api.UpdateAuthenticationMethod(ctx, args[0], args[1], in)
 		if err != nil {
 			return providersOffered(err)
 		}
-		return row(a, asJSON, m, providerDetails...)
+		return a.provider(asJSON, m)
 	})
 	f.add(c)
 	c.Flags().StringVarP(&name, "name", "n", "", "new name")
+	options.add(c.Flags())
 	c.Flags().BoolVar(&enable, "enable", false, "let it give access to the organization")
 	c.Flags().BoolVar(&disable, "disable", false, "people still log in with it, and reach nothing of the organization")
 	jsonFlag(c, &asJSON)
