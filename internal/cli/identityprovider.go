@@ -37,7 +37,8 @@ func (a *app) provider(asJSON bool, m sallyport.AuthenticationMethod) error {
 // providersOffered keeps the codes by which a server with identity providers
 // says "no such".
 func providersOffered(err error) error {
-	return notOffered(err, "identity providers", "organization_not_found", "account_not_found", "authentication_method_not_found", "organization_domain_not_found", "user_group_not_found")
+	return notOffered(err, "identity providers", "organization_not_found", "account_not_found", "authentication_method_not_found", "organization_domain_not_found", "user_group_not_found",
+		"saml_certificate_not_found", "saml_key_not_found", "saml_response_not_found")
 }
 
 // providerFlags are what can be said of an identity provider.
