@@ -34,7 +34,7 @@ func (a *API) authenticationMethodRoutes() []route {
 		creating[name] = rule
 	}
 	creating["authentication_method_name"] = field{required: true, max: identity.MaxMethodName}
-	return append(a.samlMethodRoutes(one+"/saml", tag, writes), []route{
+	return append(a.samlMethodRoutes(one+"/saml", tag, reads, writes), []route{
 		{
 			method: "GET", path: list, id: "AccountAuthenticationMethodsList", tag: tag, summary: "List how people log in to an organization: its identity providers, and the entry of the type internal",
 			resource: account, need: reads, status: 200, handler: read(a.authenticationMethods),

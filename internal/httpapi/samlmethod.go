@@ -20,8 +20,8 @@ func samlLimits() fields {
 
 // samlMethodRoutes are about what belongs to SAML providers alone, below the
 // path of one.
-func (a *API) samlMethodRoutes(below, tag string, writes access.Need) []route {
-	return []route{
+func (a *API) samlMethodRoutes(below, tag string, reads, writes access.Need) []route {
+	return append(a.samlLabRoutes(below, tag, reads, writes), []route{
 		{
 			method: "POST", path: below + "/metadata", id: "SAMLMetadataImport", tag: tag, summary: "Take over the metadata of a SAML provider: its entity id, addresses and certificates", own: true,
 			resource: account, need: writes, status: 200, event: "authentication_method_metadata_imported",
@@ -47,7 +47,7 @@ func (a *API) samlMethodRoutes(below, tag string, writes access.Need) []route {
 			method: "DELETE", path: below + "/certificates/{fingerprint}", id: "SAMLCertificateRetire", tag: tag, summary: "Keep a SAML provider from signing with a certificate", own: true,
 			resource: account, need: writes, status: 200, event: "authentication_method_certificate_retired", handler: read(a.retireSAMLCertificate),
 		},
-	}
+	}...)
 }
 
 func samlChange(in sallyport.SAMLSettings) org.SAMLChange {

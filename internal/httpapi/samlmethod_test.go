@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,7 @@ type samlWorld struct {
 	// may not.
 	fullID, nextKey, active, retired string
 	metadata                         string // of the first
+	response                         string // that the first sent
 }
 
 func newSAMLWorld(tb testing.TB, w *world) samlWorld {
@@ -64,6 +66,7 @@ func newSAMLWorld(tb testing.TB, w *world) samlWorld {
 	text, _ := providerCertificate(tb, "bare")
 	s.bareID = samlMethodOf(w.addSAML(tb, "Bare", text), "authentication_method_id")
 	s.metadata = providerMetadata("urn:example:idp", "https://id.example.com/sso", text)
+	s.response = w.respond(tb, s.bareID)
 	text, s.active = providerCertificate(tb, "active")
 	old, retired := providerCertificate(tb, "retired")
 	s.retired = retired
@@ -88,9 +91,25 @@ func (w *world) addSAML(tb testing.TB, name, certificate string) fieldsOf {
 	}).Want(http.StatusOK).Object()
 }
 
+// respond brings a response that a provider never sent, and returns its id in
+// the provider's log.
+func (w *world) respond(tb testing.TB, methodID string) string {
+	tb.Helper()
+	form := url.Values{"SAMLResponse": {base64.StdEncoding.EncodeToString([]byte("<html/>"))}}
+	req, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, w.URL+"/v1/sso/saml/account/"+w.AccountID+"/method/"+methodID+"/acs", strings.NewReader(form.Encode()))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w.Send(tb, req).Want(http.StatusBadRequest)
+	list := w.Do(tb, http.MethodGet, "/v1/account/"+w.AccountID+"/authentication/"+methodID+"/saml/responses", w.AdminToken, nil).Want(http.StatusOK).Object()["saml_responses"].([]any)
+	return list[0].(fieldsOf)["saml_response_id"].(string)
+}
+
 // samlExamples are the examples of what SAML providers alone have.
 func (w *world) samlExamples() map[string]example {
 	bare := map[string]string{"account_authentication_method_id": w.saml.bareID}
+	responded := map[string]string{"account_authentication_method_id": w.saml.bareID, "response_id": w.saml.response}
 	full := func(name, value string) map[string]string {
 		return map[string]string{"account_authentication_method_id": w.saml.fullID, name: value}
 	}
@@ -101,5 +120,9 @@ func (w *world) samlExamples() map[string]example {
 		"SAMLKeyRetire":          {path: full("key_id", w.saml.nextKey)},
 		"SAMLCertificateApprove": {path: full("fingerprint", w.saml.retired)},
 		"SAMLCertificateRetire":  {path: full("fingerprint", w.saml.active)},
+		"SAMLResponsesList":      {path: bare},
+		"SAMLResponseGet":        {path: responded},
+		"SAMLResponseReplay":     {path: responded, body: fieldsOf{"saml_clock_skew_seconds": 120}},
+		"SAMLTest":               {path: bare},
 	}
 }

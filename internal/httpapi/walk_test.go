@@ -35,12 +35,14 @@ var withoutEvent = map[string]string{
 	"TokenIntrospect":                   "a reading whose question is in the body",
 	"UserAuthLoginOptions":              "a reading whose question is in the body",
 	"AuthenticationMethodTest":          "asks somebody else's server and stores nothing",
+	"SAMLResponseReplay":                "judges what is stored, and stores nothing",
+	"SAMLTest":                          "begins an attempt that opens nothing",
 	"UserAuthPasskeyOptions":            "begins an attempt; the login that comes of it is the event",
 	"UserPasskeyOptions":                "begins an attempt; the passkey that comes of it is the event",
 }
 
 // beginning are those of them that store an attempt.
-var beginning = map[string]bool{"UserAuthPasskeyOptions": true, "UserPasskeyOptions": true}
+var beginning = map[string]bool{"UserAuthPasskeyOptions": true, "UserPasskeyOptions": true, "SAMLTest": true}
 
 // withoutScopes are the rows that any scopes reach, with the reason.
 var withoutScopes = map[string]string{
