@@ -56,7 +56,7 @@ func (a *app) projectList() *cobra.Command {
 		if verbose {
 			columns = projectDetailColumns
 		}
-		return table(a, asJSON, list.Projects, "no projects: create one with \"sallyport project create NAME\"", columns...)
+		return table(a, asJSON, list.Projects, "no projects: create one with \"sallyport project create NAME --parent-id ORGANIZATION_ID\"", columns...)
 	})
 	verboseFlag(c, &verbose)
 	jsonFlag(c, &asJSON)
