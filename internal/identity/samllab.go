@@ -25,6 +25,9 @@ type SAMLLab struct {
 	// Code is the error that the person was answered, also after a response
 	// that was accepted; empty: none.
 	Code string `json:"code,omitempty"`
+	// Account is what would have come of a test: a LinkOutcome, with a colon and
+	// the reason behind one that refuses; empty: it was no test, or got not so far.
+	Account string `json:"account,omitempty"`
 	// What was verified; zero for a response that was refused.
 	NameID       string            `json:"name_id,omitempty"`
 	NameIDFormat string            `json:"name_id_format,omitempty"`

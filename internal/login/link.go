@@ -130,13 +130,16 @@ func (s *Service) linkRefused(ctx context.Context, r *running, p *provider, a *a
 	case identity.LinkDeactivated:
 		return s.refuseDeactivated(ctx, r, a, d.User)
 	}
-	answer := identity.Forbiddenf("unknown_user_sso_login_attempt", "nobody here is linked to this identity at %s. If you have an account, log in to it another way and link the identity: %s. Else ask your organization for its sign-up address", a.Label, s.linkURL(a.Provider))
+	answer := identity.Forbiddenf(codeNotLinked, "nobody here is linked to this identity at %s. If you have an account, log in to it another way and link the identity: %s. Else ask your organization for its sign-up address", a.Label, s.linkURL(a.Provider))
 	answer.Metadata = map[string]any{"remedy": "log in another way, then link the identity", "remedy_url": s.linkURL(a.Provider)}
 	if p == nil {
 		return answer
 	}
 	return s.refusedAt(ctx, r, p, answer, map[string]any{"reason": d.Reason, "identity": a.Public})
 }
+
+// codeNotLinked is the code for an identity that means nobody here.
+const codeNotLinked = "unknown_user_sso_login_attempt"
 
 // linkURL is where people link a provider's identity to the account they have.
 func (s *Service) linkURL(provider string) string { return s.PublicURL + "/link/" + provider }

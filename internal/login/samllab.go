@@ -61,11 +61,11 @@ func (s *Service) keepSAML(ctx context.Context, t *samlTrace, p *provider, flow 
 	}
 	if e, ok := errors.AsType[*identity.Error](answer); ok {
 		t.content.Code = e.Code
-		if t.Stage == "" {
-			t.Stage = "account"
-			if t.Outcome != "test" {
-				t.Outcome = "refused"
-			}
+	}
+	if t.content.Code != "" && t.Stage == "" {
+		t.Stage = "account"
+		if t.Outcome != "test" {
+			t.Outcome = "refused"
 		}
 	}
 	if flow.Done != nil {

@@ -115,7 +115,7 @@ func (p *samlProvider) trusted() saml.Provider {
 	t := saml.Provider{
 		ID: p.method.ID, EntityID: p.config.EntityID, Certificates: p.certificates, AllowSHA1: p.config.AllowSHA1,
 		RequireSignedAssertion: p.config.AssertionSigned, AllowIDPInitiated: p.config.IDPLoginAllowed, Skew: p.config.ClockSkew(),
-		Mapping: p.mapping(),
+		RefuseTransient: p.config.IdentityAttribute() == "", Mapping: p.mapping(),
 	}
 	for _, k := range p.keys {
 		if d, ok := k.Decrypter(); ok {
@@ -127,15 +127,7 @@ func (p *samlProvider) trusted() saml.Provider {
 
 // mapping names the attributes that are read.
 func (p *samlProvider) mapping() saml.Mapping {
-	f := p.config.FieldMapping
-	m := saml.Mapping{Email: f.Email, Identity: p.config.IdentityAttribute(), FirstName: f.FirstName, LastName: f.LastName, RealName: f.RealName}
-	if f.RealName != "" {
-		m.FirstName, m.LastName = "", ""
-	}
-	if p.config.JoinGroups {
-		m.Groups = f.Groups
-	}
-	return m
+	return saml.Mapping(p.config.Reads())
 }
 
 // contexts are the authentication contexts that are asked for, and good enough.

@@ -6,7 +6,9 @@ import (
 
 	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/saml"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/policy"
 )
 
 // loginTest is the page that begins a test login in a browser: the provider and
@@ -52,4 +54,24 @@ func (s *Service) BeginTest(ctx context.Context, from Caller, p *identity.Princi
 		return s.add(ctx, tx, r, id, expires)
 	})
 	return Test{ID: id, URL: s.PublicURL + loginTest + m.ID + "/" + secret, Expires: expires}, err
+}
+
+// wouldMean notes what a login would have come to that was a test: whom the
+// response means, and not whether a policy lets them in.
+func (s *Service) wouldMean(ctx context.Context, t *samlTrace, p *provider, v saml.Verified) error {
+	a := s.samlArrival(p, v)
+	var d identity.LinkDecision
+	err := s.DB.View(ctx, func(read *store.Read) (err error) {
+		d, _, err = a.meant(ctx, read, &running{Attempt: identity.Attempt{Purpose: identity.AttemptLogin}})
+		return err
+	})
+	t.content.Account = string(d.Outcome)
+	if d.Outcome == identity.LinkRefuse {
+		t.content.Account += ": " + d.Reason
+		t.content.Code = codeNotLinked
+	}
+	if d.Reason == identity.LinkDeactivated {
+		t.content.Code = policy.CodeDeactivated
+	}
+	return err
 }

@@ -258,7 +258,9 @@ func stepsOf(row identity.SAMLResponse, lab identity.SAMLLab) []identity.SAMLChe
 	case lab.Problem != "":
 		account.Verdict = string(saml.NotReached)
 	case lab.Code != "":
-		account.Verdict, account.Note = string(saml.Failed), lab.Code
+		account.Verdict, account.Note, account.Found = string(saml.Failed), lab.Code, lab.Account
+	case lab.Account != "":
+		account.Note = "a test; a login would have come to: " + lab.Account
 	case row.UserID == "":
 		account.Verdict, account.Note = string(saml.Skipped), "nobody was logged in"
 	default:
