@@ -97,7 +97,7 @@ func create(name, kind string, in sallyport.UpdateAuthenticationMethod, domains 
 func (a *app) identityProvider() *cobra.Command {
 	return noun("identity-provider", "The organization's own identity providers",
 		a.providerAdd(), a.providerList(), a.providerShow(), a.providerUpdate(), a.providerTest(), a.providerRemove(),
-		a.providerImport(), a.providerCertificates(), a.providerKeys(),
+		a.providerImport(), a.providerCertificates(), a.providerKeys(), a.providerResponses(), a.providerShowResponse(), a.providerReplay(),
 		a.providerDomain("link-domain", "Let a provider speak for addresses in a verified domain", (*sallyport.Client).LinkMethodDomain),
 		a.providerDomain("unlink-domain", "Take the say over addresses in a domain from a provider", (*sallyport.Client).UnlinkMethodDomain))
 }
@@ -225,13 +225,27 @@ func (a *app) providerUpdate() *cobra.Command {
 }
 
 func (a *app) providerTest() *cobra.Command {
-	return a.organizationVerb("test ID", "Have the server ask a provider for its metadata", cobra.ExactArgs(1), func(ctx context.Context, api *sallyport.Client, org string, args []string) error {
+	var wait bool
+	c := a.organizationVerb("test ID", "Have the server ask a provider for its metadata; at a SAML provider, try a login that opens nothing", cobra.ExactArgs(1), func(ctx context.Context, api *sallyport.Client, org string, args []string) error {
 		if err := api.TestAuthenticationMethod(ctx, org, args[0]); err != nil {
 			return providersOffered(err)
+		}
+		o, err := api.Organization(ctx, org)
+		if err != nil {
+			return err
+		}
+		m, err := api.AuthenticationMethod(ctx, o.AccountID, args[0])
+		if err != nil {
+			return err
+		}
+		if m.AuthenticationMethodType == "saml" {
+			return a.testLogin(ctx, api, o.AccountID, args[0], wait)
 		}
 		fmt.Fprintln(a.Stdout, "The provider answers as it should")
 		return nil
 	})
+	c.Flags().BoolVar(&wait, "wait", false, "at a SAML provider: wait for the login, and show what came of it")
+	return c
 }
 
 func (a *app) providerRemove() *cobra.Command {
