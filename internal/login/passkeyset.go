@@ -354,14 +354,26 @@ func (s *Service) RemovePasskey(ctx context.Context, p *identity.Principal, id s
 	})
 }
 
+// demandFactor refuses a session whose login showed no second factor. It is for
+// changes of the second factor itself: a login at a provider is fresh without
+// one, and must not become the way round it.
+func demandFactor(p *identity.Principal) error {
+	if p.Token.Authentication.SecondFactor {
+		return nil
+	}
+	refusal := p.NotFresh()
+	remedy := "log in again with a passkey, or with your password and second factor, and repeat it within 10 minutes"
+	refusal.Message, refusal.Metadata = "this needs a login with the second factor: "+remedy, map[string]any{"remedy": remedy}
+	return refusal
+}
+
 // mayRemove refuses who has not shown a second factor although one is set up
 // (row MFA-07), and leaves the last way in.
 func mayRemove(ctx context.Context, r *store.Read, p *identity.Principal, who *subject, key *identity.Passkey) error {
-	if who.hasFactor() && !p.Token.Authentication.SecondFactor {
-		refusal := p.NotFresh()
-		remedy := "log in again with a passkey, or with your password and second factor, and repeat it within 10 minutes"
-		refusal.Message, refusal.Metadata = "this needs a login with the second factor: "+remedy, map[string]any{"remedy": remedy}
-		return refusal
+	if who.hasFactor() {
+		if err := demandFactor(p); err != nil {
+			return err
+		}
 	}
 	if !key.Live() || who.phc != "" || len(who.without(key)) > 0 {
 		return nil

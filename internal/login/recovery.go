@@ -53,8 +53,9 @@ func (w *subject) method() string {
 // RenewRecoveryCodes makes ten new recovery codes, returned this once; all
 // older ones end, and the owner is told by mail.
 //
-// Errors: what DemandFreshSession says; Conflict two_factor_not_enabled where
-// there is no second factor that the codes could stand in for.
+// Errors: what DemandFreshSession says, also for a login that showed no second
+// factor; Conflict two_factor_not_enabled where there is none that the codes
+// could stand in for.
 func (s *Service) RenewRecoveryCodes(ctx context.Context, p *identity.Principal) ([]string, error) {
 	if err := demandPerson(p); err != nil {
 		return nil, err
@@ -73,6 +74,9 @@ func (s *Service) RenewRecoveryCodes(ctx context.Context, p *identity.Principal)
 		}
 		if !who.hasFactor() {
 			return identity.Conflictf("two_factor_not_enabled", "recovery codes stand in for a second factor, and none is set up: begin with `sallyport user two-factor enable`")
+		}
+		if err := demandFactor(p); err != nil {
+			return err
 		}
 		if err := tx.SetRecoveryCodes(ctx, p.User.ID, hashes); err != nil {
 			return err

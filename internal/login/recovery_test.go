@@ -114,6 +114,8 @@ func TestMFA10_RenewingEndsOlderCodes(t *testing.T) {
 		secret := w.enrol(u)
 		_, err = w.RenewRecoveryCodes(w.t.Context(), w.byPasswordAlone(u))
 		want(w.t, "in a session without the factor", err, identity.Forbidden, "fresh_login_required")
+		_, err = w.RenewRecoveryCodes(w.t.Context(), w.without(u, policy.MethodGoogle))
+		want(w.t, "after a login at a provider, which asked for no factor", err, identity.Forbidden, "fresh_login_required")
 		p = w.principal(w.enter(In{Email: alice, Password: goodPassword, OTP: w.code(secret, 0)}).Token)
 		old := w.recover(u)
 		codes, err := w.RenewRecoveryCodes(w.t.Context(), p)
@@ -145,9 +147,15 @@ func TestMFA10_RenewingEndsOlderCodes(t *testing.T) {
 // byPasswordAlone is a session from before the factor was set up.
 func (w *world) byPasswordAlone(u *identity.User) *identity.Principal {
 	w.t.Helper()
+	return w.without(u, policy.MethodPassword)
+}
+
+// without is a session of a login by a method, without the second factor.
+func (w *world) without(u *identity.User, method policy.Method) *identity.Principal {
+	w.t.Helper()
 	fresh := w.newSession()
 	w.change(store.User(u.ID), func(ctx context.Context, tx *store.Tx) error {
-		return fresh.begin(ctx, tx, u.ID, policy.Authentication{Method: policy.MethodPassword, At: tx.Now})
+		return fresh.begin(ctx, tx, u.ID, policy.Authentication{Method: method, At: tx.Now})
 	})
 	return w.principal(fresh.plain)
 }
