@@ -115,7 +115,20 @@ func (p *Pages) organizationRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+organizationsPath, p.own(p.organizations))
 	mux.HandleFunc("POST "+organizationsPath, p.own(p.createOrganization))
 	const one = organizationsPath + "/{organization_id}"
-	mux.HandleFunc("GET "+one, p.organization(access.Need{Permission: access.Member}, p.overview))
+	member, users, groups := access.Need{Permission: access.Member}, access.Need{Permission: usersWrite}, access.Need{Permission: groupsWrite}
+	mux.HandleFunc("GET "+one, p.organization(member, p.overview))
+	mux.HandleFunc("GET "+one+usersPath, p.organization(member, p.users))
+	mux.HandleFunc("POST "+one+usersPath, p.organization(users, p.changeInvitations))
+	mux.HandleFunc("GET "+one+usersPath+"/withdraw", p.organization(users, p.confirmWithdrawal))
+	const user = one + usersPath + "/{user_id}"
+	mux.HandleFunc("GET "+user, p.organization(member, p.user))
+	mux.HandleFunc("POST "+user, p.organization(users, p.changeUser))
+	mux.HandleFunc("GET "+user+"/confirm", p.organization(member, p.confirmUser))
+	mux.HandleFunc("GET "+user+"/{part}", upward)
+	mux.HandleFunc("POST "+user+"/proofs", p.organization(access.Need{Permission: usersWrite, Session: true, Fresh: true}, p.weakenUser))
+	mux.HandleFunc("POST "+user+"/groups", p.organization(groups, p.changeUserGroups))
+	mux.HandleFunc("POST "+user+"/permissions", p.organization(access.Need{Permission: access.Resource}, p.changeUserGrants))
+	mux.HandleFunc("POST "+user+"/membership", p.organization(member, p.removeUser))
 }
 
 // The paths of a person's own settings.

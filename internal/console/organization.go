@@ -36,6 +36,7 @@ type section struct{ path, may string }
 // sections are the parts in the order of the navigation.
 var sections = []section{
 	{"", access.Member},
+	{usersPath, access.Member},
 }
 
 // base is the path of the accessed organization's pages.

@@ -35,6 +35,10 @@ func (s *Service) Invitations(ctx context.Context, p *identity.Principal) (list 
 	return list, err
 }
 
+// SendsMail says whether the server sends mail: else invitations are links that
+// an admin hands over.
+func (s *Service) SendsMail() bool { return s.DB.MailEnabled() }
+
 // Invite mails an invitation to join the accessed organization as a plain
 // member. Inviting an address again renews its invitation: a new code, seven
 // more days, and the old code ends.

@@ -62,6 +62,13 @@ type NamedGrant struct {
 	Permissions                []string
 }
 
+// GrantableOnOrganization are the permissions that can be granted on an
+// organization: those of the organization itself, and those of projects, which
+// there reach all of its projects.
+func GrantableOnOrganization() (own, ofProjects []string) {
+	return slices.Clone(organizationPermissions), slices.Clone(projectPermissions)
+}
+
 // Operations of a change of permissions.
 const (
 	OperationSet    = "set"    // the named principals hold exactly this

@@ -31,7 +31,10 @@ func TestOrganizationPagesAreForMembers(t *testing.T) {
 // a member without permissions is answered.
 func organizationPages(s *scene) map[string]int {
 	base := "/organizations/" + s.OrganizationID
-	return map[string]int{base: http.StatusOK}
+	return map[string]int{
+		base: http.StatusOK, base + "/users": http.StatusOK, base + "/users?q=a&show=managed": http.StatusOK, base + "/users/withdraw?email=new%40c.example": http.StatusForbidden,
+		base + "/users/" + s.AdminID: http.StatusOK, base + "/users/" + s.AdminID + "/confirm?what=deactivate": http.StatusOK,
+	}
 }
 
 // TestOrganizationsCanBeMade: the form makes one as the API shows it, and leads
