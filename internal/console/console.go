@@ -52,6 +52,7 @@ func (p *Pages) Handler() http.Handler {
 	p.openRoutes(mux)
 	p.ownRoutes(mux)
 	p.organizationRoutes(mux)
+	p.adminRoutes(mux)
 	mux.HandleFunc("/", p.notFound)
 	all := http.NewServeMux()
 	// Load balancers ask these under any name.

@@ -37,6 +37,8 @@ type section struct{ path, may string }
 var sections = []section{
 	{"", access.Member},
 	{usersPath, access.Member},
+	{policyPath, access.Member},
+	{rangesPath, access.Admin},
 }
 
 // base is the path of the accessed organization's pages.

@@ -28,7 +28,7 @@ func words(key string, args ...any) (string, error) {
 
 // english is what pages say, by key. Another language is another such map:
 // nothing that people read stands in templates or handlers.
-var english = together(ownWords, organizationWords)
+var english = together(ownWords, organizationWords, settingsWords)
 
 // together is one catalogue of several.
 func together(parts ...map[string]string) map[string]string {

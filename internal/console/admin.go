@@ -1,0 +1,59 @@
+package console
+
+import (
+	"net/http"
+
+	"github.com/sallyport/sallyport/internal/access"
+)
+
+// The paths of an organization's settings, after that of the organization.
+const (
+	policyPath = "/authentication-policy"
+	rangesPath = "/ip-ranges"
+)
+
+// adminRoutes are the pages of an organization's settings. Each asks for what
+// the API's route asks that does the same.
+func (p *Pages) adminRoutes(mux *http.ServeMux) {
+	const one = organizationsPath + "/{organization_id}"
+	on := func(method, path string, need access.Need, handle func(v *visit)) {
+		mux.HandleFunc(method+" "+one+path, p.organization(need, handle))
+	}
+	member, admin, present := access.Need{Permission: access.Member}, access.Need{Permission: access.Admin}, access.Need{Permission: access.Admin, Fresh: true}
+	on("GET", policyPath, member, p.policy)
+	on("POST", policyPath, present, p.changePolicy)
+	on("GET", rangesPath, admin, p.ranges)
+	on("POST", rangesPath, present, p.changeRanges)
+	on("GET", rangesPath+"/confirm", admin, p.confirmRanges)
+}
+
+// review shows what a change would do before it is made, and, once the lock-out
+// guard refused it, takes the word of an admin who means it.
+type review struct {
+	Words        string
+	Changes      []changeRow
+	Guard        string // what the guard says; empty: it did not refuse
+	Action, Back string
+	Values       []hidden
+	Yes          string
+}
+
+// changeRow is one setting that a change touches.
+type changeRow struct{ Name, Before, After, Effect string }
+
+// showReview shows a review in a section of the organization.
+func (p *Pages) showReview(v *visit, status int, section, title string, r review) {
+	r.Action, r.Back = v.base()+section, v.base()+section
+	p.showOrganization(v, status, "review", section, page{Title: title, Body: r})
+}
+
+// unlock is what pages need to ask for a recent login before anything is
+// typed; the zero value: there is one.
+type unlock struct{ Next string }
+
+func (v *visit) unlock() unlock {
+	if v.recent() {
+		return unlock{}
+	}
+	return unlock{pageOf(v.r)}
+}

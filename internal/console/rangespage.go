@@ -1,0 +1,173 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/sallyport/sallyport/internal/org"
+	"github.com/sallyport/sallyport/policy"
+)
+
+// rangesView is the page of the address ranges.
+type rangesView struct {
+	Path    string
+	Enabled bool
+	List    []rangeRow
+	Most    int
+	Mine    string // the address of this request; empty: not known
+	Inside  bool   // it is in one of the ranges
+	Unlock  unlock
+	Range   string // as typed
+	Words   string
+	AskAll  bool // the range holds every address: is that meant?
+}
+
+type rangeRow struct {
+	Text, Words string
+	Mine        bool // it holds the address of this request
+}
+
+func (p *Pages) ranges(v *visit) { p.showRanges(v, http.StatusOK, rangesView{}, nil) }
+
+func (p *Pages) showRanges(v *visit, status int, view rangesView, about *problem) {
+	now, err := p.Org.Policy(v.Principal)
+	if err != nil {
+		p.fail(v.w, v.r, err)
+		return
+	}
+	view.Path, view.Enabled, view.Most, view.Unlock = v.base()+rangesPath, now.Ranges.Enabled, policy.MaxRanges, v.unlock()
+	if v.Address.Client.IsValid() {
+		view.Mine = v.Address.Client.String()
+	}
+	for _, r := range now.Ranges.List {
+		view.List = append(view.List, rangeRow{r.Prefix.String(), r.Description, v.inside(r)})
+	}
+	view.Inside = v.inside(now.Ranges.List...)
+	p.showOrganization(v, status, "ranges", rangesPath, page{Title: say("section.ip-ranges"), Problem: about, Body: view})
+}
+
+// inside says whether the rules would let this request in by its address, were
+// the ranges those of a list.
+func (v *visit) inside(list ...policy.Range) bool {
+	f := v.Facts
+	next := *v.Policy
+	next.Ranges = policy.Ranges{Enabled: true, List: list}
+	f.Policy = &next
+	return !slices.Contains(policy.Decide(&f).Codes(), policy.CodeAddress)
+}
+
+// changeOfRanges is the list as it will be after what a form asks for; false: no
+// form of the page asks for that.
+func (v *visit) changeOfRanges(now policy.Ranges) (org.RangesChange, bool) {
+	form := v.r.PostForm
+	change := org.RangesChange{Enabled: now.Enabled, Descriptions: map[string]string{}, AcceptLockout: form.Get("accept") != "", AcceptAllAddresses: form.Get("accept_all") != ""}
+	named := strings.TrimSpace(form.Get("range"))
+	for _, r := range now.List {
+		text := r.Prefix.String()
+		if r.Prefix.Bits() == 0 {
+			change.AcceptAllAddresses = true // which was said when it was added
+		}
+		if form.Get("do") == "remove" && text == named {
+			continue
+		}
+		change.List = append(change.List, text)
+		if r.Description != "" {
+			change.Descriptions[text] = r.Description
+		}
+	}
+	switch form.Get("do") {
+	case "add":
+		change.List = append(change.List, named)
+		if words := strings.TrimSpace(form.Get("words")); words != "" {
+			change.Descriptions[named] = words
+		}
+	case "remove":
+	case "enable", "disable":
+		change.Enabled = form.Get("do") == "enable"
+	default:
+		return change, false
+	}
+	return change, true
+}
+
+func (p *Pages) changeRanges(v *visit) {
+	if !p.form(v.w, v.r) {
+		return
+	}
+	now, err := p.Org.Policy(v.Principal)
+	if err != nil {
+		p.fail(v.w, v.r, err)
+		return
+	}
+	change, ok := v.changeOfRanges(now.Ranges)
+	if !ok {
+		p.unreadable(v, rangesPath)
+		return
+	}
+	err = p.Org.SetRanges(v.r.Context(), v.Principal, change)
+	switch {
+	case err == nil:
+		v.done(v.base()+rangesPath, "ranges-"+v.r.PostForm.Get("do"))
+	case lockedOut(err):
+		p.reviewRanges(v, guardWords(err))
+	default:
+		p.rangesFailed(v, err)
+	}
+}
+
+// rangesFailed shows the page again with what was wrong.
+func (p *Pages) rangesFailed(v *visit, err error) {
+	form := v.r.PostForm
+	view := rangesView{Range: form.Get("range"), Words: form.Get("words")}
+	field := ""
+	if form.Get("do") == "add" {
+		field = "range"
+	}
+	status, about := problemOf(err, field)
+	if invalid, ok := errors.AsType[*policy.Invalid](err); ok && strings.HasSuffix(invalid.Field, "descriptions") {
+		about.Field = "words"
+	}
+	if prefix, bad := policy.ParseRange(strings.TrimSpace(view.Range)); bad == nil && prefix.Bits() == 0 && codeOf(err) == policy.CodeBadRange {
+		about.Words, view.AskAll = say("ranges.all.wrong", prefix.String()), true
+	}
+	p.showRanges(v, status, view, &about)
+}
+
+// reviewRanges asks an admin whom a change would lock out whether they mean it.
+func (p *Pages) reviewRanges(v *visit, guard string) {
+	form := v.r.PostForm
+	do := form.Get("do")
+	r := review{Words: say("ranges.review.words"), Guard: guard, Yes: say("ranges.review." + do)}
+	for _, name := range []string{"do", "range", "words", "accept_all"} {
+		if value := form.Get(name); value != "" {
+			r.Values = append(r.Values, hidden{name, value})
+		}
+	}
+	p.showReview(v, http.StatusBadRequest, rangesPath, say("ranges.review.title"), r)
+}
+
+// confirmRanges asks before ranges are switched or one is removed.
+func (p *Pages) confirmRanges(v *visit) {
+	q := v.r.URL.Query()
+	do, named := q.Get("do"), q.Get("range")
+	c := confirmation{Action: v.base() + rangesPath, Back: v.base() + rangesPath, Values: []hidden{{"do", do}}}
+	title := ""
+	switch do {
+	case "enable", "disable":
+		title, c.Words, c.Yes = say("ranges."+do+".title"), say("ranges."+do+".words"), say("ranges."+do)
+	case "remove":
+		now, err := p.Org.Policy(v.Principal)
+		if err != nil || !slices.ContainsFunc(now.Ranges.List, func(r policy.Range) bool { return r.Prefix.String() == named }) {
+			p.notFound(v.w, v.r)
+			return
+		}
+		title, c.Words, c.Yes = say("ranges.remove.title", named), say("ranges.remove.words"), say("remove")
+		c.Values = append(c.Values, hidden{"range", named})
+	default:
+		p.notFound(v.w, v.r)
+		return
+	}
+	p.showOrganization(v, http.StatusOK, "confirm", rangesPath, page{Title: title, Body: c})
+}
