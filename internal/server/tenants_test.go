@@ -29,7 +29,14 @@ func TestProvidersNeverCrossTenants(t *testing.T) {
 		c.provider(t, eve.OrganizationID, "b-verified.com", claims{"trust": true}): "b-verified.com",
 		"google": "", "microsoft": "",
 	}
-	domains := []string{aVerified, "b-verified.com", "elsewhere.example", "gmail.com"}
+	// Both organizations' SAML providers have the same entity id and key.
+	idp := newSAMLIDP(t, idpEntity, 0)
+	methods := map[string]*samlMethod{}
+	for organizationID, domain := range map[string]string{c.OrganizationID: "a-saml.example", eve.OrganizationID: "b-saml.example"} {
+		m := c.saml(t, organizationID, domain, idp, func(_ *identity.AuthenticationMethod, s *identity.SAMLConfig) { s.IDPLoginAllowed = true })
+		methods[m.ID], providers[m.ID] = m, domain
+	}
+	domains := []string{aVerified, "b-verified.com", "a-saml.example", "b-saml.example", "elsewhere.example", "gmail.com"}
 	confirmed := map[string]bool{} // ids of users whose address was confirmed before anybody came
 	for i, domain := range domains {
 		confirmed[c.AddUser(t, "", fmt.Sprintf("old%d@%s", i, domain), "", false)] = true
@@ -55,7 +62,12 @@ func TestProvidersNeverCrossTenants(t *testing.T) {
 			who["xms_edov"] = rapid.SampledFrom([]any{true, 1, nil}).Draw(rt, "edov")
 		}
 		b := c.guest(t, login.Begin{})
-		err := b.at(t, provider, at, who)
+		var err error
+		if m := methods[provider]; m != nil {
+			err = b.anySAML(rt, t, m, methods, subject, email)
+		} else {
+			err = b.at(t, provider, at, who)
+		}
 		if err == nil && b.flow.Step == login.StepSignUp {
 			err = b.accept(t, "Somebody")
 		}
@@ -72,6 +84,26 @@ func TestProvidersNeverCrossTenants(t *testing.T) {
 			}
 		}
 	})
+}
+
+// anySAML brings a response that the provider of both organizations signed: for
+// this door or the other, in answer to this browser's request or to none.
+func (b *guest) anySAML(rt *rapid.T, t *testing.T, at *samlMethod, methods map[string]*samlMethod, subject, email string) error {
+	var a asked
+	if rapid.Bool().Draw(rt, "asked") {
+		a = b.leaveSAML(t, at)
+	}
+	by := methods[rapid.SampledFrom(slices.Sorted(maps.Keys(methods))).Draw(rt, "addressed to")]
+	s := by.by(a, email)
+	s.nameID, s.response = subject, rapid.Bool().Draw(rt, "response signed")
+	if rapid.Bool().Draw(rt, "mixed") {
+		s.to.ACS = at.to.ACS
+	}
+	err := b.finish(t, at, by.idp.respond(t, s), a.relay)
+	if err == nil && by != at {
+		rt.Fatalf("a response for %s counts at %s", by.ID, at.ID)
+	}
+	return err
 }
 
 // isInternal says whether an error is none that a person is told.
