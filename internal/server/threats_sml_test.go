@@ -286,6 +286,7 @@ func TestCON04_OtherAttempts(t *testing.T) {
 				"with the victim's relay state":                   func() error { return alice.finish(t, m, m.idp.respond(t, m.by(e, email)), a.relay) },
 				"the victim's response in the attacker's browser": func() error { return eve.finish(t, m, alices, a.relay) },
 				"with the attacker's relay state":                 func() error { return eve.finish(t, m, alices, e.relay) },
+				"another attempt's relay state":                   func() error { return alice.finish(t, m, alices, e.relay) },
 				"no cookie":                                       func() error { return (&guest{club: c}).finish(t, m, alices, a.relay) },
 				"no relay state":                                  func() error { return alice.finish(t, m, alices, "") },
 				"an address as relay state":                       func() error { return alice.finish(t, m, alices, "https://evil.example/") },
