@@ -132,7 +132,7 @@ func TestMFA11_PasskeyCeremonies(t *testing.T) {
 // TestMFA12_PasskeyReplay: a challenge dies with the first answer.
 func TestMFA12_PasskeyReplay(t *testing.T) {
 	scenes(t, func(t *testing.T, s *scene) {
-		key, session := s.withPasskey(t)
+		key, _ := s.withPasskey(t)
 		used := s.challenged(t, key)
 		s.passkeyLogin(t, used).Want(http.StatusOK)
 		s.passkeyLogin(t, used).WantCode(http.StatusBadRequest, "login_attempt_expired")
@@ -151,7 +151,7 @@ func TestMFA12_PasskeyReplay(t *testing.T) {
 		late := s.challenged(t, key)
 		s.advance(5 * time.Minute)
 		s.passkeyLogin(t, late).WantCode(http.StatusBadRequest, passkeyRefused)
-		session = s.passkeyLogin(t, s.challenged(t, key)).Want(http.StatusOK).String("token")
+		session := s.passkeyLogin(t, s.challenged(t, key)).Want(http.StatusOK).String("token")
 
 		other := s.passkey()
 		registration := s.newPasskey(t, other, session)

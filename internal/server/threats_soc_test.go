@@ -33,7 +33,6 @@ type club struct {
 	*scene
 	google, microsoft, own *issuer
 	github                 *githubtest.Server
-	tenant                 string
 }
 
 const (
