@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/base32"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -60,6 +61,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"mailed":   mailed,
 	"txt":      publishText,
 	"filemode": fileMode,
+	"samlpost": postSAML,
 }
 
 // clock is a server's clock that a script moves on.
@@ -123,6 +125,21 @@ func keep(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%s is not in %s", args[2], args[1])
 	}
 	ts.Setenv(args[0], found[1])
+}
+
+// postSAML brings a file as the response of a SAML provider, as a browser would,
+// and is answered by a page of a status: "samlpost METHOD_ID FILE STATUS".
+func postSAML(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: samlpost METHOD_ID FILE STATUS")
+	}
+	form := url.Values{"SAMLResponse": {base64.StdEncoding.EncodeToString([]byte(ts.ReadFile(args[1])))}}
+	answer, err := http.PostForm(ts.Getenv("SALLYPORT_URL")+"/v1/sso/saml/account/"+ts.Getenv("ACCOUNT")+"/method/"+args[0]+"/acs", form)
+	ts.Check(err)
+	defer answer.Body.Close()
+	if got := strconv.Itoa(answer.StatusCode); got != args[2] {
+		ts.Fatalf("answered with %s, want %s", got, args[2])
+	}
 }
 
 // substitute writes variables into files: "envsubst FILE...".
