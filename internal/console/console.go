@@ -117,6 +117,7 @@ func (p *Pages) organizationRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+organizationsPath, p.own(p.createOrganization))
 	const one = organizationsPath + "/{organization_id}"
 	member, users, groups := access.Need{Permission: access.Member}, access.Need{Permission: usersWrite}, access.Need{Permission: groupsWrite}
+	applications, grants := access.Need{Permission: applicationUsersWrite}, access.Need{Permission: access.Resource}
 	mux.HandleFunc("GET "+one, p.organization(member, p.overview))
 	mux.HandleFunc("GET "+one+usersPath, p.organization(member, p.users))
 	mux.HandleFunc("POST "+one+usersPath, p.organization(users, p.changeInvitations))
@@ -128,8 +129,27 @@ func (p *Pages) organizationRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+user+"/{part}", upward)
 	mux.HandleFunc("POST "+user+"/proofs", p.organization(access.Need{Permission: usersWrite, Session: true, Fresh: true}, p.weakenUser))
 	mux.HandleFunc("POST "+user+"/groups", p.organization(groups, p.changeUserGroups))
-	mux.HandleFunc("POST "+user+"/permissions", p.organization(access.Need{Permission: access.Resource}, p.changeUserGrants))
+	mux.HandleFunc("POST "+user+"/permissions", p.organization(grants, p.changeUserGrants))
 	mux.HandleFunc("POST "+user+"/membership", p.organization(member, p.removeUser))
+	mux.HandleFunc("GET "+one+groupsPath, p.organization(member, p.groups))
+	mux.HandleFunc("POST "+one+groupsPath, p.organization(groups, p.createGroup))
+	const group = one + groupsPath + "/{group_id}"
+	mux.HandleFunc("GET "+group, p.organization(member, p.group))
+	mux.HandleFunc("POST "+group, p.organization(groups, p.changeGroup))
+	mux.HandleFunc("GET "+group+"/confirm", p.organization(groups, p.confirmGroup))
+	mux.HandleFunc("GET "+group+"/permissions", upward)
+	mux.HandleFunc("POST "+group+"/permissions", p.organization(grants, p.changeGroupGrants))
+	mux.HandleFunc("GET "+one+applicationUsersPath, p.organization(applications, p.applicationUsers))
+	mux.HandleFunc("POST "+one+applicationUsersPath, p.organization(applications, p.createApplicationUser))
+	const application = one + applicationUsersPath + "/{user_id}"
+	mux.HandleFunc("GET "+application, p.organization(applications, p.applicationUser))
+	mux.HandleFunc("POST "+application, p.organization(applications, p.changeApplicationUser))
+	mux.HandleFunc("GET "+application+"/confirm", p.organization(applications, p.confirmApplication))
+	mux.HandleFunc("GET "+application+"/permissions", upward)
+	mux.HandleFunc("POST "+application+"/permissions", p.organization(grants, p.changeApplicationGrants))
+	mux.HandleFunc("GET "+application+"/tokens", upward)
+	mux.HandleFunc("POST "+application+"/tokens", p.organization(applications, p.createApplicationToken))
+	mux.HandleFunc("GET "+application+"/tokens/new", p.organization(applications, p.newApplicationToken))
 }
 
 // The paths of a person's own settings.

@@ -37,6 +37,8 @@ type section struct{ path, may string }
 var sections = []section{
 	{"", access.Member},
 	{usersPath, access.Member},
+	{groupsPath, access.Member},
+	{applicationUsersPath, applicationUsersWrite},
 	{policyPath, access.Member},
 	{rangesPath, access.Admin},
 }

@@ -69,15 +69,17 @@ func tokenRowOf(t *identity.Token, h home) tokenRow {
 
 // tokenView is the form of a new token.
 type tokenView struct {
-	Old         bool // the session is too old: a login comes first
-	Description string
-	Lives       []tokenLife
-	Life        int // days; 0: another number
-	Days        string
-	Extend      bool
-	More        bool // the narrowing is open
-	Ranges      string
-	Scopes      []tokenScope
+	Action, Back string // where the form goes, and where nothing is done
+	Words        string
+	Old          bool // the session is too old: a login comes first
+	Description  string
+	Lives        []tokenLife
+	Life         int // days; 0: another number
+	Days         string
+	Extend       bool
+	More         bool // the narrowing is open
+	Ranges       string
+	Scopes       []tokenScope
 }
 
 type tokenLife struct{ Days int }
@@ -98,16 +100,22 @@ func (p *Pages) newToken(v *visit) {
 }
 
 func (p *Pages) showNewToken(v *visit, status int, view tokenView, about *problem) {
+	view.Action, view.Back, view.Words = tokensPath, tokensPath, say("token.words")
+	view.offer(false)
+	p.showOwn(v, status, "token", tokensPath, page{Title: say("token.title"), Problem: about, Body: view})
+}
+
+// offer adds what can be chosen. The scope that lets a service introspect is
+// for application tokens.
+func (view *tokenView) offer(introspect bool) {
 	view.Lives = tokenLives
 	chosen := view.Scopes
 	view.Scopes = nil
 	for _, name := range identity.Scopes {
-		// That one is for application tokens.
-		if name != identity.IntrospectPermission {
+		if introspect || name != identity.IntrospectPermission {
 			view.Scopes = append(view.Scopes, tokenScope{name, slices.Contains(chosen, tokenScope{name, true})})
 		}
 	}
-	p.showOwn(v, status, "token", tokensPath, page{Title: say("token.title"), Problem: about, Body: view})
 }
 
 func (p *Pages) createToken(v *visit) {
@@ -125,16 +133,27 @@ func (p *Pages) createToken(v *visit) {
 	}
 	made, err := p.Org.CreateToken(v.r.Context(), v.Principal, in)
 	if err != nil {
-		status, about := problemOf(err, tokenField(err))
-		if about.Field == "days" {
-			about.Words = say("token.own.long")
-		}
-		view.More = view.More || about.Field == "ranges"
+		status, about := p.tokenProblem(err, &view)
 		p.showNewToken(v, status, view, &about)
 		return
 	}
+	p.showTokens(v, http.StatusOK, p.shownOnce(made), nil)
+}
+
+// shownOnce is a token just made, with a command that tries it.
+func (p *Pages) shownOnce(made org.NewToken) *madeToken {
 	plain := made.Plain.Reveal()
-	p.showTokens(v, http.StatusOK, &madeToken{plain, "curl -H 'Authorization: Bearer " + plain + "' " + p.PublicURL + "/v1/me"}, nil)
+	return &madeToken{plain, "curl -H 'Authorization: Bearer " + plain + "' " + p.PublicURL + "/v1/me"}
+}
+
+// tokenProblem is why a token was not made, beside the field of its form.
+func (p *Pages) tokenProblem(err error, view *tokenView) (status int, about problem) {
+	status, about = problemOf(err, tokenField(err))
+	if about.Field == "days" {
+		about.Words = say("token.own.long")
+	}
+	view.More = view.More || about.Field == "ranges"
+	return status, about
 }
 
 // askedToken reads the form of a new token.

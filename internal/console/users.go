@@ -34,7 +34,7 @@ type usersView struct {
 }
 
 type userRow struct {
-	Path, Name, Email                     string
+	ID, Path, Name, Email                 string
 	Managed, Deactivated, SuperAdmin, You bool
 	SecondFactor                          bool
 	LastActive                            time.Time // zero: never
@@ -94,7 +94,7 @@ func (v *visit) userRows(people []identity.Member, f find) []userRow {
 func (v *visit) userRow(m identity.Member) userRow {
 	u := &m.User
 	return userRow{
-		Path: v.base() + usersPath + "/" + m.UserID, Name: cmp.Or(u.RealName, u.Email), Email: u.Email,
+		ID: m.UserID, Path: v.base() + usersPath + "/" + m.UserID, Name: cmp.Or(u.RealName, u.Email), Email: u.Email,
 		Managed: u.ManagingOrganizationID == m.OrganizationID, Deactivated: u.State != identity.StateActive, SuperAdmin: m.SuperAdmin,
 		You: m.UserID == v.User.ID, SecondFactor: u.SecondFactor, LastActive: u.LastActive,
 	}

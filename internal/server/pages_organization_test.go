@@ -34,6 +34,7 @@ func organizationPages(s *scene) map[string]int {
 	return map[string]int{
 		base: http.StatusOK, base + "/users": http.StatusOK, base + "/users?q=a&show=managed": http.StatusOK, base + "/users/withdraw?email=new%40c.example": http.StatusForbidden,
 		base + "/users/" + s.AdminID: http.StatusOK, base + "/users/" + s.AdminID + "/confirm?what=deactivate": http.StatusOK,
+		base + "/groups": http.StatusOK, base + "/application-users": http.StatusForbidden,
 	}
 }
 
