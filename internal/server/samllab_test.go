@@ -179,12 +179,19 @@ func TestSAMLTestLogin(t *testing.T) {
 						t.Errorf("%s: a test goes on to %+v", name, flow)
 					}
 				}
+				identified, err := c.Login.Identify(t.Context(), c.from(), b.secret, "bob@"+aVerified)
+				if err == nil {
+					identified, err = c.Login.Password(t.Context(), c.from(), b.secret, "violet teapots sail at dawn")
+				}
+				if err != nil || identified.Step != login.StepLeave || identified.Done != nil {
+					t.Errorf("with a right password a test goes on to %+v, %v", identified, err)
+				}
 				s := m.by(a, row.email)
 				if row.edit != nil {
 					row.edit(&s)
 				}
 				response := m.idp.respond(t, s)
-				err := b.finish(t, m, response, a.relay)
+				err = b.finish(t, m, response, a.relay)
 				if (err != nil) != (row.account == "") || b.flow.Done != nil {
 					t.Errorf("%s: %+v, %v", row.email, b.flow, err)
 				}
