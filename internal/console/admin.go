@@ -8,8 +8,16 @@ import (
 
 // The paths of an organization's settings, after that of the organization.
 const (
-	policyPath = "/authentication-policy"
-	rangesPath = "/ip-ranges"
+	policyPath  = "/authentication-policy"
+	rangesPath  = "/ip-ranges"
+	domainsPath = "/domains"
+	auditPath   = "/audit-log"
+)
+
+// The permissions that these pages ask for, beside the levels of access.
+const (
+	domainsWrite = "organization:domains:write"
+	eventsRead   = "organization:event_logs:read"
 )
 
 // adminRoutes are the pages of an organization's settings. Each asks for what
@@ -25,6 +33,17 @@ func (p *Pages) adminRoutes(mux *http.ServeMux) {
 	on("GET", rangesPath, admin, p.ranges)
 	on("POST", rangesPath, present, p.changeRanges)
 	on("GET", rangesPath+"/confirm", admin, p.confirmRanges)
+
+	domains, changesDomains := access.Need{Permission: domainsWrite}, access.Need{Permission: domainsWrite, Fresh: true}
+	on("GET", domainsPath, domains, p.domains)
+	on("POST", domainsPath, changesDomains, p.addDomain)
+	on("GET", domainsPath+"/{domain_id}", domains, p.domain)
+	on("POST", domainsPath+"/{domain_id}", changesDomains, p.changeDomain)
+	on("GET", domainsPath+"/{domain_id}/remove", domains, p.confirmDomain)
+
+	events := access.Need{Permission: eventsRead}
+	on("GET", auditPath, events, p.auditLog)
+	on("GET", auditPath+"/export", events, p.exportAudit)
 }
 
 // review shows what a change would do before it is made, and, once the lock-out

@@ -39,8 +39,10 @@ var sections = []section{
 	{usersPath, access.Member},
 	{groupsPath, access.Member},
 	{applicationUsersPath, applicationUsersWrite},
+	{domainsPath, domainsWrite},
 	{policyPath, access.Member},
 	{rangesPath, access.Admin},
+	{auditPath, eventsRead},
 }
 
 // base is the path of the accessed organization's pages.

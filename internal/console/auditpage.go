@@ -1,0 +1,244 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/org"
+)
+
+// auditView is the page of the audit log, newest first.
+type auditView struct {
+	Path   string
+	Filter auditFilter
+	Asked  bool // something is filtered
+	List   []eventRow
+	First  string // where the log begins, from a later page; empty: this is it
+	Next   string // where the following page is; empty: this is the last
+	Export string
+}
+
+// auditFilter is the form above the log, as typed. Times are in UTC.
+type auditFilter struct{ Actor, Target, Action, Since, Until string }
+
+type eventRow struct {
+	ID            int64
+	At            time.Time
+	Action        string
+	Refused       bool
+	Actor, Target string
+	Words         string // one sentence
+	IP            string
+	Credential    string // prefix
+	Request       string
+	Decision      string
+	Detail        string // JSON, indented; empty: none
+	OnlyActor     string // the log of this actor only
+	OnlyAction    string
+	OnlyTarget    string
+}
+
+// values are the filter as the query of an address.
+func (f auditFilter) values() url.Values {
+	q := url.Values{}
+	for name, value := range map[string]string{"actor": f.Actor, "target": f.Target, "action": f.Action, "since": f.Since, "until": f.Until} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return q
+}
+
+func auditFilterOf(q url.Values) auditFilter {
+	text := func(name string) string { return strings.TrimSpace(q.Get(name)) }
+	return auditFilter{text("actor"), text("target"), text("action"), text("since"), text("until")}
+}
+
+// eventTimes are how browsers and people write times.
+var eventTimes = []string{"2006-01-02T15:04", "2006-01-02T15:04:05", time.RFC3339, "2006-01-02 15:04", time.DateOnly}
+
+// query is what a filter chooses; the problem is nil unless a time is none.
+func (f auditFilter) query() (org.AuditQuery, *problem) {
+	q := org.AuditQuery{Actor: f.Actor, Target: f.Target, Action: f.Action}
+	for _, one := range []struct {
+		id, text string
+		to       *time.Time
+	}{{"since", f.Since, &q.Since}, {"until", f.Until, &q.Until}} {
+		if one.text == "" {
+			continue
+		}
+		t, ok := eventTime(one.text)
+		if !ok {
+			return q, &problem{Words: say("audit.wrong-time"), Field: one.id}
+		}
+		*one.to = t
+	}
+	return q, nil
+}
+
+func eventTime(text string) (time.Time, bool) {
+	for _, layout := range eventTimes {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// withQuery is a path with a query; empty values are left out.
+func withQuery(path string, q url.Values) string {
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
+func (p *Pages) auditLog(v *visit) {
+	q := v.r.URL.Query()
+	filter := auditFilterOf(q)
+	path := v.base() + auditPath
+	view := auditView{Path: path, Filter: filter, Asked: filter != auditFilter{}, Export: withQuery(path+"/export", filter.values())}
+	query, about := filter.query()
+	status := http.StatusOK
+	if about == nil {
+		query.Cursor = q.Get("cursor")
+		found, err := p.Org.AuditEvents(v.r.Context(), v.Principal, query)
+		if err != nil {
+			var wrong problem
+			status, wrong = problemOf(err, "")
+			about = &wrong
+		}
+		for _, e := range found.Events {
+			view.List = append(view.List, eventRowOf(e, path))
+		}
+		if query.Cursor != "" {
+			view.First = withQuery(path, filter.values())
+		}
+		if found.Next != "" {
+			further := filter.values()
+			further.Set("cursor", found.Next)
+			view.Next = withQuery(path, further)
+		}
+	} else {
+		status = http.StatusBadRequest
+	}
+	p.showOrganization(v, status, "audit", auditPath, page{Title: say("section.audit-log"), Problem: about, Body: view})
+}
+
+func eventRowOf(e identity.Event, path string) eventRow {
+	only := func(name, value string) string { return withQuery(path, url.Values{name: {value}}) }
+	row := eventRow{
+		ID: e.ID, At: e.At, Action: e.Action, Refused: e.Outcome == identity.Refused, Actor: e.Actor.Name, Target: e.Target.Name,
+		Words: e.Description, Credential: e.Actor.Credential, Request: e.Actor.RequestID, Decision: e.DecisionID, OnlyAction: only("action", e.Action),
+	}
+	if row.Actor == "" {
+		row.Actor = say("actor." + e.Actor.Kind)
+	}
+	if e.Actor.ID != "" {
+		row.OnlyActor = only("actor", e.Actor.ID)
+	}
+	if row.Target == "" {
+		row.Target = e.Target.ID
+	}
+	if e.Target.ID != "" {
+		row.OnlyTarget = only("target", e.Target.ID)
+	}
+	if e.Actor.Client.IsValid() {
+		row.IP = e.Actor.Client.String()
+	}
+	var b bytes.Buffer
+	if len(e.Detail) > 0 && json.Indent(&b, e.Detail, "", "  ") == nil && b.String() != "{}" {
+		row.Detail = b.String()
+	}
+	return row
+}
+
+// auditLine is an event as the API writes it (docs/spec/interface.md).
+type auditLine struct {
+	EventID          int64           `json:"event_id"`
+	CreateTime       time.Time       `json:"create_time"`
+	Action           string          `json:"action"`
+	Outcome          string          `json:"outcome"`
+	Actor            auditActor      `json:"actor"`
+	CredentialPrefix string          `json:"credential_prefix"`
+	OrganizationID   string          `json:"organization_id"`
+	Target           identity.Target `json:"target"`
+	ClientIP         string          `json:"client_ip"`
+	RequestID        string          `json:"request_id"`
+	DecisionID       string          `json:"decision_id"`
+	Detail           json.RawMessage `json:"detail"`
+}
+
+type auditActor struct {
+	Kind string `json:"kind"`
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+func auditLineOf(e identity.Event) auditLine {
+	line := auditLine{
+		EventID: e.ID, CreateTime: e.At.UTC(), Action: e.Action, Outcome: e.Outcome, Actor: auditActor{e.Actor.Kind, e.Actor.ID, e.Actor.Name},
+		CredentialPrefix: e.Actor.Credential, OrganizationID: e.OrganizationID, Target: e.Target,
+		RequestID: e.Actor.RequestID, DecisionID: e.DecisionID, Detail: e.Detail,
+	}
+	if e.Actor.Client.IsValid() {
+		line.ClientIP = e.Actor.Client.String()
+	}
+	return line
+}
+
+// exportPage is how many events are read at a time for an export.
+const exportPage = 500
+
+// exportAudit sends all events of a filter, newest first, one JSON object a
+// line. What fails later than the first page cuts the answer off, so that no
+// client takes a part for the whole.
+func (p *Pages) exportAudit(v *visit) {
+	query, about := auditFilterOf(v.r.URL.Query()).query()
+	if about != nil {
+		p.message(v.w, v.r, http.StatusBadRequest, "failed", message{Text: about.Words, Link: v.base() + auditPath, LinkWords: "section.audit-log"})
+		return
+	}
+	query.Limit = exportPage
+	out := json.NewEncoder(v.w)
+	for first := true; first || query.Cursor != ""; first = false {
+		found, err := p.Org.AuditEvents(v.r.Context(), v.Principal, query)
+		switch {
+		case err != nil && first:
+			p.fail(v.w, v.r, err)
+			return
+		case err != nil:
+			p.cutOff(v, err)
+		case first:
+			name := "audit-log-" + v.Facts.Now.UTC().Format("2006-01-02T1504Z") + ".jsonl"
+			v.w.Header().Set("Content-Type", "application/x-ndjson")
+			v.w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+		}
+		for _, e := range found.Events {
+			if err := out.Encode(auditLineOf(e)); err != nil {
+				p.cutOff(v, err)
+			}
+		}
+		query.Cursor = found.Next
+		// Each page is a request of its own for the server's patience.
+		_ = http.NewResponseController(v.w).SetWriteDeadline(time.Now().Add(exportPatience))
+	}
+}
+
+// exportPatience is how long a client may take for a page of an export.
+const exportPatience = time.Minute
+
+// cutOff ends an answer that has begun in a way that clients notice.
+func (p *Pages) cutOff(v *visit, err error) {
+	if p.Failed != nil && !errors.Is(err, v.r.Context().Err()) {
+		p.Failed(v.r.Context(), requestID(v.w), fmt.Errorf("export the audit log: %w", err))
+	}
+	panic(http.ErrAbortHandler)
+}
