@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -68,6 +69,50 @@ func TestBND07_TheDoorOfResponses(t *testing.T) {
 	}
 	if page := v.get("/profile/authentication").Want(http.StatusOK); !bytes.Contains(page.Body, []byte("ann@"+aVerified)) {
 		t.Errorf("the page is %.500s", page.Body)
+	}
+}
+
+// Rows ENC-6 and ENC-7: whoever changes an encrypted response sees one page,
+// whatever broke.
+func TestENC07_OnePageForEveryBrokenCipher(t *testing.T) {
+	c := newClub(t, false)
+	m := c.saml(t, c.OrganizationID, aVerified, newSAMLIDP(t, idpEntity, 0), func(_ *identity.AuthenticationMethod, s *identity.SAMLConfig) { s.IDPLoginAllowed = true })
+	encrypted := func(algorithm, key, cipher string) func(string) string {
+		return func(text string) string {
+			before, _, _ := strings.Cut(text, "<saml:Assertion ")
+			const method = `<xenc:EncryptionMethod Algorithm="`
+			return before + `<saml:EncryptedAssertion><xenc:EncryptedData xmlns:xenc="http://www.w3.org/2001/04/xmlenc#" Type="http://www.w3.org/2001/04/xmlenc#Element">` + method + algorithm + `"/>` +
+				`<ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><xenc:EncryptedKey>` + method + `http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p"/><xenc:CipherData><xenc:CipherValue>` + key + `</xenc:CipherValue></xenc:CipherData></xenc:EncryptedKey></ds:KeyInfo>` +
+				`<xenc:CipherData><xenc:CipherValue>` + cipher + `</xenc:CipherValue></xenc:CipherData></xenc:EncryptedData></saml:EncryptedAssertion></samlp:Response>`
+		}
+	}
+	trace := regexp.MustCompile(`<code>sr[0-9a-f]+</code>`)
+	page := func(s said) string {
+		answer := c.visitor(t).send(http.MethodPost, m.path(m.to.ACS), []string{"SAMLResponse", m.idp.respond(t, s)}, foreign).Want(http.StatusBadRequest)
+		return trace.ReplaceAllString(string(answer.Body), "")
+	}
+	broken := m.by(asked{}, "ann@"+aVerified)
+	broken.unsigned = true
+	want := page(broken)
+	if !strings.Contains(want, "signature") {
+		t.Fatalf("the page is %s", want)
+	}
+	key := base64.StdEncoding.EncodeToString(make([]byte, 256))
+	for name, edit := range map[string]func(string) string{
+		"CBC":            encrypted("http://www.w3.org/2001/04/xmlenc#aes128-cbc", key, base64.StdEncoding.EncodeToString(make([]byte, 64))),
+		"GCM":            encrypted("http://www.w3.org/2009/xmlenc11#aes256-gcm", key, base64.StdEncoding.EncodeToString(make([]byte, 64))),
+		"a short key":    encrypted("http://www.w3.org/2001/04/xmlenc#aes128-cbc", "AAAA", base64.StdEncoding.EncodeToString(make([]byte, 64))),
+		"not a block":    encrypted("http://www.w3.org/2001/04/xmlenc#aes128-cbc", key, "AAAA"),
+		"another cipher": encrypted("http://www.w3.org/2001/04/xmlenc#tripledes-cbc", key, base64.StdEncoding.EncodeToString(make([]byte, 64))),
+	} {
+		s := m.by(asked{}, "ann@"+aVerified)
+		s.response, s.edit = true, edit
+		if got := page(s); got != want {
+			t.Errorf("%s: the page differs: %s", name, got)
+		}
+	}
+	if stages := c.Value(t, `SELECT COUNT(*) FROM saml_lab WHERE stage = 'decrypt'`); stages != "5" {
+		t.Errorf("%s of 5 got as far as the cipher", stages)
 	}
 }
 
