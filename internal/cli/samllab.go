@@ -14,7 +14,7 @@ import (
 
 var (
 	responseColumns = []string{"saml_response_id", "receive_time", "outcome", "stage", "user_id", "test_id"}
-	stepColumns     = []string{"step", "verdict", "note", "expected", "found"}
+	stepColumns     = []string{"step", "verdict", "note", "found"} // what was expected is in the cause, and with --json
 	causeColumns    = []string{"cause", "side", "problem", "expected", "found", "remedy"}
 	messageColumns  = []string{
 		"id", "issuer", "destination", "in_response_to", "issue_instant", "status", "encrypted", "assertion_issuer", "name_id", "name_id_format", "recipient",
