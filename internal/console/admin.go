@@ -8,16 +8,19 @@ import (
 
 // The paths of an organization's settings, after that of the organization.
 const (
-	policyPath  = "/authentication-policy"
-	rangesPath  = "/ip-ranges"
-	domainsPath = "/domains"
-	auditPath   = "/audit-log"
+	policyPath   = "/authentication-policy"
+	rangesPath   = "/ip-ranges"
+	domainsPath  = "/domains"
+	auditPath    = "/audit-log"
+	projectsPath = "/projects"
+	settingsPath = "/settings"
 )
 
 // The permissions that these pages ask for, beside the levels of access.
 const (
-	domainsWrite = "organization:domains:write"
-	eventsRead   = "organization:event_logs:read"
+	domainsWrite  = "organization:domains:write"
+	projectsWrite = "organization:projects:write"
+	eventsRead    = "organization:event_logs:read"
 )
 
 // adminRoutes are the pages of an organization's settings. Each asks for what
@@ -44,6 +47,22 @@ func (p *Pages) adminRoutes(mux *http.ServeMux) {
 	events := access.Need{Permission: eventsRead}
 	on("GET", auditPath, events, p.auditLog)
 	on("GET", auditPath+"/export", events, p.exportAudit)
+
+	on("GET", projectsPath, member, p.projects)
+	on("POST", projectsPath, access.Need{Permission: access.Resource}, p.createProject)
+	mux.HandleFunc("GET "+one+projectsPath+"/{project}", upward)
+	on("POST", projectsPath+"/{project}", member, p.changeProject)
+	on("GET", projectsPath+"/{project}/delete", member, p.confirmProject)
+
+	super := access.Need{Permission: access.SuperAdmin}
+	deletes := access.Need{Permission: access.SuperAdmin, Session: true, Fresh: true}
+	on("GET", settingsPath, member, p.settings)
+	on("POST", settingsPath, super, p.renameOrganization)
+	mux.HandleFunc("GET "+one+settingsPath+"/units", upward)
+	on("POST", settingsPath+"/units", access.Need{Permission: access.Admin}, p.changeUnits)
+	on("GET", settingsPath+"/units/{account_id}/delete", access.Need{Permission: access.Admin}, p.confirmUnit)
+	on("GET", settingsPath+"/delete", super, p.deletion)
+	on("POST", settingsPath+"/delete", deletes, p.deleteOrganization)
 }
 
 // review shows what a change would do before it is made, and, once the lock-out

@@ -43,6 +43,8 @@ var sections = []section{
 	{policyPath, access.Member},
 	{rangesPath, access.Admin},
 	{auditPath, eventsRead},
+	{projectsPath, access.Member},
+	{settingsPath, access.Member},
 }
 
 // base is the path of the accessed organization's pages.

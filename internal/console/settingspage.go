@@ -1,0 +1,199 @@
+package console
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/org"
+)
+
+// settingsView is the page of what an organization is called and made of.
+type settingsView struct {
+	Path       string
+	Name       string // as typed
+	SuperAdmin bool
+	Admin      bool
+	Business   bool // it can have units
+	Units      []unitRow
+	UnitName   string // as typed
+	Projects   int    // that the person sees
+	Open       string // id of the unit whose form is open
+}
+
+type unitRow struct {
+	ID, Name string
+	Created  time.Time
+	Projects int // that the person sees
+}
+
+// units are the organizational units of the accessed organization by name, with
+// the projects in them that the person sees, and how many those are in all.
+func (p *Pages) units(v *visit) (list []unitRow, projects int, err error) {
+	accounts, err := p.Org.Accounts(v.r.Context(), v.Principal)
+	if err != nil {
+		return nil, 0, err
+	}
+	seen, err := p.Org.Projects(v.r.Context(), v.Principal)
+	if err != nil {
+		return nil, 0, err
+	}
+	in := map[string]int{}
+	for _, one := range seen {
+		in[one.AccountID]++
+	}
+	for _, a := range accounts {
+		if a.OrganizationID == v.Organization.ID && !a.Root() {
+			list = append(list, unitRow{a.ID, a.Name, a.Created, in[a.ID]})
+		}
+	}
+	slices.SortFunc(list, func(a, b unitRow) int { return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) })
+	return list, len(seen), nil
+}
+
+func (p *Pages) settings(v *visit) {
+	p.showSettings(v, http.StatusOK, settingsView{Name: v.Organization.Name}, nil)
+}
+
+func (p *Pages) showSettings(v *visit, status int, view settingsView, about *problem) {
+	o, err := p.Org.Organization(v.r.Context(), v.Principal)
+	if err != nil {
+		p.fail(v.w, v.r, err)
+		return
+	}
+	if view.Units, view.Projects, err = p.units(v); err != nil {
+		p.fail(v.w, v.r, err)
+		return
+	}
+	view.Path, view.SuperAdmin, view.Admin, view.Business = v.base()+settingsPath, v.SuperAdmin, v.Admin(), o.Tier == "business"
+	p.showOrganization(v, status, "settings", settingsPath, page{Title: say("section.settings"), Problem: about, Body: view})
+}
+
+// renameOrganization gives the organization another name.
+func (p *Pages) renameOrganization(v *visit) {
+	if !p.form(v.w, v.r) {
+		return
+	}
+	name := v.r.PostForm.Get("name")
+	if _, err := p.Org.UpdateOrganization(v.r.Context(), v.Principal, org.OrganizationChange{Name: &name}); err != nil {
+		status, about := problemOf(err, "name")
+		p.showSettings(v, status, settingsView{Name: name}, &about)
+		return
+	}
+	v.done(v.base()+settingsPath, "organization-renamed")
+}
+
+// changeUnits does what one of the forms of the units asks for.
+func (p *Pages) changeUnits(v *visit) {
+	if !p.form(v.w, v.r) {
+		return
+	}
+	form := v.r.PostForm
+	ctx, id, name := v.r.Context(), form.Get("id"), form.Get("name")
+	view := settingsView{Name: v.Organization.Name}
+	var err error
+	what, field := "", ""
+	switch form.Get("do") {
+	case "create":
+		what, field, view.UnitName = "unit-created", "unit", name
+		_, err = p.Org.CreateUnit(ctx, v.Principal, v.Organization.ID, name)
+	case "rename":
+		what, field, view.Open = "unit-renamed", "name-"+id, id
+		err = p.renameUnit(v, id, name)
+	case "delete":
+		what = "unit-deleted"
+		err = p.Org.DeleteUnit(ctx, v.Principal, id)
+	default:
+		p.unreadable(v, settingsPath)
+		return
+	}
+	if err != nil {
+		if kindOf(err) != identity.Invalid {
+			field = ""
+		}
+		status, about := problemOf(err, field)
+		p.showSettings(v, status, view, &about)
+		return
+	}
+	v.done(v.base()+settingsPath, what)
+}
+
+// renameUnit renames a unit only: the root account's name is that of the
+// organization, which has a form of its own.
+func (p *Pages) renameUnit(v *visit, id, name string) error {
+	if id == v.Organization.AccountID {
+		return identity.NotFoundf("account_not_found", "%s", say("unit.missing"))
+	}
+	_, err := p.Org.RenameAccount(v.r.Context(), v.Principal, id, &name)
+	return err
+}
+
+// confirmUnit asks before a unit is deleted, where no script does.
+func (p *Pages) confirmUnit(v *visit) {
+	units, _, err := p.units(v)
+	if err != nil {
+		p.fail(v.w, v.r, err)
+		return
+	}
+	i := slices.IndexFunc(units, func(u unitRow) bool { return u.ID == v.r.PathValue("account_id") })
+	if i < 0 {
+		p.notFound(v.w, v.r)
+		return
+	}
+	p.showOrganization(v, http.StatusOK, "confirm", settingsPath, page{
+		Title: say("unit.delete.title", units[i].Name),
+		Body: confirmation{
+			Words: say("unit.delete.words"), Action: v.base() + settingsPath + "/units", Yes: say("unit.delete"), Back: v.base() + settingsPath,
+			Values: []hidden{{"do", "delete"}, {"id", units[i].ID}},
+		},
+	})
+}
+
+// deletionView is the page before an organization is deleted.
+type deletionView struct {
+	Path, Back string
+	Name       string // what has to be typed
+	Typed      string
+	Units      int
+	Projects   int
+	Unlock     unlock
+}
+
+func (p *Pages) deletion(v *visit) { p.showDeletion(v, http.StatusOK, "", nil) }
+
+func (p *Pages) showDeletion(v *visit, status int, typed string, about *problem) {
+	units, projects, err := p.units(v)
+	if err != nil {
+		p.fail(v.w, v.r, err)
+		return
+	}
+	p.showOrganization(v, status, "deletion", settingsPath, page{Title: say("deletion.title", v.Organization.Name), Problem: about, Body: deletionView{
+		Path: v.base() + settingsPath + "/delete", Back: v.base() + settingsPath, Name: v.Organization.Name, Typed: typed,
+		Units: len(units), Projects: projects, Unlock: v.unlock(),
+	}})
+}
+
+// deleteOrganization deletes the organization of somebody who typed its name.
+func (p *Pages) deleteOrganization(v *visit) {
+	if !p.form(v.w, v.r) {
+		return
+	}
+	typed := strings.TrimSpace(v.r.PostForm.Get("name"))
+	if typed != v.Organization.Name {
+		p.showDeletion(v, http.StatusBadRequest, typed, &problem{Words: say("deletion.wrong"), Field: "name"})
+		return
+	}
+	if err := p.Org.DeleteOrganization(v.r.Context(), v.Principal, v.r.PostForm.Get("contents") != ""); err != nil {
+		field := ""
+		if kindOf(err) == identity.Invalid {
+			field = "contents"
+		}
+		status, about := problemOf(err, field)
+		about.Words = strings.ReplaceAll(about.Words, "with recursive=true", "and all that is in it")
+		p.showDeletion(v, status, typed, &about)
+		return
+	}
+	v.done(organizationsPath, "organization-deleted")
+}
