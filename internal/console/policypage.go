@@ -152,18 +152,19 @@ func sentForm(form url.Values) policyForm {
 // fields of the API.
 type policySetting struct {
 	words  string // key of its name; with .effect that of what a change does
+	life   bool   // a lifetime, whose name is that of what lives
 	text   func(f *policyForm) string
 	fields func(f *policyForm) map[string]any
 }
 
 var policySettings = []policySetting{
-	{"policy.password", func(f *policyForm) string { return say("policy.password." + f.Password) }, func(f *policyForm) map[string]any {
+	{"policy.password", false, func(f *policyForm) string { return say("policy.password." + f.Password) }, func(f *policyForm) map[string]any {
 		if f.Password == "off" { // whether it takes a second factor asks nobody then
 			return map[string]any{"password_auth_enabled": false}
 		}
 		return map[string]any{"password_auth_enabled": true, "two_factor_required": f.Password == "factor"}
 	}},
-	{"policy.providers", (*policyForm).providers, func(f *policyForm) map[string]any {
+	{"policy.providers", false, (*policyForm).providers, func(f *policyForm) map[string]any {
 		list := []string{}
 		for name, on := range map[string]bool{"google": f.Google, "microsoft": f.Microsoft, "github": f.GitHub} {
 			if on {
@@ -172,22 +173,22 @@ var policySettings = []policySetting{
 		}
 		return map[string]any{"oauth_enabled": len(list) > 0, "oauth_providers_allowed": list}
 	}},
-	{"policy.sso", func(f *policyForm) string { return say("policy.sso." + f.SSO) }, func(f *policyForm) map[string]any {
+	{"policy.sso", false, func(f *policyForm) string { return say("policy.sso." + f.SSO) }, func(f *policyForm) map[string]any {
 		if f.SSO == "off" {
 			return map[string]any{"saml_enabled": false}
 		}
 		return map[string]any{"saml_enabled": true, "saml_allow_external": f.SSO == "any"}
 	}},
-	{"policy.passkeys", func(f *policyForm) string { return onOff(f.Passkeys) }, func(f *policyForm) map[string]any {
+	{"policy.passkeys", false, func(f *policyForm) string { return onOff(f.Passkeys) }, func(f *policyForm) map[string]any {
 		return map[string]any{"passkey_auth_enabled": f.Passkeys}
 	}},
-	{"policy.tokens", func(f *policyForm) string { return say("policy.tokens." + f.Tokens) }, func(f *policyForm) map[string]any {
+	{"policy.tokens", false, func(f *policyForm) string { return say("policy.tokens." + f.Tokens) }, func(f *policyForm) map[string]any {
 		if f.Tokens == "off" {
 			return map[string]any{"personal_tokens_enabled": false}
 		}
 		return map[string]any{"personal_tokens_enabled": true, "personal_tokens_managed_users_enabled": f.Tokens == "all"}
 	}},
-	{"policy.enforced", func(f *policyForm) string { return onOff(f.Enforced) }, func(f *policyForm) map[string]any {
+	{"policy.enforced", false, func(f *policyForm) string { return onOff(f.Enforced) }, func(f *policyForm) map[string]any {
 		return map[string]any{"personal_tokens_require_allowed_auth_method": f.Enforced}
 	}},
 	lifeSetting("policy.personal-age", "max_personal_token_age_seconds", func(f *policyForm) age { return f.PersonalAge }),
@@ -197,9 +198,10 @@ var policySettings = []policySetting{
 }
 
 func lifeSetting(words, field string, of func(f *policyForm) age) policySetting {
-	return policySetting{words, func(f *policyForm) string { return of(f).text() }, func(f *policyForm) map[string]any {
-		return map[string]any{field: of(f).seconds()}
-	}}
+	return policySetting{
+		words: words, life: true, text: func(f *policyForm) string { return of(f).text() },
+		fields: func(f *policyForm) map[string]any { return map[string]any{field: of(f).seconds()} },
+	}
 }
 
 func onOff(on bool) string {
@@ -263,7 +265,11 @@ func (f *policyForm) rows(from policyForm) []changeRow {
 	for _, s := range policySettings {
 		before, after := s.text(&from), s.text(f)
 		if before != after {
-			list = append(list, changeRow{say(s.words), before, after, say(s.words + ".effect")})
+			name := say(s.words)
+			if s.life {
+				name = say("policy.life-of", name)
+			}
+			list = append(list, changeRow{name, before, after, say(s.words + ".effect")})
 		}
 	}
 	return list
@@ -381,9 +387,11 @@ func lockedOut(err error) bool {
 	return false
 }
 
-// guardWords is what the lock-out guard says, without what only programs send.
+// guardWords is what the lock-out guard says, without the heading that it has on
+// pages and without what only programs send.
 func guardWords(err error) string {
 	e := *asError(err)
+	e.Message = strings.TrimPrefix(e.Message, "this change would lock you out: ")
 	e.Message, _, _ = strings.Cut(e.Message, "; or repeat the change with")
 	return sentence(&e)
 }

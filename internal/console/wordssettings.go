@@ -43,7 +43,7 @@ var settingsWords = map[string]string{
 	"policy.password.alone.hint":  "Each person decides.",
 	"policy.password.off":         "Off",
 	"policy.password.off.hint":    "Nobody gets in by password.",
-	"policy.password.effect":      "Whoever logged in in a way that no longer counts is asked for another login when they next open the organization. Somebody managed who knows no other way in cannot log in at all: try it with one group first, or tell people beforehand.",
+	"policy.password.effect":      "Whoever logged in in a way that no longer counts is asked for another login when they next open the organization. Somebody managed who knows no other way in cannot log in at all: tell people beforehand.",
 	"policy.providers":            "Third-party login",
 	"policy.providers.effect":     "Sessions from a provider that is off no longer open the organization. Managed users cannot log in with it.",
 	"policy.sso":                  "Single sign-on",
@@ -72,6 +72,7 @@ var settingsWords = map[string]string{
 	"policy.enforced.effect":       "With it on, tokens that were made after a login that is not allowed above stop working at once.",
 
 	"policy.lives":                  "Lifetimes",
+	"policy.life-of":                "Lifetime: %s",
 	"policy.lives.words":            "The longest that sessions and tokens are accepted here. Those that are older stop working at once. Empty: no limit but the server's own.",
 	"policy.personal-age":           "Personal tokens",
 	"policy.personal-age.hint":      "From 10 minutes to 3650 days, from when the token was made.",

@@ -116,7 +116,7 @@ func TestPolicyPageGuards(t *testing.T) {
 		t.Error("the guard is taken for granted")
 	}
 	refused := string(alice.confirmed(path, review).Want(http.StatusBadRequest).Body)
-	if !strings.Contains(refused, `name="accept"`) || !strings.Contains(refused, "This change would lock you out") || strings.Contains(refused, "accept_lockout&#34;: true from") {
+	if !strings.Contains(refused, `name="accept"`) || !strings.Contains(refused, "This would lock you out") || strings.Contains(refused, "accept_lockout&#34;: true from") {
 		t.Errorf("the guard says %s", refused)
 	}
 	member, _ := s.AddMember(t, "bob@c.example", "")
