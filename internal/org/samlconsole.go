@@ -55,7 +55,7 @@ var samlConsoles = map[string]samlConsole{
 		Product: "FusionAuth", Place: "Applications > the application > SAML",
 		ACS: "“Authorized redirect URLs”", Audience: "“Issuer”",
 		Issuer: "“Entity Id” of the application's SAML v2 integration details", Certificate: "the certificate of the signing key in Settings > Key Master", NameID: "the NameID in the populate lambda of the application",
-		Email: "the populate lambda: samlResponse.assertion.attributes['email'] = [user.email]", Groups: "the populate lambda: samlResponse.assertion.attributes['groups']", Start: "the address that people start at",
+		Email: "the populate lambda: attributes[\"email\"] = [user.email]", Groups: "the populate lambda: attributes[\"groups\"]", Start: "the address that people start at",
 		Signing: "“Signing key”, of RSA with SHA-256, and “Signature location”", Assignment: "Registrations of the user",
 	},
 	identity.SAMLJumpCloud: {
