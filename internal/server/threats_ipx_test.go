@@ -162,6 +162,9 @@ func TestIPX10_EverySurface(t *testing.T) {
 				if operation == "POST /v1/organization/{organization_id}/invitation/{user_email}" {
 					continue // for people who are not members yet
 				}
+				if strings.HasPrefix(path, "/v1/sso/") {
+					continue // where logins come back from the identity provider; the session they open is judged at the next request
+				}
 				tried++
 				for _, token := range []string{session, personal, app} {
 					s.send(t, method, fill.Replace(path), token, map[string]string{"X-Forwarded-For": outside}, nil).
