@@ -109,6 +109,13 @@
 		history.replaceState(null, "", location.pathname);
 	}
 
+	// Narrow screens show the navigation in one line: the present page is in sight.
+
+	all(".rooms [aria-current]", (link) => {
+		const line = link.closest("nav");
+		line.scrollLeft = link.offsetLeft - (line.clientWidth - link.offsetWidth) / 2;
+	});
+
 	// Menus close when the focus or a click goes elsewhere, and on Escape.
 
 	all("details[data-closes]", (menu) => {
