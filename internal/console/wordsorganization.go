@@ -14,8 +14,8 @@ var organizationWords = map[string]string{
 	"refused.words": "You are a member of this organization, but this takes a permission that you do not have. Ask one of its admins.",
 	"refused.back":  "Back to the organization",
 
-	"door.title":    "%s asks for another login",
-	"door.words":    "You are logged in, but this organization does not accept the way you logged in.",
+	"door.title":    "%s does not accept this login",
+	"door.words":    "You are a member, but the policy of this organization does not accept your login as it is.",
 	"door.todo":     "What to do",
 	"door.log-in":   "Log in again",
 	"door.factors":  "Set up a second factor",
