@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
+	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/server/servertest"
 )
 
@@ -121,6 +122,37 @@ func TestDOM07_MembersAreManagedGuestsAreNot(t *testing.T) {
 		s.Do(t, http.MethodDelete, domainsOf(s.OrganizationID)+"/"+claim.String("domain_id"), s.AdminToken, nil).Want(http.StatusNoContent)
 		if got := s.Value(t, managed); got != " 0" {
 			t.Errorf("managed after the removal: %q", got)
+		}
+	})
+}
+
+// TestDOM04_OnlyTheDomainItself: names that only end or begin like a verified
+// domain are other people's, whoever is a member already and whoever signs up
+// afterwards.
+func TestDOM04_OnlyTheDomainItself(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
+		dns := servertest.NewDNS(t)
+		s.Org.Prober.DNSServers = []string{dns.Address}
+		for _, domain := range []string{"evil-" + registered, registered + ".evil.example", "sub." + registered, registered + "x"} {
+			s.AddUser(t, s.OrganizationID, "member@"+domain, "", false)
+		}
+		own := s.AddUser(t, s.OrganizationID, "member@"+registered, "", false)
+		claim := addDomain(t, s, s.AdminToken, s.OrganizationID, registered)
+		publish(dns, registered, claim)
+		verify(t, s, s.AdminToken, claim).Want(http.StatusOK)
+
+		signUp := map[string]string{"email": "late@sub." + registered, "real_name": "Late", "password": bobPassword}
+		s.Do(t, http.MethodPost, "/v1/user", "", signUp).Want(http.StatusOK)
+		code := s.MailedCode(t, signUp["email"], identity.MailVerifyEmail)
+		s.Do(t, http.MethodPost, "/v1/user/verify_email/"+code, "", nil).Want(http.StatusOK)
+		signUp["email"] = "x@" + registered + "@evil.example"
+		s.Do(t, http.MethodPost, "/v1/user", "", signUp).WantCode(http.StatusBadRequest, "invalid_email_format")
+
+		if managed := s.Value(t, `SELECT COUNT(*) FROM users WHERE managing_organization_id <> ''`); managed != "1" {
+			t.Errorf("%s people are managed, want one", managed)
+		}
+		if by := s.Value(t, `SELECT managing_organization_id FROM users WHERE id = '`+own+`'`); by != s.OrganizationID {
+			t.Errorf("the domain's own member is managed by %q", by)
 		}
 	})
 }
