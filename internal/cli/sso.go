@@ -80,7 +80,9 @@ func (a *app) codeFromBrowser(ctx context.Context, server, verifier string) (str
 			_ = srv.Close()
 		}
 	}()
-	a.show(back.loginPage(server, verifier))
+	challenge := challengeOf(verifier)
+	a.show(back.loginPage(server, challenge))
+	a.note("allow it there if the page shows the code %s", compare(challenge))
 	select {
 	case code := <-back.codes:
 		return code, nil
@@ -96,12 +98,24 @@ func (a *app) codeFromBrowser(ctx context.Context, server, verifier string) (str
 
 // loginPage is where the browser goes. What it holds is no secret: the
 // challenge tells nothing about the verifier.
-func (b *callback) loginPage(server, verifier string) string {
-	sum := sha256.Sum256([]byte(verifier))
+func (b *callback) loginPage(server, challenge string) string {
 	return server + "/login/cli?" + url.Values{
 		"redirect_uri": {"http://" + b.Addr().String() + ssoCallback}, "state": {b.state},
-		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])},
+		"code_challenge": {challenge},
 	}.Encode()
+}
+
+// challengeOf is what the server knows of a verifier (RFC 7636 section 4.2).
+func challengeOf(verifier string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// compare is the code that the page of the approval shows for a challenge: the
+// first 32 bits of its SHA-256.
+func compare(challenge string) string {
+	sum := sha256.Sum256([]byte(challenge))
+	return fmt.Sprintf("%X-%X", sum[:2], sum[2:4])
 }
 
 // show prints the address, and opens it where that is possible.

@@ -19,6 +19,7 @@ type loginView struct {
 	Redirect string
 	Next     string
 	RealName string // as typed
+	Compare  string // what the terminal shows too
 	Password bool   // a password is one of the ways
 	Links    []wayLink
 	// Passkey says that one can be used; PasskeyOptions are its request, empty
@@ -74,7 +75,7 @@ func (p *Pages) identify(w http.ResponseWriter, r *http.Request, status int, v l
 func (p *Pages) showFlow(w http.ResponseWriter, r *http.Request, status int, flow login.Flow, about *problem) {
 	v := loginView{
 		Step: string(flow.Step), Purpose: flow.Purpose, Email: flow.Email, Provider: flow.Provider, Redirect: flow.Redirect,
-		RealName: flow.RealName, Next: flow.Next, Factors: flow.Factors, PasskeyOptions: string(flow.Passkey), Trial: p.Trial,
+		RealName: flow.RealName, Compare: flow.Compare, Next: flow.Next, Factors: flow.Factors, PasskeyOptions: string(flow.Passkey), Trial: p.Trial,
 	}
 	v.offer(flow.Options)
 	v.Passkey = len(flow.Passkey) > 0 && p.passkeysElsewhere(r) == ""

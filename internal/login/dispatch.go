@@ -63,6 +63,8 @@ func (s *Service) show(ctx context.Context, r *running) (Flow, error) {
 		flow.Options, err = s.optionsFor(ctx, r)
 	case StepFactor:
 		flow.Factors, err = s.factorsOf(ctx, r.who)
+	case StepApprove:
+		flow.Compare = r.details.CommandLine.Compare()
 	}
 	if err == nil {
 		flow.Passkey, err = s.askPasskey(ctx, r, &flow)

@@ -28,13 +28,16 @@ func commandLine() *CommandLine {
 // loopback address gets.
 func (w *world) approved(in Begin) string {
 	w.t.Helper()
-	b := w.browser()
+	b, asked := w.browser(), Flow{}
 	if in.Principal == nil {
 		b.at(StepIdentify)(b.begin(in))
 		b.at(StepChoose)(b.identify(alice))
-		b.at(StepApprove)(b.password(goodPassword))
+		asked = b.at(StepApprove)(b.password(goodPassword))
 	} else {
-		b.at(StepApprove)(b.begin(in))
+		asked = b.at(StepApprove)(b.begin(in))
+	}
+	if shown := asked.Compare; shown != in.CommandLine.Compare() || len(shown) != 9 {
+		w.t.Errorf("the approval shows %q to compare, want %q", shown, in.CommandLine.Compare())
 	}
 	flow := b.at(StepDone)(b.accept())
 	to, err := url.Parse(flow.Redirect)

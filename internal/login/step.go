@@ -1,6 +1,11 @@
 package login
 
-import "github.com/sallyport/sallyport/internal/identity"
+import (
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/sallyport/sallyport/internal/identity"
+)
 
 // Step is what an attempt asks for next.
 type Step string
@@ -50,6 +55,8 @@ type Flow struct {
 	// section 5.5); nil when no passkey can be used at this step.
 	Passkey  []byte
 	Provider string // name of the provider the step is about
+	// Compare is what the terminal shows too, at StepApprove.
+	Compare  string
 	RealName string // what the provider calls the person, at StepSignUp; may be empty
 	// Redirect is an address to send the browser to: the provider at StepLeave,
 	// the command line's loopback address at StepDone.
@@ -109,4 +116,13 @@ type CommandLine struct {
 	// CodeChallenge is BASE64URL(SHA256(verifier)), 43 characters; the method
 	// is always S256.
 	CodeChallenge string `json:"code_challenge"`
+}
+
+// Compare is what the page of the approval and the terminal both show, so that
+// whoever sits in front of them sees that they belong together (row CLI-01):
+// the first 32 bits of the SHA-256 of the challenge, as XXXX-XXXX in upper-case
+// hexadecimal.
+func (c *CommandLine) Compare() string {
+	sum := sha256.Sum256([]byte(c.CodeChallenge))
+	return fmt.Sprintf("%X-%X", sum[:2], sum[2:4])
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/internal/login"
 	"github.com/sallyport/sallyport/internal/server/servertest"
 	"github.com/sallyport/sallyport/policy"
 )
@@ -296,9 +297,9 @@ func TestPagesOfManagedUsers(t *testing.T) {
 	has("/profile/tokens", "No tokens yet", true)
 }
 
-// TestCommandLineByPages: somebody who is logged in allows a command line, which
+// TestCLI01_CommandLineByPages: somebody who is logged in allows a command line, which
 // gets a code on loopback and exchanges it; somebody else can only turn back.
-func TestCommandLineByPages(t *testing.T) {
+func TestCLI01_CommandLineByPages(t *testing.T) {
 	s := newScene(t, servertest.Options{})
 	verifier := strings.Repeat("v", 64)
 	sum := sha256.Sum256([]byte(verifier))
@@ -307,7 +308,8 @@ func TestCommandLineByPages(t *testing.T) {
 	}.Encode()
 	alice := s.as(t, s.AdminToken)
 	alice.get(begin).Want(http.StatusSeeOther)
-	if a := alice.get("/login").Want(http.StatusOK); !strings.Contains(string(a.Body), "Allow the command line?") {
+	asking := login.CommandLine{CodeChallenge: base64.RawURLEncoding.EncodeToString(sum[:])}
+	if a := alice.get("/login").Want(http.StatusOK); !strings.Contains(string(a.Body), "Allow the command line?") || !strings.Contains(string(a.Body), "<code>"+asking.Compare()+"</code>") {
 		t.Errorf("the page is %s", a.Body)
 	}
 	a := alice.post("/login", "step", "accept").Want(http.StatusOK)
