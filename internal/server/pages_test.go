@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,7 +119,7 @@ var (
 		"/login", "/login?next=/profile/tokens", "/signup", "/reset", "/reset?code=x", "/verify", "/verify?code=x",
 		"/device", "/device?code=x", "/dev/mailbox",
 	}
-	ownPages = []string{
+	profilePages = []string{
 		"/profile/authentication", "/profile/authentication?open=password", "/profile/authentication/remove?what=codes",
 		"/profile/authentication/remove?what=passkey&id=pk0123456789a", "/profile/authentication/remove?what=identity&id=uam0123456789a", "/link/google",
 		"/profile/sessions", "/profile/sessions/end", "/profile/tokens", "/profile/tokens/new",
@@ -132,6 +133,17 @@ var (
 		"/profile/sessions": {"others", "yes"}, "/profile/tokens": {"description", "x", "life", "30"},
 	}
 )
+
+// ownPages are the pages of people who are logged in, and of admins.
+func (s *scene) ownPages() []string {
+	pages := append(slices.Clone(profilePages), "/organizations", "/organizations/"+s.OrganizationID)
+	for _, section := range []string{
+		"users", "groups", "application-users", "domains", "authentication-policy", "ip-ranges", "audit-log", "projects", "settings",
+	} {
+		pages = append(pages, "/organizations/"+s.OrganizationID+"/"+section)
+	}
+	return pages
+}
 
 var heading = regexp.MustCompile(`<h1[ >]`)
 
@@ -150,7 +162,7 @@ func TestPagesAreWhole(t *testing.T) {
 	for _, path := range openPages {
 		look(path, nobody.get(path).Want(http.StatusOK))
 	}
-	for _, path := range ownPages {
+	for _, path := range s.ownPages() {
 		a := nobody.get(path).Want(http.StatusSeeOther)
 		if to := a.Header.Get("Location"); to != "/login?"+(url.Values{"next": {path}}).Encode() {
 			t.Errorf("%s leads to %s", path, to)

@@ -92,7 +92,7 @@ func TestSES03_CookiesOfPages(t *testing.T) {
 	}
 	v.cookies = map[string]string{}
 	v.logIn(servertest.AdminEmail, servertest.AdminPassword, "")
-	for _, path := range ownPages {
+	for _, path := range s.ownPages() {
 		v.get(path)
 	}
 	v.post("/profile/authentication", "do", "password", "current", servertest.AdminPassword, "chosen", "another nine words of sense")
@@ -199,7 +199,7 @@ func TestMFA05_HalfALoginOpensNoPage(t *testing.T) {
 	v.post("/login", "step", "password", "password", servertest.AdminPassword).Want(http.StatusSeeOther)
 	flow := v.cookies[flowCookie]
 	s.nothing(t, "half a login", func() {
-		for _, path := range ownPages {
+		for _, path := range s.ownPages() {
 			v.get(path).Want(http.StatusSeeOther)
 		}
 		v.cookies[sessionCookie] = flow

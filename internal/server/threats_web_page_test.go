@@ -62,7 +62,7 @@ func TestWEB02_PagesThatAreReadChangeNothing(t *testing.T) {
 	s := newScene(t, servertest.Options{})
 	alice := s.as(t, s.AdminToken)
 	s.nothing(t, "reading pages", func() {
-		for _, path := range slices.Concat(openPages, ownPages) {
+		for _, path := range slices.Concat(openPages, s.ownPages()) {
 			for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodOptions} {
 				for _, v := range []*visitor{s.visitor(t), alice} {
 					v.send(method, path, nil, map[string]string{"X-HTTP-Method-Override": "POST"})
@@ -115,7 +115,7 @@ func TestWEB03_HeadersOfPages(t *testing.T) {
 			t.Errorf("%s says what it is made of: %v", what, a.Header)
 		}
 	}
-	for _, path := range slices.Concat(openPages, ownPages, []string{"/nowhere", "/invitation?code=x", "/login/callback/google?state=x&code=y"}) {
+	for _, path := range slices.Concat(openPages, s.ownPages(), []string{"/nowhere", "/invitation?code=x", "/login/callback/google?state=x&code=y"}) {
 		a := alice.get(path)
 		if strings.HasPrefix(path, "/login") && a.Status == http.StatusSeeOther {
 			a = s.visitor(t).get(path)
