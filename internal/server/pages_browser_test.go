@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base32"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +92,7 @@ func (w *window) setUp(password string) (secret []byte) {
 
 // TestPagesWithoutScripts goes the whole way of a newcomer with scripts off.
 func TestPagesWithoutScripts(t *testing.T) {
+	t.Parallel()
 	w := newWindow(t)
 	w.Scripts(t, false)
 	const email, password = "newcomer@c.example", "violet teapots sail at dawn"
@@ -201,6 +203,7 @@ func (w *window) enter(key string) {
 // TestPagesByKeyboard logs in, looks at the sessions, makes a token and revokes
 // it, without a mouse.
 func TestPagesByKeyboard(t *testing.T) {
+	t.Parallel()
 	w := newWindow(t)
 	w.open("/login")
 	w.tabTo("#email")
@@ -350,21 +353,32 @@ func (w *window) signUpUnconfirmed() {
 	w.on("/verify")
 }
 
-// TestPagesAreAccessible has axe-core look at every page, in light and dark,
-// wide and narrow; the pictures go to where SALLYPORT_TEST_PICTURES says. No
-// page asks for anything elsewhere, and none complains.
-func TestPagesAreAccessible(t *testing.T) {
-	for _, look := range []struct {
-		name, scheme string
-		width        int64
-	}{
-		{"light-1280", "light", 1280}, {"dark-1280", "dark", 1280}, {"light-360", "light", 360}, {"dark-360", "dark", 360},
-	} {
-		t.Run(look.name, func(t *testing.T) {
+// looks are both widths and both colour schemes that pages are looked at in, each
+// once; all four where pictures are taken for people to look at.
+func looks() []string {
+	if os.Getenv("SALLYPORT_TEST_PICTURES") != "" {
+		return []string{"light-1280", "dark-1280", "light-360", "dark-360"}
+	}
+	return []string{"light-1280", "dark-360"}
+}
+
+// lookAt goes through pages in each look: axe-core finds nothing, nothing is too
+// wide, and nothing comes from elsewhere.
+func lookAt(t *testing.T, everyPage func(*window, func(name string))) {
+	for _, look := range looks() {
+		t.Run(look, func(t *testing.T) {
+			t.Parallel()
+			scheme, width := "light", int64(1280)
+			if strings.HasPrefix(look, "dark") {
+				scheme = "dark"
+			}
+			if strings.HasSuffix(look, "-360") {
+				width = 360
+			}
 			w := newWindow(t)
-			w.Look(t, look.width, look.scheme)
-			w.everyPage(func(name string) {
-				w.Picture(t, name+"-"+look.name)
+			w.Look(t, width, scheme)
+			everyPage(w, func(name string) {
+				w.Picture(t, name+"-"+look)
 				w.WantAccessible(t, name)
 				if over := browser.Value(t, w.Browser, chromedp.Evaluate[int]("document.documentElement.scrollWidth - document.documentElement.clientWidth")); over > 0 {
 					t.Errorf("%s is %d pixels too wide", name, over)
@@ -375,9 +389,18 @@ func TestPagesAreAccessible(t *testing.T) {
 	}
 }
 
+// TestPagesAreAccessible has axe-core look at every page, in light and dark,
+// wide and narrow; the pictures go to where SALLYPORT_TEST_PICTURES says. No
+// page asks for anything elsewhere, and none complains.
+func TestPagesAreAccessible(t *testing.T) {
+	t.Parallel()
+	lookAt(t, (*window).everyPage)
+}
+
 // TestProvidersInTheBrowser signs somebody up with GitHub, disconnects and
 // connects it again, and lets the owner of an account connect theirs.
 func TestProvidersInTheBrowser(t *testing.T) {
+	t.Parallel()
 	w := newWindow(t)
 	w.c.github.Put(githubtest.User{ID: 101, Login: "octo", Name: "Octo Cat", Emails: []githubtest.Email{{Email: "octo@c.example", Primary: true, Verified: true}}})
 	w.c.github.Put(githubtest.User{ID: 102, Login: "ally", Name: "Alice", Emails: []githubtest.Email{{Email: servertest.AdminEmail, Primary: true, Verified: true}}})

@@ -6,7 +6,6 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/sallyport/sallyport/internal/server/servertest"
-	"github.com/sallyport/sallyport/internal/server/servertest/browser"
 )
 
 // everyOrganizationPage shows each page of an organization's people in turn.
@@ -60,23 +59,6 @@ func (w *window) everyOrganizationPage(look func(name string)) {
 // TestOrganizationPagesAreAccessible has axe-core look at these pages, as
 // TestPagesAreAccessible does at the others.
 func TestOrganizationPagesAreAccessible(t *testing.T) {
-	for _, look := range []struct {
-		name, scheme string
-		width        int64
-	}{
-		{"light-1280", "light", 1280}, {"dark-1280", "dark", 1280}, {"light-360", "light", 360}, {"dark-360", "dark", 360},
-	} {
-		t.Run(look.name, func(t *testing.T) {
-			w := newWindow(t)
-			w.Look(t, look.width, look.scheme)
-			w.everyOrganizationPage(func(name string) {
-				w.Picture(t, name+"-"+look.name)
-				w.WantAccessible(t, name)
-				if over := browser.Value(t, w.Browser, chromedp.Evaluate[int]("document.documentElement.scrollWidth - document.documentElement.clientWidth")); over > 0 {
-					t.Errorf("%s is %d pixels too wide", name, over)
-				}
-			})
-			w.WantOnly(t, w.s.URL)
-		})
-	}
+	t.Parallel()
+	lookAt(t, (*window).everyOrganizationPage)
 }

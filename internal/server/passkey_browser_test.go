@@ -66,6 +66,7 @@ func (w *window) register(name string) {
 // TestPasskeyPages: a real browser registers a passkey, logs in with it, uses
 // it after a password, and removes it.
 func TestPasskeyPages(t *testing.T) {
+	t.Parallel()
 	w, touch := newPasskeyWindow(t, localhost)
 	w.s.AddMember(t, bobEmail, bobPassword)
 	w.logIn(bobEmail, bobPassword)
@@ -111,6 +112,7 @@ func TestPasskeyPages(t *testing.T) {
 // ask the same authenticator because it has the same host, opens nothing; one
 // of another host is not even let.
 func TestPasskeyOfAForeignPage(t *testing.T) {
+	t.Parallel()
 	w, _ := newPasskeyWindow(t, localhost)
 	w.s.AddMember(t, bobEmail, bobPassword)
 	w.logIn(bobEmail, bobPassword)
@@ -141,6 +143,7 @@ func TestPasskeyOfAForeignPage(t *testing.T) {
 // TestPasskeysAtAnAddress: at the address of a trial browsers have no passkeys;
 // the page leads to the same server's name, where they work.
 func TestPasskeysAtAnAddress(t *testing.T) {
+	t.Parallel()
 	w, _ := newPasskeyWindow(t, nil)
 	w.s.AddMember(t, bobEmail, bobPassword)
 	w.logIn(bobEmail, bobPassword)

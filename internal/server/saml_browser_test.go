@@ -15,6 +15,7 @@ import (
 // The login is sent there by a redirect and by a form; the way back with the
 // browser's button opens nothing a second time.
 func TestSAMLInARealBrowser(t *testing.T) {
+	t.Parallel()
 	r := newRealSAML(t, func(tb testing.TB, o idptest.Options) *idptest.Provider {
 		o.Host, o.HTTPS = "idp.test", true
 		return idptest.StartSimpleSAMLphp(tb, o)

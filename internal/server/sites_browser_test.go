@@ -20,6 +20,7 @@ import (
 // as a SAML provider's does, comes the cookie of the login that is under way and
 // not the session's; with a link comes the session's, too.
 func TestOwnCookiesAcrossSites(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, servertest.Options{Host: "sp.test"}) // first: its end would wait for the browser's connections
 	s.Do(t, http.MethodGet, "/openapi.json", "", nil).Want(http.StatusOK)
 	b := browser.Start(t)

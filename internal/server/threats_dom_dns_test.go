@@ -68,6 +68,7 @@ const (
 // TestDOM01_RealNameServer: what stands in a real zone is judged as it is on
 // the wire.
 func TestDOM01_RealNameServer(t *testing.T) {
+	t.Parallel()
 	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
 		verifyAt(t, s, []recordCase{
 			{"right-rockets.com", func(line string) servertest.Zone { return at(challenge, []string{line}) }, true, ""},
@@ -88,6 +89,7 @@ func TestDOM01_RealNameServer(t *testing.T) {
 // TestDOM05_RealNameServer: names that do not exist, a server that refuses or
 // cannot read its zone, and an answer too long for UDP.
 func TestDOM05_RealNameServer(t *testing.T) {
+	t.Parallel()
 	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
 		verifyAt(t, s, []recordCase{
 			{"broken-rockets.com", func(string) servertest.Zone { return nil }, false, noAnswer},
@@ -110,6 +112,7 @@ func many(last []string) (records [][]string) {
 
 // TestDOM05_SilentNameServer: the next server is asked when one never answers.
 func TestDOM05_SilentNameServer(t *testing.T) {
+	t.Parallel()
 	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
 		silent, err := net.ListenPacket("udp", "127.0.0.1:0")
 		if err != nil {
@@ -149,6 +152,7 @@ func watchReal(t *testing.T, s *scene) (*watched, *servertest.NameServer) {
 // TestDOM05_RealFlapping: a record that comes and goes puts nothing at risk,
 // one that is gone at two checks does.
 func TestDOM05_RealFlapping(t *testing.T) {
+	t.Parallel()
 	scenes(t, func(t *testing.T, s *scene) {
 		w, names := watchReal(t, s)
 		for _, there := range []bool{false, true, false, true, false} {
@@ -167,6 +171,7 @@ func TestDOM05_RealFlapping(t *testing.T) {
 // TestDOM05_RealTimeout: a server that holds its sockets and answers nothing is
 // trouble, and no absence.
 func TestDOM05_RealTimeout(t *testing.T) {
+	t.Parallel()
 	scenes(t, func(t *testing.T, s *scene) {
 		w, names := watchReal(t, s)
 		other := addDomain(t, s.Server, s.AdminToken, s.OrganizationID, "other-rockets.com")
@@ -189,6 +194,7 @@ func TestDOM05_RealTimeout(t *testing.T) {
 // decides, and one absence is no risk; a server that does not know the zone, or
 // cannot read it, decides nothing.
 func TestDOM05_RealServersDisagree(t *testing.T) {
+	t.Parallel()
 	scenes(t, func(t *testing.T, s *scene) {
 		w, current := watchReal(t, s)
 		behind := servertest.NSD(t, map[string]servertest.Zone{registered: w.proved(false)})
