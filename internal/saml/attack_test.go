@@ -905,19 +905,24 @@ func TestENC6OneAnswer(t *testing.T) {
 	}
 }
 
-// ENC-7: chosen ciphertexts, many of which pass the padding.
+// ENC-7: chosen ciphertexts, of the data (many of which pass the padding) and of
+// the key, have one answer.
 func TestENC7ChosenCiphertexts(t *testing.T) {
 	f := forge{t, librarySigner{}}
-	rounds := 2000
+	rounds := 10_000
 	if testing.Short() {
 		rounds = 200
 	}
 	answers := map[Error]int{}
 	signed := f.b1()
-	for range rounds {
+	for round := range rounds {
 		text := f.replaceAssertion(signed, sealing{change: func(iv, text, wrapped []byte) ([]byte, []byte) {
 			last := text[:len(text)-len(text)%16]
-			if _, err := rand.Read(last[len(last)-32:]); err != nil {
+			chosen := last[len(last)-32:]
+			if round%2 == 1 {
+				chosen = wrapped[1:] // the first byte stays, so that the number is one of the key's
+			}
+			if _, err := rand.Read(chosen); err != nil {
 				t.Fatal(err)
 			}
 			return append(iv, text...), wrapped
