@@ -164,6 +164,10 @@ func (p *Prober) file(ctx context.Context, url, line string) error {
 	if err := lines.Err(); err != nil && !errors.Is(err, bufio.ErrTooLong) {
 		return err
 	}
+	// A site that ends its answer because it was given up has not ended it.
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	return errNoLine
 }
 
