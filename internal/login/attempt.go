@@ -90,8 +90,13 @@ func (s *Service) Begin(ctx context.Context, from Caller, in Begin) (Flow, error
 			return Flow{}, err
 		}
 	}
+	return s.open(ctx, r)
+}
+
+// open stores a new attempt and shows it, with its secret.
+func (s *Service) open(ctx context.Context, r *running) (Flow, error) {
 	secret, id := credential.NewCode(s.rand())
-	err = s.DB.Maintain(ctx, func(tx *store.Tx) error { return s.add(ctx, tx, r, id, tx.Now.Add(attemptLife)) })
+	err := s.DB.Maintain(ctx, func(tx *store.Tx) error { return s.add(ctx, tx, r, id, tx.Now.Add(attemptLife)) })
 	if err != nil {
 		return Flow{}, err
 	}

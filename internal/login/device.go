@@ -2,8 +2,6 @@ package login
 
 import (
 	"context"
-	"errors"
-	"strconv"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/credential"
@@ -17,10 +15,11 @@ const deviceCodeLife = 10 * time.Minute
 
 var (
 	deviceLetter = letter{identity.MailDeviceConfirmation, store.PurposeDevice, "/device", deviceCodeLife}
-	deviceMail   = []string{identity.MailDeviceConfirmation, identity.MailAddressLapsed}
+	deviceCall   = openCall{
+		[]string{identity.MailDeviceConfirmation, identity.MailAddressLapsed},
+		"device_confirmation_requested", "somebody asked to confirm a device for this account; its owner got a mail",
+	}
 )
-
-func decimal(n int64) string { return strconv.FormatInt(n, 10) }
 
 // remember makes a device one that its owner has used; the cookie it replaces
 // is forgotten.
@@ -38,35 +37,7 @@ func remember(ctx context.Context, tx *store.Tx, userID, hash, replaces string, 
 // Errors: Invalid for an address that can be none, and mail_not_configured;
 // TooMany as for SignUp.
 func (s *Service) RequestDevice(ctx context.Context, from Caller, email string) error {
-	if err := s.Call(from.Client); err != nil {
-		return err
-	}
-	if !s.DB.MailEnabled() {
-		return notConfigured()
-	}
-	email, err := identity.ParseEmail(email)
-	if err != nil {
-		return err
-	}
-	var known identity.User
-	err = s.DB.Once(func(r *store.Read) (err error) {
-		known, err = r.UserByEmail(ctx, email)
-		return err
-	})
-	if err != nil && !errors.Is(err, store.NoUser()) {
-		return err
-	}
-	return s.mailOwner(ctx, from, deviceMail, email, &known, func(tx *store.Tx, u *identity.User) error {
-		e, err := about(ctx, tx, u, "device_confirmation_requested", "somebody asked to confirm a device for this account; its owner got a mail")
-		if err != nil {
-			return err
-		}
-		if err := tx.Record(ctx, e); err != nil {
-			return err
-		}
-		if !u.AddressLapsed.IsZero() {
-			return tx.SendMail(ctx, lapsedMail(u))
-		}
+	return s.requestMail(ctx, from, deviceCall, email, func(tx *store.Tx, u *identity.User) error {
 		return s.mailCode(ctx, tx, u, deviceLetter)
 	})
 }
@@ -110,12 +81,7 @@ func (s *Service) ConfirmDevice(ctx context.Context, from Caller, code string) (
 		if err := remember(ctx, tx, owner, valueHash, "", device.Expires); err != nil {
 			return err
 		}
-		e, err := about(ctx, tx, &user, "device_confirmed", "confirmed a device with a mailed code")
-		if err != nil {
-			return err
-		}
-		e.Detail = detail(map[string]any{"user_agent": short(from.UserAgent)})
-		return tx.Record(ctx, e)
+		return record(ctx, tx, &user, "device_confirmed", "confirmed a device with a mailed code", map[string]any{"user_agent": short(from.UserAgent)})
 	})
 	if err != nil {
 		return Device{}, err

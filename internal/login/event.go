@@ -23,6 +23,18 @@ func about(ctx context.Context, tx *store.Tx, u *identity.User, action, descript
 	}, err
 }
 
+// record writes an event about a user; fields are its detail, nil for none.
+func record(ctx context.Context, tx *store.Tx, u *identity.User, action, description string, fields map[string]any) error {
+	e, err := about(ctx, tx, u, action, description)
+	if err != nil {
+		return err
+	}
+	if fields != nil {
+		e.Detail = detail(fields)
+	}
+	return tx.Record(ctx, e)
+}
+
 func target(u *identity.User) identity.Target {
 	if u.Application {
 		return identity.Target{Kind: "application_user", ID: u.ID, Name: u.RealName}

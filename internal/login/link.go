@@ -279,12 +279,7 @@ func (a *arrival) link(ctx context.Context, tx *store.Tx, id string, u *identity
 	if err != nil {
 		return err
 	}
-	e, err := about(ctx, tx, u, "identity_linked", "linked an identity at "+a.Label+" to the account")
-	if err != nil {
-		return err
-	}
-	e.Detail = detail(map[string]any{"provider": a.Provider, "identity": a.Public, "method_id": id})
-	if err := tx.Record(ctx, e); err != nil {
+	if err := record(ctx, tx, u, "identity_linked", "linked an identity at "+a.Label+" to the account", map[string]any{"provider": a.Provider, "identity": a.Public, "method_id": id}); err != nil {
 		return err
 	}
 	if u.Created.IsZero() || u.EmailConfirmed.IsZero() { // made this moment, or nobody's yet
@@ -338,13 +333,29 @@ func (a *arrival) autoJoin(ctx context.Context, tx *store.Tx, u *identity.User) 
 
 // linkAsked links the identity to the account whose session asked for it.
 func (s *Service) linkAsked(ctx context.Context, r *running, a *arrival) (Flow, error) {
-	id, err := s.DB.NewID("uam")
+	err := s.linkToOwner(ctx, r, a, r.Session, func(tx *store.Tx) (bool, error) { return tx.EndAttempt(ctx, r.ID, r.Version) }, func(tx *store.Tx) error {
+		_, err := tx.Token(ctx, r.UserID, r.Session)
+		return endedMeanwhile(err)
+	})
 	if err != nil {
 		return Flow{}, err
 	}
-	err = s.DB.Update(ctx, r.from.as(&r.who.user, r.Session), store.User(r.UserID), func(tx *store.Tx) error {
-		if _, err := tx.Token(ctx, r.UserID, r.Session); err != nil {
-			return endedMeanwhile(err)
+	return Flow{Step: StepDone, Purpose: r.Purpose, Email: r.Email, Provider: a.Label, Next: r.Next}, nil
+}
+
+// linkToOwner links the identity to the owner of the attempt, which moves on in
+// the same transaction; move reports false when another request was quicker.
+// prefix is the credential that the event names; the checks come before anything is done.
+func (s *Service) linkToOwner(ctx context.Context, r *running, a *arrival, prefix string, move func(*store.Tx) (bool, error), checks ...func(*store.Tx) error) error {
+	id, err := s.DB.NewID("uam")
+	if err != nil {
+		return err
+	}
+	err = s.DB.Update(ctx, r.from.as(&r.who.user, prefix), store.User(r.UserID), func(tx *store.Tx) error {
+		for _, check := range checks {
+			if err := check(tx); err != nil {
+				return err
+			}
 		}
 		user, err := a.linkable(ctx, &tx.Read, r.UserID)
 		if err != nil {
@@ -353,18 +364,15 @@ func (s *Service) linkAsked(ctx context.Context, r *running, a *arrival) (Flow, 
 		if err := a.link(ctx, tx, id, user); err != nil {
 			return err
 		}
-		if ok, err := tx.EndAttempt(ctx, r.ID, r.Version); err != nil || !ok {
+		if ok, err := move(tx); err != nil || !ok {
 			return cmp.Or(err, error(store.NoAttempt()))
 		}
 		return nil
 	})
 	if notFree, ok := errors.AsType[errNotFree](err); ok {
-		return Flow{}, s.linkRefused(ctx, r, nil, a, notFree.decision)
+		return s.linkRefused(ctx, r, nil, a, notFree.decision)
 	}
-	if err != nil {
-		return Flow{}, err
-	}
-	return Flow{Step: StepDone, Purpose: r.Purpose, Email: r.Email, Provider: a.Label, Next: r.Next}, nil
+	return err
 }
 
 // errNotFree says that an identity cannot be linked to whoever asks.
@@ -434,32 +442,13 @@ func (s *Service) acceptLink(ctx context.Context, r *running) (Flow, error) {
 	if err := s.permitted(ctx, r); err != nil {
 		return Flow{}, errors.Join(err, s.end(ctx, r.ID, r.Version))
 	}
-	id, err := s.DB.NewID("uam")
-	if err != nil {
-		return Flow{}, err
-	}
 	a := r.details.Arrived
 	r.details.Arrived = nil
 	row, err := s.sealed(r, r.ID)
 	if err != nil {
 		return Flow{}, err
 	}
-	err = s.DB.Update(ctx, r.from.as(&r.who.user, ""), store.User(r.UserID), func(tx *store.Tx) error {
-		user, err := a.linkable(ctx, &tx.Read, r.UserID)
-		if err != nil {
-			return err
-		}
-		if err := a.link(ctx, tx, id, user); err != nil {
-			return err
-		}
-		if ok, err := tx.ChangeAttempt(ctx, row); err != nil || !ok {
-			return cmp.Or(err, error(store.NoAttempt()))
-		}
-		return nil
-	})
-	if notFree, ok := errors.AsType[errNotFree](err); ok {
-		return Flow{}, s.linkRefused(ctx, r, nil, a, notFree.decision)
-	}
+	err = s.linkToOwner(ctx, r, a, "", func(tx *store.Tx) (bool, error) { return tx.ChangeAttempt(ctx, row) })
 	if err != nil {
 		return Flow{}, err
 	}
@@ -529,12 +518,7 @@ func (s *Service) Unlink(ctx context.Context, p *identity.Principal, id string) 
 		if err != nil {
 			return err
 		}
-		e, err := about(ctx, tx, p.User, "identity_unlinked", "unlinked an identity at "+label+"; what was made with it has ended")
-		if err != nil {
-			return err
-		}
-		e.Detail = detail(map[string]any{"provider": l.Provider, "identity": l.PublicIdentity, "method_id": id, "ended_tokens": ended})
-		if err := tx.Record(ctx, e); err != nil {
+		if err := record(ctx, tx, p.User, "identity_unlinked", "unlinked an identity at "+label+"; what was made with it has ended", map[string]any{"provider": l.Provider, "identity": l.PublicIdentity, "method_id": id, "ended_tokens": ended}); err != nil {
 			return err
 		}
 		return tx.SendMail(ctx, identity.Mail{Kind: identity.MailMethodUnlinked, To: p.User.Email, Data: map[string]string{"provider": label, "identity": cmp.Or(l.PublicIdentity, "unnamed")}})

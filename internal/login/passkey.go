@@ -355,14 +355,7 @@ func (s *Service) BeginPasskey(ctx context.Context, from Caller, device string) 
 	}
 	// The program itself is who asks: there is nobody else to allow it.
 	r.Client, r.details.Approved = identity.ClientCommandLine, true
-	secret, id := credential.NewCode(s.rand())
-	err = s.DB.Maintain(ctx, func(tx *store.Tx) error { return s.add(ctx, tx, r, id, tx.Now.Add(attemptLife)) })
-	if err != nil {
-		return Flow{}, err
-	}
-	flow, err := s.show(ctx, r)
-	flow.Secret = secret
-	return flow, err
+	return s.open(ctx, r)
 }
 
 // FinishPasskey is Passkey for what BeginPasskey began; a command line's

@@ -272,14 +272,9 @@ func inWords(key *identity.Passkey) string { return "the passkey “" + key.Name
 
 // recordPasskey writes the event of a change of a passkey.
 func recordPasskey(ctx context.Context, tx *store.Tx, u *identity.User, key *identity.Passkey, action, description string, fields map[string]any) error {
-	e, err := about(ctx, tx, u, action, description)
-	if err != nil {
-		return err
-	}
 	all := map[string]any{"passkey_id": key.ID, "name": key.Name}
 	maps.Copy(all, fields)
-	e.Detail = detail(all)
-	return tx.Record(ctx, e)
+	return record(ctx, tx, u, action, description, all)
 }
 
 // RenamePasskey changes the name of one of the caller's passkeys.

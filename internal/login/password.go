@@ -65,11 +65,7 @@ func setPassword(ctx context.Context, tx *store.Tx, u *identity.User, phc, actio
 	if err := tx.VoidTokens(ctx, u.ID); err != nil {
 		return err
 	}
-	e, err := about(ctx, tx, u, action, description)
-	if err != nil {
-		return err
-	}
-	if err := tx.Record(ctx, e); err != nil {
+	if err := record(ctx, tx, u, action, description, nil); err != nil {
 		return err
 	}
 	return tx.SendMail(ctx, identity.Mail{Kind: identity.MailPasswordChanged, To: u.Email})
@@ -117,8 +113,8 @@ func (s *Service) check(ctx context.Context, u *identity.User, password string) 
 // realName may be empty. It asks no database. The error is the kind TooMany
 // for more than 60 calls a minute from one address.
 func (s *Service) Strength(client netip.Addr, email, realName, password string) (credential.Verdict, error) {
-	if wait := s.calls.call(client, openRate, s.DB.Now()); wait > 0 {
-		return credential.Verdict{}, tooMany(wait)
+	if err := s.Call(client); err != nil {
+		return credential.Verdict{}, err
 	}
 	return s.Rules.Check(password, credential.Person{Email: email, RealName: realName}), nil
 }
@@ -143,8 +139,8 @@ func (s *Service) ResetPassword(ctx context.Context, code, chosen string) error 
 // limited: the error is also the kind TooMany, for more than 60 calls a minute
 // from one address.
 func (s *Service) ResetPasswordFrom(ctx context.Context, from Caller, code, chosen string) error {
-	if wait := s.calls.call(from.Client, openRate, s.DB.Now()); wait > 0 {
-		return tooMany(wait)
+	if err := s.Call(from.Client); err != nil {
+		return err
 	}
 	return s.reset(ctx, from, code, chosen)
 }

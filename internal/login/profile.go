@@ -103,12 +103,7 @@ func changeProfile(ctx context.Context, tx *store.Tx, before, after *identity.Us
 	if err := tx.SetProfile(ctx, *after); err != nil {
 		return err
 	}
-	e, err := about(ctx, tx, before, "user_updated", "changed their profile")
-	if err != nil {
-		return err
-	}
-	e.Detail = detail(map[string]any{"before": profileWords(before), "after": profileWords(after)})
-	return tx.Record(ctx, e)
+	return record(ctx, tx, before, "user_updated", "changed their profile", map[string]any{"before": profileWords(before), "after": profileWords(after)})
 }
 
 func profileWords(u *identity.User) map[string]string {

@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
@@ -81,11 +82,7 @@ func (s *Service) RenewRecoveryCodes(ctx context.Context, p *identity.Principal)
 		if err := tx.SetRecoveryCodes(ctx, p.User.ID, hashes); err != nil {
 			return err
 		}
-		e, err := about(ctx, tx, p.User, "recovery_codes_renewed", "made new recovery codes; the older ones have ended")
-		if err != nil {
-			return err
-		}
-		if err := tx.Record(ctx, e); err != nil {
+		if err := record(ctx, tx, p.User, "recovery_codes_renewed", "made new recovery codes; the older ones have ended", nil); err != nil {
 			return err
 		}
 		return tx.SendMail(ctx, identity.Mail{Kind: identity.MailRecoveryRenewed, To: p.User.Email})
@@ -151,12 +148,7 @@ func useRecovery(ctx context.Context, tx *store.Tx, u *identity.User, hashes []s
 	if err != nil {
 		return err
 	}
-	e, err := about(ctx, tx, u, "recovery_code_used", "used a recovery code instead of the second factor")
-	if err != nil {
-		return err
-	}
-	e.Detail = detail(map[string]any{"recovery_codes_left": left})
-	if err := tx.Record(ctx, e); err != nil {
+	if err := record(ctx, tx, u, "recovery_code_used", "used a recovery code instead of the second factor", map[string]any{"recovery_codes_left": left}); err != nil {
 		return err
 	}
 	return tx.SendMail(ctx, identity.Mail{Kind: identity.MailRecoveryUsed, To: u.Email, Data: map[string]string{"left": recoveryLeft(left)}})
@@ -169,5 +161,5 @@ func recoveryLeft(left int64) string {
 	case 1:
 		return "one is"
 	}
-	return decimal(left) + " are"
+	return strconv.FormatInt(left, 10) + " are"
 }

@@ -96,13 +96,12 @@ func (l *samlLogin) rename(ctx context.Context, tx *store.Tx, u *identity.User) 
 	if err := tx.SetProfile(ctx, after); err != nil {
 		return err
 	}
-	e, err := about(ctx, tx, u, "user_updated", "got the name that the identity provider "+l.Name+" tells")
-	if err != nil {
+	fields := map[string]any{"provider": l.MethodID, "before": profileWords(u), "after": profileWords(&after)}
+	if err := record(ctx, tx, u, "user_updated", "got the name that the identity provider "+l.Name+" tells", fields); err != nil {
 		return err
 	}
-	e.Detail = detail(map[string]any{"provider": l.MethodID, "before": profileWords(u), "after": profileWords(&after)})
 	u.RealName = l.RealName
-	return tx.Record(ctx, e)
+	return nil
 }
 
 // groupChange is what a login changes of somebody's groups.

@@ -170,12 +170,7 @@ func loggedOutBy(ctx context.Context, tx *store.Tx, p *provider, userID string, 
 	if err != nil {
 		return err
 	}
-	e, err := about(ctx, tx, &u, "logout", "was logged out by the identity provider "+p.label)
-	if err != nil {
-		return err
-	}
-	e.Detail = detail(map[string]any{"provider": p.name, "ended": ended})
-	return tx.Record(ctx, e)
+	return record(ctx, tx, &u, "logout", "was logged out by the identity provider "+p.label, map[string]any{"provider": p.name, "ended": ended})
 }
 
 // LogoutEverywhere ends the presented session, as Logout does, and leads to the

@@ -212,11 +212,7 @@ func (s *Service) ExpireTokens(ctx context.Context, p *identity.Principal) (stri
 		if err := tx.VoidTokens(ctx, p.User.ID); err != nil {
 			return err
 		}
-		e, err := about(ctx, tx, p.User, "tokens_expired", "ended all their sessions and personal tokens")
-		if err != nil {
-			return err
-		}
-		return tx.Record(ctx, e)
+		return record(ctx, tx, p.User, "tokens_expired", "ended all their sessions and personal tokens", nil)
 	})
 	return "All your sessions and personal tokens have ended. Log in again.", err
 }

@@ -83,12 +83,7 @@ func (s *Service) EndOtherSessions(ctx context.Context, p *identity.Principal) (
 			return err
 		}
 		ended = live - 1
-		e, err := about(ctx, tx, p.User, "sessions_ended", "ended all their other sessions")
-		if err != nil {
-			return err
-		}
-		e.Detail = detail(map[string]any{"ended_sessions": ended})
-		return tx.Record(ctx, e)
+		return record(ctx, tx, p.User, "sessions_ended", "ended all their other sessions", map[string]any{"ended_sessions": ended})
 	})
 	return ended, err
 }

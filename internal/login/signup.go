@@ -38,8 +38,8 @@ type SignedUp struct {
 // password the rules refuse, and mail_not_configured; TooMany for more than 60
 // calls a minute from one address; Unavailable as for Login.
 func (s *Service) SignUp(ctx context.Context, in SignUp) (SignedUp, error) {
-	if wait := s.calls.call(in.From.Client, openRate, s.DB.Now()); wait > 0 {
-		return SignedUp{}, tooMany(wait)
+	if err := s.Call(in.From.Client); err != nil {
+		return SignedUp{}, err
 	}
 	if !s.DB.MailEnabled() {
 		return SignedUp{}, notConfigured()
@@ -78,21 +78,13 @@ func (s *Service) firstPassword(ctx context.Context, in SignUp) (phc string, err
 func (s *Service) signUp(ctx context.Context, in SignUp, phc string) (SignedUp, error) {
 	fresh := s.newSession()
 	out := SignedUp{Token: fresh.plain, Email: in.Email}
-	var known identity.User
-	err := s.DB.Once(func(r *store.Read) (err error) {
-		known, err = r.UserByEmail(ctx, in.Email)
-		return err
-	})
-	if errors.Is(err, store.NoUser()) {
+	known, err := s.ownerOf(ctx, in.Email)
+	if err == nil && known.ID == "" {
 		err = s.addUser(ctx, in, phc, fresh)
 		if !errors.Is(err, errTaken) {
 			return out, err
 		}
-		// Somebody else was quicker.
-		err = s.DB.Once(func(r *store.Read) (err error) {
-			known, err = r.UserByEmail(ctx, in.Email)
-			return err
-		})
+		known, err = s.ownerOf(ctx, in.Email) // somebody else was quicker
 	}
 	if err != nil {
 		return SignedUp{}, err
@@ -134,17 +126,7 @@ func (s *Service) addUser(ctx context.Context, in SignUp, phc string, fresh sess
 // signUpAgain tells the owner of an address that somebody signed up with it.
 // What was typed changes nothing.
 func (s *Service) signUpAgain(ctx context.Context, in SignUp, known *identity.User) error {
-	return s.mailOwner(ctx, in.From, signUpMail, in.Email, known, func(tx *store.Tx, u *identity.User) error {
-		e, err := about(ctx, tx, u, "sign_up_repeated", "somebody signed up with the address of this account; its owner was told by mail")
-		if err != nil {
-			return err
-		}
-		if err := tx.Record(ctx, e); err != nil {
-			return err
-		}
-		if !u.AddressLapsed.IsZero() {
-			return tx.SendMail(ctx, lapsedMail(u))
-		}
+	return s.mailOwner(ctx, in.From, signUpCall, in.Email, known, func(tx *store.Tx, u *identity.User) error {
 		if !u.EmailConfirmed.IsZero() {
 			return tx.SendMail(ctx, identity.Mail{Kind: identity.MailAccountExists, To: u.Email})
 		}
@@ -156,9 +138,10 @@ func (s *Service) signUpAgain(ctx context.Context, in SignUp, known *identity.Us
 	})
 }
 
-// mailOwner runs fn for a user that mail may go to, and else does the same
-// work for nobody, so that the two cannot be told apart. known may be empty.
-func (s *Service) mailOwner(ctx context.Context, from Caller, kinds []string, email string, known *identity.User, fn func(*store.Tx, *identity.User) error) error {
+// mailOwner records a call about a user that mail may go to and runs fn, which
+// sends it, and else does the same work for nobody, so that the two cannot be
+// told apart. An address that lapsed gets none of fn's. known may be empty.
+func (s *Service) mailOwner(ctx context.Context, from Caller, c openCall, email string, known *identity.User, fn func(*store.Tx, *identity.User) error) error {
 	reached := false
 	if known.ID != "" && !known.Application {
 		err := s.DB.Update(ctx, from.anonymous(), store.User(known.ID), func(tx *store.Tx) error {
@@ -167,13 +150,19 @@ func (s *Service) mailOwner(ctx context.Context, from Caller, kinds []string, em
 			if err != nil {
 				return err
 			}
-			ok, err := mailable(ctx, &tx.Read, user.Email, kinds)
+			ok, err := mailable(ctx, &tx.Read, user.Email, c.kinds)
 			if err != nil || !ok || user.State == identity.StateDeleted {
 				return err
 			}
 			reached = true
 			if err := s.asked(ctx, tx, email); err != nil {
 				return err
+			}
+			if err := record(ctx, tx, &user, c.action, c.words, nil); err != nil {
+				return err
+			}
+			if !user.AddressLapsed.IsZero() {
+				return tx.SendMail(ctx, lapsedMail(&user))
 			}
 			return fn(tx, &user)
 		})
@@ -184,13 +173,25 @@ func (s *Service) mailOwner(ctx context.Context, from Caller, kinds []string, em
 	return s.DB.Maintain(ctx, func(tx *store.Tx) error { return s.asked(ctx, tx, email) })
 }
 
-// The kinds of mail that anybody who knows an address can have sent to it, by
-// the call that sends them: three of each call an hour.
+// openCall is a call by which anybody who knows an address has mail sent to it.
+type openCall struct {
+	kinds         []string // of the mails: three of each call an hour
+	action, words string   // of its event
+}
+
 var (
-	signUpMail = []string{identity.MailVerifyEmail, identity.MailClaimAccount, identity.MailAccountExists, identity.MailAddressLapsed}
-	resetMail  = []string{identity.MailPasswordReset, identity.MailPasswordResetNone, identity.MailAddressLapsed}
-	againMail  = []string{identity.MailConfirmAgain}
+	signUpCall = openCall{
+		[]string{identity.MailVerifyEmail, identity.MailClaimAccount, identity.MailAccountExists, identity.MailAddressLapsed},
+		"sign_up_repeated", "somebody signed up with the address of this account; its owner was told by mail",
+	}
+	resetCall = openCall{
+		[]string{identity.MailPasswordReset, identity.MailPasswordResetNone, identity.MailAddressLapsed},
+		"password_reset_requested", "somebody asked for a new password for this account; its owner got a mail",
+	}
 )
+
+// againMail is what the owner of an address that lapsed asks for.
+var againMail = []string{identity.MailConfirmAgain}
 
 // claim gives an account whose address was never confirmed to whoever has just
 // proved to read mail there: nothing that was made before the proof survives,
@@ -203,11 +204,7 @@ func claim(ctx context.Context, tx *store.Tx, u *identity.User) error {
 	if err := tx.ConfirmEmail(ctx, u.ID); err != nil {
 		return err
 	}
-	e, err := about(ctx, tx, u, "account_claimed", "took over an account whose address nobody had confirmed; all that was set up before has ended")
-	if err != nil {
-		return err
-	}
-	return tx.Record(ctx, e)
+	return record(ctx, tx, u, "account_claimed", "took over an account whose address nobody had confirmed; all that was set up before has ended", nil)
 }
 
 // ConfirmEmail confirms the address of whom a code was mailed to and returns
@@ -272,11 +269,7 @@ func (s *Service) confirm(ctx context.Context, from Caller, code string, p *iden
 		if !user.AddressLapsed.IsZero() {
 			words += " again, whose domain had lapsed"
 		}
-		e, err := about(ctx, tx, &user, "email_confirmed", words)
-		if err != nil {
-			return err
-		}
-		if err := tx.Record(ctx, e); err != nil {
+		if err := record(ctx, tx, &user, "email_confirmed", words, nil); err != nil {
 			return err
 		}
 		return adopt(ctx, tx, &user)
@@ -324,7 +317,7 @@ func (s *Service) ResendConfirmation(ctx context.Context, p *identity.Principal)
 			return identity.Conflictf("email_already_confirmed", "your e-mail address %s is confirmed already", user.Email)
 		}
 		again := !user.AddressLapsed.IsZero()
-		kinds := signUpMail
+		kinds := signUpCall.kinds
 		if again {
 			kinds = againMail // which strangers cannot use up
 		}
@@ -335,11 +328,7 @@ func (s *Service) ResendConfirmation(ctx context.Context, p *identity.Principal)
 		if !ok {
 			return &identity.Error{Kind: identity.TooMany, Code: "too_many_requests", Message: "three mails were sent within an hour: look into your mailbox, also among the spam, and try again later", RetryAfter: 60}
 		}
-		e, err := about(ctx, tx, &user, "email_confirmation_requested", "asked for another mail to confirm the e-mail address")
-		if err != nil {
-			return err
-		}
-		if err := tx.Record(ctx, e); err != nil {
+		if err := record(ctx, tx, &user, "email_confirmation_requested", "asked for another mail to confirm the e-mail address", nil); err != nil {
 			return err
 		}
 		if again {
@@ -365,48 +354,47 @@ func (s *Service) ResendConfirmation(ctx context.Context, p *identity.Principal)
 // Errors: Invalid for an address that can be none, and mail_not_configured;
 // TooMany as for SignUp.
 func (s *Service) RequestReset(ctx context.Context, from Caller, email string) error {
-	if wait := s.calls.call(from.Client, openRate, s.DB.Now()); wait > 0 {
-		return tooMany(wait)
+	return s.requestMail(ctx, from, resetCall, strings.TrimSpace(email), func(tx *store.Tx, u *identity.User) error {
+		why, err := noReset(ctx, tx, u)
+		if err != nil {
+			return err
+		}
+		if why != "" {
+			return tx.SendMail(ctx, identity.Mail{Kind: identity.MailPasswordResetNone, To: u.Email, Data: map[string]string{"why": why}})
+		}
+		return s.mailCode(ctx, tx, u, resetLetter)
+	})
+}
+
+// requestMail is mailOwner for an address as it was typed.
+func (s *Service) requestMail(ctx context.Context, from Caller, c openCall, typed string, fn func(*store.Tx, *identity.User) error) error {
+	if err := s.Call(from.Client); err != nil {
+		return err
 	}
 	if !s.DB.MailEnabled() {
 		return notConfigured()
 	}
-	email, err := identity.ParseEmail(strings.TrimSpace(email))
+	email, err := identity.ParseEmail(typed)
 	if err != nil {
 		return err
 	}
-	var known identity.User
-	err = s.DB.Once(func(r *store.Read) (err error) {
-		known, err = r.UserByEmail(ctx, email)
-		return err
-	})
-	if err != nil && !errors.Is(err, store.NoUser()) {
+	known, err := s.ownerOf(ctx, email)
+	if err != nil {
 		return err
 	}
-	return s.mailOwner(ctx, from, resetMail, email, &known, func(tx *store.Tx, u *identity.User) error {
-		return s.mailReset(ctx, tx, u)
-	})
+	return s.mailOwner(ctx, from, c, email, &known, fn)
 }
 
-func (s *Service) mailReset(ctx context.Context, tx *store.Tx, u *identity.User) error {
-	e, err := about(ctx, tx, u, "password_reset_requested", "somebody asked for a new password for this account; its owner got a mail")
-	if err != nil {
+// ownerOf is who has an address; without an ID when nobody does.
+func (s *Service) ownerOf(ctx context.Context, email string) (u identity.User, err error) {
+	err = s.DB.Once(func(r *store.Read) (err error) {
+		u, err = r.UserByEmail(ctx, email)
 		return err
+	})
+	if errors.Is(err, store.NoUser()) {
+		return identity.User{}, nil
 	}
-	if err := tx.Record(ctx, e); err != nil {
-		return err
-	}
-	if !u.AddressLapsed.IsZero() {
-		return tx.SendMail(ctx, lapsedMail(u))
-	}
-	why, err := noReset(ctx, tx, u)
-	if err != nil {
-		return err
-	}
-	if why != "" {
-		return tx.SendMail(ctx, identity.Mail{Kind: identity.MailPasswordResetNone, To: u.Email, Data: map[string]string{"why": why}})
-	}
-	return s.mailCode(ctx, tx, u, resetLetter)
+	return u, err
 }
 
 // noReset says why a user cannot set a password; empty: they can.

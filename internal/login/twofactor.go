@@ -76,11 +76,7 @@ func (s *Service) offer(ctx context.Context, p *identity.Principal, who *subject
 		if err := tx.OfferTOTP(ctx, who.user.ID, sealed, tx.Now.Add(offerLife)); err != nil {
 			return err
 		}
-		e, err := about(ctx, tx, &who.user, "two_factor_offered", "began to set up a second factor")
-		if err != nil {
-			return err
-		}
-		return tx.Record(ctx, e)
+		return record(ctx, tx, &who.user, "two_factor_offered", "began to set up a second factor", nil)
 	})
 	if err != nil {
 		return TwoFactorOffer{}, err
@@ -167,12 +163,7 @@ func endOthers(ctx context.Context, tx *store.Tx, u *identity.User, except, acti
 	if err != nil {
 		return err
 	}
-	e, err := about(ctx, tx, u, action, description)
-	if err != nil {
-		return err
-	}
-	e.Detail = detail(ended)
-	return tx.Record(ctx, e)
+	return record(ctx, tx, u, action, description, ended)
 }
 
 // endWeaker is endOthers for who records the change themselves; it returns what
