@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
@@ -38,26 +37,11 @@ func scanCheck(row scanner) (c DomainCheck, err error) {
 // for ten minutes in which no other node checks it. It reports false when none
 // is due.
 func (db *DB) ClaimDomain(ctx context.Context) (c DomainCheck, found bool, err error) {
-	const due = ` FROM domains WHERE state = 'verified' AND next_check_at <= $1 AND organization_id IN (SELECT id FROM organizations WHERE NOT deleted)`
-	var waiting int64 // looking costs no lock; most of the time there is nothing
-	err = db.Once(func(r *Read) (err error) {
-		waiting, err = one(ctx, r.q, scanInt, `SELECT COUNT(*)`+due, micros(r.Now))
-		return err
+	return take(ctx, db, claim[DomainCheck]{
+		table: "domains", id: "id", due: "next_check_at",
+		of:      `state = 'verified' AND organization_id IN (SELECT id FROM organizations WHERE NOT deleted)`,
+		columns: checkColumns, scan: scanCheck, life: domainClaim,
 	})
-	if err != nil || waiting == 0 {
-		return c, false, err
-	}
-	err = db.Maintain(ctx, func(tx *Tx) error {
-		found = false
-		c, err = one(ctx, tx.q, scanCheck, `UPDATE domains SET next_check_at = $2 WHERE id = (SELECT id`+due+` ORDER BY next_check_at, id LIMIT 1`+tx.dialect.skipLocked+`) RETURNING `+checkColumns,
-			micros(tx.Now), micros(tx.Now.Add(domainClaim)))
-		if errors.Is(err, errNoRow) {
-			return nil
-		}
-		found = err == nil
-		return err
-	})
-	return c, found, err
 }
 
 // DomainCheck returns a domain that is claimed; NotFound when it is not, or no

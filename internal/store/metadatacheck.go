@@ -57,26 +57,10 @@ func (tx *Tx) RemoveMetadataCheck(ctx context.Context, methodID string) error {
 // ClaimMetadata takes the check that has waited longest, for ten minutes in
 // which no other node reads that metadata. It reports false when none is due.
 func (db *DB) ClaimMetadata(ctx context.Context) (c MetadataCheck, found bool, err error) {
-	const due = ` FROM metadata_checks WHERE next_check_at <= $1 AND method_id IN (SELECT am.id FROM authentication_methods am
-		JOIN organizations o ON o.id = am.organization_id AND NOT o.deleted WHERE am.deleted_at = 0)`
-	var waiting int64
-	err = db.Once(func(r *Read) (err error) {
-		waiting, err = one(ctx, r.q, scanInt, `SELECT COUNT(*)`+due, micros(r.Now))
-		return err
+	return take(ctx, db, claim[MetadataCheck]{
+		table: "metadata_checks", id: "method_id", due: "next_check_at",
+		of: `method_id IN (SELECT am.id FROM authentication_methods am
+			JOIN organizations o ON o.id = am.organization_id AND NOT o.deleted WHERE am.deleted_at = 0)`,
+		columns: metadataColumns, scan: scanMetadataCheck, life: metadataClaim,
 	})
-	if err != nil || waiting == 0 {
-		return c, false, err
-	}
-	err = db.Maintain(ctx, func(tx *Tx) error {
-		found = false
-		c, err = one(ctx, tx.q, scanMetadataCheck, `UPDATE metadata_checks SET next_check_at = $2
-			WHERE method_id = (SELECT method_id`+due+` ORDER BY next_check_at, method_id LIMIT 1`+tx.dialect.skipLocked+`) RETURNING `+metadataColumns,
-			micros(tx.Now), micros(tx.Now.Add(metadataClaim)))
-		if errors.Is(err, errNoRow) {
-			return nil
-		}
-		found = err == nil
-		return err
-	})
-	return c, found, err
 }

@@ -73,26 +73,9 @@ func scanMail(row scanner) (m QueuedMail, err error) {
 // this node alone tries to deliver it. It reports false when none is due. A
 // message that does not open is given up.
 func (db *DB) ClaimMail(ctx context.Context) (m QueuedMail, found bool, err error) {
-	// Looking costs no lock; most of the time there is nothing.
-	var due int64
-	err = db.Once(func(r *Read) (err error) {
-		due, err = one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM outbox WHERE ended_at = 0 AND next_try_at <= $1`, micros(r.Now))
-		return err
-	})
-	if err != nil || due == 0 {
-		return m, false, err
-	}
-	err = db.Maintain(ctx, func(tx *Tx) error {
-		found = false
-		tx.wrote = true
-		m, err = one(ctx, tx.q, scanMail, `UPDATE outbox SET tries = tries + 1, next_try_at = $2 WHERE id =
-			(SELECT id FROM outbox WHERE ended_at = 0 AND next_try_at <= $1 ORDER BY next_try_at, id LIMIT 1`+tx.dialect.skipLocked+`) RETURNING `+mailColumns,
-			micros(tx.Now), micros(tx.Now.Add(mailClaim)))
-		if errors.Is(err, errNoRow) {
-			return nil
-		}
-		found = err == nil
-		return err
+	m, found, err = take(ctx, db, claim[QueuedMail]{
+		table: "outbox", id: "id", due: "next_try_at", of: "ended_at = 0", change: ", tries = tries + 1",
+		columns: mailColumns, scan: scanMail, life: mailClaim,
 	})
 	if err != nil || !found {
 		return m, false, err
