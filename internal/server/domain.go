@@ -9,19 +9,10 @@ import (
 // due.
 const domainsEvery = 5 * time.Minute
 
-// watchDomains looks for the proofs of verified domains until ctx ends.
+// watchDomains looks for the proofs of verified domains.
 func (s *Server) watchDomains(ctx context.Context) {
-	tick := time.NewTicker(domainsEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if _, err := s.CheckDomains(ctx); err != nil && ctx.Err() == nil {
-			s.Log.Warn("verified domains could not be checked; it is tried again in a few minutes", "error", err)
-		}
+	if _, err := s.CheckDomains(ctx); err != nil && ctx.Err() == nil {
+		s.Log.Warn("verified domains could not be checked; it is tried again in a few minutes", "error", err)
 	}
 }
 

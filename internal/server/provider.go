@@ -10,19 +10,10 @@ import (
 const providersEvery = 5 * time.Minute
 
 // watchProviders reads the metadata of SAML providers again, and warns of their
-// certificates, until ctx ends.
+// certificates.
 func (s *Server) watchProviders(ctx context.Context) {
-	tick := time.NewTicker(providersEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if err := s.CheckProviders(ctx); err != nil && ctx.Err() == nil {
-			s.Log.Warn("identity providers could not be checked; it is tried again in a few minutes", "error", err)
-		}
+	if err := s.CheckProviders(ctx); err != nil && ctx.Err() == nil {
+		s.Log.Warn("identity providers could not be checked; it is tried again in a few minutes", "error", err)
 	}
 }
 

@@ -147,17 +147,17 @@ func (s *Server) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	s.work.Go(func() { s.Access.Run(ctx) })
-	s.work.Go(func() { s.clean(ctx) })
-	s.work.Go(func() { s.watchDomains(ctx) })
-	s.work.Go(func() { s.watchProviders(ctx) })
+	s.work.Go(func() { every(ctx, cleanEvery, s.clean) })
+	s.work.Go(func() { every(ctx, domainsEvery, s.watchDomains) })
+	s.work.Go(func() { every(ctx, providersEvery, s.watchProviders) })
 	if s.Mail != nil {
 		s.work.Go(func() { s.deliver(ctx) })
 	}
 }
 
-// clean removes what no longer matters, now and then.
-func (s *Server) clean(ctx context.Context) {
-	tick := time.NewTicker(cleanEvery)
+// every does the work after each interval, until ctx ends.
+func every(ctx context.Context, interval time.Duration, work func(context.Context)) {
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {
@@ -165,16 +165,21 @@ func (s *Server) clean(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		var rows int64
-		err := s.DB.Maintain(ctx, func(tx *store.Tx) (err error) {
-			rows, err = tx.CleanUp(ctx)
-			return err
-		})
-		if err != nil {
-			s.Log.Warn("clean-up failed; it is tried again in an hour", "error", err)
-		} else if rows > 0 {
-			s.Log.Info("cleaned up", "rows", rows)
-		}
+		work(ctx)
+	}
+}
+
+// clean removes what no longer matters.
+func (s *Server) clean(ctx context.Context) {
+	var rows int64
+	err := s.DB.Maintain(ctx, func(tx *store.Tx) (err error) {
+		rows, err = tx.CleanUp(ctx)
+		return err
+	})
+	if err != nil {
+		s.Log.Warn("clean-up failed; it is tried again in an hour", "error", err)
+	} else if rows > 0 {
+		s.Log.Info("cleaned up", "rows", rows)
 	}
 }
 
