@@ -124,11 +124,9 @@ func (a *app) signUpInvited(ctx context.Context, code, realName string, password
 	if err != nil {
 		return err
 	}
-	password := a.Getenv("AIVEN_NEW_PASSWORD")
-	if password == "" || passwordStdin {
-		if password, err = a.newSecret(passwordStdin); err != nil {
-			return err
-		}
+	password, err := a.newPassword(passwordStdin)
+	if err != nil {
+		return err
 	}
 	api := a.newClient(a.server(stored), "")
 	made, err := api.SignUpInvited(ctx, code, sallyport.InvitationSignUp{RealName: realName, Password: password})

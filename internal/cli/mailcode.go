@@ -83,11 +83,9 @@ func (a *app) userPasswordReset() *cobra.Command {
 	c := &cobra.Command{
 		Use: "password-reset CODE", Short: "Set a new password with a mailed code", Args: cobra.ExactArgs(1),
 		RunE: a.open(func(ctx context.Context, api *sallyport.Client, args []string) (err error) {
-			password := a.Getenv("AIVEN_NEW_PASSWORD")
-			if password == "" || passwordStdin {
-				if password, err = a.newSecret(passwordStdin); err != nil {
-					return err
-				}
+			password, err := a.newPassword(passwordStdin)
+			if err != nil {
+				return err
 			}
 			message, err := api.ResetPassword(ctx, args[0], password)
 			if err != nil {

@@ -65,6 +65,15 @@ func (a *app) newSecret(fromStdin bool) (string, error) {
 	return first, err
 }
 
+// newPassword is the password of AIVEN_NEW_PASSWORD, unless standard input is
+// asked for, else newSecret.
+func (a *app) newPassword(fromStdin bool) (string, error) {
+	if password := a.Getenv("AIVEN_NEW_PASSWORD"); password != "" && !fromStdin {
+		return password, nil
+	}
+	return a.newSecret(fromStdin)
+}
+
 // confirm asks before something that cannot be taken back.
 func (a *app) confirm(force bool, format string, args ...any) error {
 	if force {

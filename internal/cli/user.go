@@ -227,11 +227,9 @@ func (a *app) userCreate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			password := a.Getenv("AIVEN_NEW_PASSWORD")
-			if password == "" || passwordStdin {
-				if password, err = a.newSecret(passwordStdin); err != nil {
-					return err
-				}
+			password, err := a.newPassword(passwordStdin)
+			if err != nil {
+				return err
 			}
 			api := a.newClient(a.server(stored), "")
 			answer, err := api.CreateUser(c.Context(), sallyport.CreateUser{Email: args[0], RealName: realName, Password: password})
