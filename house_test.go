@@ -87,6 +87,7 @@ var support = []string{
 	"internal/store/storetest",
 	"internal/thirdparty/githubtest",
 	"internal/thirdparty/oidctest",
+	"scripts/node",
 	"scripts/withpg",
 	"scripts/introspectionratio",
 	"scripts/startup",

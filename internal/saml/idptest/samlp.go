@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
+
+	"github.com/sallyport/sallyport/scripts/node"
 )
 
 //go:embed testdata/samlp.mjs
@@ -22,7 +23,7 @@ type samlp struct{ program *program }
 // has no logout. The form for name and password is ours.
 func StartSAMLP(tb testing.TB, o Options) *Provider {
 	tb.Helper()
-	need(tb, "node", filepath.Join(nodeDir(tb), "node_modules", "samlp"))
+	need(tb, "node", node.Package(tb, "samlp"))
 	return start(tb, o, &samlp{}, func(p *Provider, base string) {
 		p.MetadataURL = base + "/samlp/FederationMetadata/2007-06/FederationMetadata.xml"
 		p.SSOURL = base + "/samlp"
@@ -46,8 +47,12 @@ func (e *samlp) apply(tb testing.TB, p *Provider) {
 		e.tell(tb, p)
 		return
 	}
-	c := exec.Command(node(tb), "--input-type=module", "--eval", samlpScript)
-	c.Dir = nodeDir(tb) // imports are looked up from here
+	program, err := node.Program(tb)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c := exec.Command(program, "--input-type=module", "--eval", samlpScript)
+	c.Dir = node.Dir(tb) // imports are looked up from here
 	c.Env = append(os.Environ(), "NODE_NO_WARNINGS=1")
 	e.program = run(tb, c, "port ", "ready")
 	port, err := e.program.await("port ")
@@ -89,34 +94,5 @@ func (e *samlp) tell(tb testing.TB, p *Provider) {
 	}
 	if _, err := e.program.await("ready"); err != nil {
 		tb.Fatal(err)
-	}
-}
-
-// node is the Node.js that scripts/install-deps.sh has put beside the packages
-// because the system's is too old for some of them, else the system's.
-func node(tb testing.TB) string {
-	tb.Helper()
-	if found, err := filepath.Glob(filepath.Join(nodeDir(tb), "node_modules", "node-linux-*", "bin", "node")); err == nil && len(found) > 0 {
-		return found[0]
-	}
-	return "node"
-}
-
-// nodeDir is the folder of the packages, in the repository above the test.
-func nodeDir(tb testing.TB) string {
-	tb.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return filepath.Join(dir, "scripts", "node")
-		}
-		if parent := filepath.Dir(dir); parent != dir {
-			dir = parent
-		} else {
-			tb.Fatal("no go.mod above the test")
-		}
 	}
 }

@@ -5,9 +5,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sallyport/sallyport/scripts/node"
 )
 
 // program is a running script of testdata.
@@ -24,18 +25,17 @@ func run(tb testing.TB, script string) program {
 	if testing.Short() {
 		tb.Skip("starts a provider in Node.js")
 	}
-	dir := filepath.Join(root(tb), "scripts", "node")
-	node, err := nodeOf(dir)
+	binary, err := node.Program(tb)
 	if err == nil {
-		_, err = os.Stat(filepath.Join(dir, "node_modules", "oidc-provider"))
+		_, err = os.Stat(node.Package(tb, "oidc-provider"))
 	}
 	if err != nil && os.Getenv("CI") != "" {
 		tb.Fatalf("the OpenID providers are not installed: run scripts/install-deps.sh: %v", err)
 	} else if err != nil {
 		tb.Skip("the OpenID providers are not installed: run scripts/install-deps.sh")
 	}
-	c := exec.Command(node, "--input-type=module", "--eval", script)
-	c.Dir = dir // imports are looked up from here
+	c := exec.Command(binary, "--input-type=module", "--eval", script)
+	c.Dir = node.Dir(tb) // imports are looked up from here
 	c.Env = append(os.Environ(), "NODE_NO_WARNINGS=1")
 	var said strings.Builder
 	c.Stderr = &said
@@ -63,15 +63,6 @@ func run(tb testing.TB, script string) program {
 	return p
 }
 
-// nodeOf is the Node.js that scripts/install-deps.sh has put beside the packages
-// because the system's is too old for them, else the system's.
-func nodeOf(dir string) (string, error) {
-	if found, err := filepath.Glob(filepath.Join(dir, "node_modules", "node-linux-*", "bin", "node")); err == nil && len(found) > 0 {
-		return found[0], nil
-	}
-	return exec.LookPath("node")
-}
-
 // await reads lines until one begins with the word, and returns the rest of it.
 func (p program) await(tb testing.TB, word string) string {
 	tb.Helper()
@@ -82,23 +73,4 @@ func (p program) await(tb testing.TB, word string) string {
 	}
 	tb.Fatalf("the provider ended before it said %q", word)
 	return ""
-}
-
-// root is the repository's folder: the one with go.mod above the test's.
-func root(tb testing.TB) string {
-	tb.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			tb.Fatal("no go.mod above the test")
-		}
-		dir = parent
-	}
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/sallyport/sallyport/scripts/node"
 )
 
 // violation is one rule of axe-core that a page breaks.
@@ -44,7 +46,7 @@ func (b *Browser) WantAccessible(tb testing.TB, what string) {
 // axe is the source of axe-core, which npm has installed.
 func axe(tb testing.TB) string {
 	tb.Helper()
-	file := filepath.Join(root(tb), "scripts", "node", "node_modules", "axe-core", "axe.min.js")
+	file := filepath.Join(node.Package(tb, "axe-core"), "axe.min.js")
 	source, err := os.ReadFile(file)
 	if err == nil {
 		return string(source)
@@ -54,23 +56,4 @@ func axe(tb testing.TB) string {
 	}
 	tb.Skip("axe-core is not installed: run scripts/install-deps.sh")
 	return ""
-}
-
-// root is the repository's folder: the one with go.mod above the test's.
-func root(tb testing.TB) string {
-	tb.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			tb.Fatal("no go.mod above the test")
-		}
-		dir = parent
-	}
 }
