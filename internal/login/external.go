@@ -233,19 +233,15 @@ func (s *Service) providerFailed(ctx context.Context, r *running, p *provider, f
 // came to nothing, at most once a minute for a provider, and returns the answer.
 func (s *Service) refusedAt(ctx context.Context, r *running, p *provider, answer *identity.Error, why map[string]any) error {
 	err := s.DB.Update(ctx, r.from.anonymous(), store.Organization(p.organizationID), func(tx *store.Tx) error {
-		n, err := tx.EventsSince(ctx, p.organizationID, "login_refused", p.name, tx.Now.Add(-time.Minute))
-		if err != nil || n > 0 {
-			return err
-		}
 		o, err := tx.Organization(ctx, p.organizationID)
 		if err != nil {
 			return err
 		}
-		return tx.RecordRefusal(ctx, identity.Event{
+		return tx.RecordRefusalOnce(ctx, identity.Event{
 			Action: "login_refused", Outcome: identity.Refused, OrganizationID: o.ID, AccountID: o.AccountID,
 			Target:      identity.Target{Kind: "authentication_method", ID: p.name, Name: p.label},
 			Description: "a login with the identity provider came to nothing", Detail: detail(why),
-		})
+		}, time.Minute)
 	})
 	if err != nil {
 		return err

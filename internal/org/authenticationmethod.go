@@ -142,7 +142,7 @@ func (s *Service) newMethod(ctx context.Context, p *identity.Principal, id, kind
 		TokenMaxAge: identity.DefaultMethodTokenAge, TokenExtend: true,
 	}
 	if draft, err = s.changed(draft, c); err != nil {
-		return draft, s.noting(ctx, p, draft, err)
+		return draft, s.noting(ctx, p, draft.AuthenticationMethod, metadataAddress, err)
 	}
 	if kind == identity.MethodTypeSAML {
 		algorithm := ""
@@ -169,7 +169,7 @@ func (s *Service) ChangeAuthenticationMethod(ctx context.Context, p *identity.Pr
 	}
 	planned, err := s.changed(before, c)
 	if err != nil {
-		return m, s.noting(ctx, p, before, err)
+		return m, s.noting(ctx, p, before.AuthenticationMethod, metadataAddress, err)
 	}
 	if err := s.checkIssuer(ctx, p, planned.AuthenticationMethod, c); err != nil {
 		return m, err

@@ -193,11 +193,7 @@ func (s *Service) noteFailure(ctx context.Context, p *identity.Principal, d iden
 		e.Outcome = identity.Refused
 	}
 	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
-		n, err := tx.EventsSince(ctx, d.OrganizationID, e.Action, d.ID, tx.Now.Add(-time.Minute))
-		if err != nil || n > 0 {
-			return err
-		}
-		return tx.Record(ctx, e)
+		return tx.RecordRefusalOnce(ctx, e, time.Minute)
 	})
 }
 

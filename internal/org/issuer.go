@@ -4,26 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
-	"net/url"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/outbound"
 	"github.com/sallyport/sallyport/internal/store"
 )
-
-// issuerPorts are where OpenID providers listen. Others are somebody's mail
-// server or database, which nobody shall knock at through this server (row
-// OUT-01).
-var issuerPorts = []string{"", "443", "8443", "9443"}
-
-// errInside says that an issuer is not on the internet.
-var errInside = errors.New("the issuer is not on the internet")
 
 // checkIssuer looks at an issuer that is set or changed, and asks it for its
 // metadata. What stands in the way is Invalid invalid_issuer; an issuer on a
@@ -32,16 +18,11 @@ func (s *Service) checkIssuer(ctx context.Context, p *identity.Principal, m iden
 	if m.Type != identity.MethodTypeOIDC || c.OIDC.Issuer == nil || *c.OIDC.Issuer == "" {
 		return nil
 	}
-	err := s.issuerShape(*c.OIDC.Issuer)
+	err := issuerAddress.check(*c.OIDC.Issuer, s.Prober.AllowPrivate)
 	if err == nil {
 		err = s.discover(ctx, p, *c.OIDC.Issuer)
 	}
-	if errors.Is(err, errInside) {
-		if noted := s.noteInside(ctx, p, m, "the issuer"); noted != nil {
-			return noted
-		}
-	}
-	return err
+	return s.noting(ctx, p, m, issuerAddress, err)
 }
 
 // TestAuthenticationMethod asks the issuer of an identity provider for its
@@ -75,83 +56,32 @@ func (s *Service) discover(ctx context.Context, p *identity.Principal, issuer st
 	if s.Discover == nil {
 		return nil
 	}
-	if !s.verifies.allow(p.Organization.ID, s.DB.Now()) {
-		return &identity.Error{Kind: identity.TooMany, Code: "too_many_verifications", Message: "an organization can ask others' servers ten times a minute; wait a little", RetryAfter: 60 / verifiesPerMinute}
+	if err := s.mayAsk(p); err != nil {
+		return err
 	}
 	err := s.Discover(ctx, issuer)
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, outbound.ErrPrivate):
-		return inside("its name leads to a private address")
+		return issuerAddress.inside("its name leads to a private address")
 	}
 	return identity.Invalidf("invalid_issuer", "the issuer cannot be used: %s", err)
 }
 
-func inside(why string) error {
-	refused := identity.Invalidf("invalid_issuer", "the issuer must be on the internet, but %s; the operator of the server can allow private networks with SALLYPORT_ALLOW_PRIVATE_NETWORKS", why)
-	refused.Cause = errInside
-	return refused
-}
-
-// issuerShape judges an issuer by its text (OpenID Connect Discovery, section
-// 3: https, no query, no fragment). Hosts that only some programs take for
-// addresses, such as 127.1, are no names.
-func (s *Service) issuerShape(issuer string) error {
-	wrong := func(format string, args ...any) error {
-		return identity.Invalidf("invalid_issuer", "this is no issuer: "+format, args...)
+// noting passes an error on; that an address of a provider was kept from is
+// recorded, at most once a minute. The address itself is not told.
+func (s *Service) noting(ctx context.Context, p *identity.Principal, m identity.AuthenticationMethod, k remote, failed error) error {
+	if !errors.Is(failed, errInside) {
+		return failed
 	}
-	u, err := url.Parse(issuer)
-	if err != nil || utf8.RuneCountInString(issuer) > identity.MaxMethodURL || strings.ContainsFunc(issuer, notPrinted) {
-		return wrong("write a URL such as https://id.example.com, of at most %d characters", identity.MaxMethodURL)
-	}
-	private := s.Prober.AllowPrivate
-	switch {
-	case u.Scheme != "https" && (u.Scheme != "http" || !private):
-		return wrong("it must begin with https://")
-	case u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(issuer, "#"):
-		return wrong("write https://HOST, perhaps with a path, and without user name, ? and #")
-	case private:
-		return nil
-	case !slices.Contains(issuerPorts, u.Port()):
-		return inside("port " + strconv.Quote(u.Port()) + " is none that is used for this")
-	}
-	if why := hostInside(u.Hostname()); why != "" {
-		return inside(why)
-	}
-	return nil
-}
-
-// hostInside says why a host is, or stands for, something inside; empty: it
-// does not look so.
-func hostInside(host string) (why string) {
-	if a, err := netip.ParseAddr(host); err == nil {
-		if !outbound.OnInternet(a) {
-			return "its address is a private one"
-		}
-		return ""
-	}
-	name := strings.ToLower(strings.TrimSuffix(host, "."))
-	last := name[strings.LastIndexByte(name, '.')+1:]
-	if !strings.Contains(name, ".") || slices.Contains([]string{"localhost", "local", "internal", "localdomain", "home", "lan", "arpa", "invalid", "test"}, last) {
-		return "its name is one of a private network"
-	}
-	if last[0] >= '0' && last[0] <= '9' { // no top-level domain begins so
-		return "its name is an address in a form that programs disagree on"
-	}
-	return ""
-}
-
-// noteInside records that an address of a provider was kept from, at most once
-// a minute for an organization: the address itself is not told.
-func (s *Service) noteInside(ctx context.Context, p *identity.Principal, m identity.AuthenticationMethod, what string) error {
-	e := methodEvent(p, "outbound_blocked", m, fmt.Sprintf("did not connect to %s of the identity provider %q: it is not on the internet", what, m.Name), nil, nil)
+	e := methodEvent(p, "outbound_blocked", m, fmt.Sprintf("did not connect to the %s of the identity provider %q: it is not on the internet", k.name, m.Name), nil, nil)
 	e.Outcome = identity.Refused
-	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
-		n, err := tx.EventsSince(ctx, p.Organization.ID, e.Action, m.ID, tx.Now.Add(-time.Minute))
-		if err != nil || n > 0 {
-			return err
-		}
-		return tx.RecordRefusal(ctx, e)
+	err := s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
+		return tx.RecordRefusalOnce(ctx, e, time.Minute)
 	})
+	if err != nil {
+		return err
+	}
+	return failed
 }

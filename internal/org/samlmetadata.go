@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/outbound"
@@ -168,64 +166,23 @@ func (f fetched) check(methodID, address string, now time.Time) store.MetadataCh
 
 // fetchForAdmin reads metadata because an admin asks for it now.
 func (s *Service) fetchForAdmin(ctx context.Context, p *identity.Principal, m Method, address string) (got fetched, err error) {
-	if err = s.metadataShape(address); err == nil {
-		if !s.verifies.allow(p.Organization.ID, s.DB.Now()) {
-			return got, &identity.Error{Kind: identity.TooMany, Code: "too_many_verifications", Message: "an organization can ask others' servers ten times a minute; wait a little", RetryAfter: 60 / verifiesPerMinute}
+	if err = metadataAddress.check(address, s.Prober.AllowPrivate); err == nil {
+		if err := s.mayAsk(p); err != nil {
+			return got, err
 		}
 		if got, err = s.fetchMetadata(ctx, store.MetadataCheck{URL: address}); err != nil {
 			err = noMetadata(err)
 		}
 	}
-	return got, s.noting(ctx, p, m, err)
+	return got, s.noting(ctx, p, m.AuthenticationMethod, metadataAddress, err)
 }
 
 // noMetadata is the refusal of an address that could not be read.
 func noMetadata(err error) error {
 	if errors.Is(err, outbound.ErrPrivate) {
-		return insideMetadata("its name leads to a private address")
+		return metadataAddress.inside("its name leads to a private address")
 	}
 	return identity.Invalidf("invalid_saml_metadata_url", "the metadata could not be read, %s", blame(err))
-}
-
-func insideMetadata(why string) error {
-	refused := identity.Invalidf("invalid_saml_metadata_url", "the metadata must be on the internet, but %s; the operator of the server can allow private networks with SALLYPORT_ALLOW_PRIVATE_NETWORKS", why)
-	refused.Cause = errInside
-	return refused
-}
-
-// noting records an address that was kept from, and passes the error on.
-func (s *Service) noting(ctx context.Context, p *identity.Principal, m Method, err error) error {
-	if errors.Is(err, errInside) {
-		if noted := s.noteInside(ctx, p, m.AuthenticationMethod, "the metadata"); noted != nil {
-			return noted
-		}
-	}
-	return err
-}
-
-// metadataShape judges the address of metadata by its text.
-func (s *Service) metadataShape(address string) error {
-	wrong := func(format string, args ...any) error {
-		return identity.Invalidf("invalid_saml_metadata_url", "this is no address of metadata: "+format, args...)
-	}
-	u, err := url.Parse(address)
-	if err != nil || utf8.RuneCountInString(address) > identity.MaxMethodURL || strings.ContainsFunc(address, notPrinted) {
-		return wrong("write a URL such as https://id.example.com/metadata, of at most %d characters", identity.MaxMethodURL)
-	}
-	switch {
-	case u.Scheme != "https" && (u.Scheme != "http" || !s.Prober.AllowPrivate):
-		return wrong("it must begin with https://")
-	case u.Host == "" || u.User != nil || strings.Contains(address, "#"):
-		return wrong("write https://HOST, perhaps with a path, and without user name and #")
-	case s.Prober.AllowPrivate:
-		return nil
-	case !slices.Contains(issuerPorts, u.Port()):
-		return insideMetadata("port " + fmt.Sprintf("%q", u.Port()) + " is none that is used for this")
-	}
-	if why := hostInside(u.Hostname()); why != "" {
-		return insideMetadata(why)
-	}
-	return nil
 }
 
 // fetchMetadata reads metadata under the limits of outgoing requests

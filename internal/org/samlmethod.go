@@ -146,7 +146,7 @@ func (s *Service) checkSAML(config identity.SAMLConfig, c SAMLChange) error {
 		return identity.Invalidf("bad_request", "scim_enabled cannot be switched on: this server takes no users over SCIM; leave it out, or send false")
 	}
 	if c.MetadataURL != nil && *c.MetadataURL != "" {
-		if err := s.metadataShape(*c.MetadataURL); err != nil {
+		if err := metadataAddress.check(*c.MetadataURL, s.Prober.AllowPrivate); err != nil {
 			return err
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
 )
@@ -174,11 +173,6 @@ func (r *Read) AdoptingScope(ctx context.Context, email string) (Scope, error) {
 		return Scope{}, err
 	}
 	return Organization(id), nil
-}
-
-// EventsSince counts the events of an action on a target since a moment.
-func (r *Read) EventsSince(ctx context.Context, organizationID, action, targetID string, since time.Time) (int64, error) {
-	return one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM events WHERE organization_id = $1 AND action = $2 AND target_id = $3 AND created_at > $4`, organizationID, action, targetID, micros(since))
 }
 
 // Adopt is AdoptByDomain with what belongs to it: the mail to the new managed

@@ -76,6 +76,18 @@ func (tx *Tx) RecordRefusal(ctx context.Context, e identity.Event) error {
 	return err
 }
 
+// RecordRefusalOnce is RecordRefusal unless the organization's log has an event
+// of the same action and target from within the time: who asks again and again
+// must not fill it.
+func (tx *Tx) RecordRefusalOnce(ctx context.Context, e identity.Event, within time.Duration) error {
+	n, err := one(ctx, tx.q, scanInt, `SELECT COUNT(*) FROM events WHERE organization_id = $1 AND action = $2 AND target_id = $3 AND created_at > $4`,
+		e.OrganizationID, e.Action, e.Target.ID, micros(tx.Now.Add(-within)))
+	if err != nil || n > 0 {
+		return err
+	}
+	return tx.RecordRefusal(ctx, e)
+}
+
 func (tx *Tx) chainEnd(ctx context.Context, chain string) (hash string, seq int64, err error) {
 	err = tx.q.QueryRowContext(ctx, `SELECT hash, chain_seq FROM events WHERE chain = $1 ORDER BY chain_seq DESC LIMIT 1`, chain).Scan(&hash, &seq)
 	if errors.Is(err, errNoRow) {
