@@ -33,10 +33,12 @@ has_all() {
 		command -v chromium >/dev/null && command -v npm >/dev/null && has_idps
 }
 
-packages=(postgresql strace oathtool nsd chromium npm
+packages=(postgresql strace oathtool nsd chromium
 	simplesamlphp php-cli php-xml php-mbstring php-curl
 	lemonldap-ng liblasso-perl libplack-perl libio-string-perl libxml-simple-perl libstring-random-perl
 	xmlsec1)
+# Other distributions' Node.js brings its own npm, and conflicts with Debian's.
+command -v npm >/dev/null || packages+=(npm)
 
 # install_node installs the programs of scripts/node/ where they are not, or are
 # older than what the lock file says.
