@@ -217,9 +217,21 @@ func fixture(tb testing.TB, db *DB) {
 			tx.AddAuthenticationMethod(ctx, method("am-a", "org-a")), tx.LinkMethodDomain(ctx, "org-a", "am-a", "dom-a"),
 			tx.SetMethodCertificate(ctx, methodCertificate("am-a", "f1")), tx.AddMethodKey(ctx, methodKey("k-a", "am-a")),
 			consume(ctx, tx, "am-a", "_1", later), tx.AddSAMLSession(ctx, identity.SAMLSession{TokenPrefix: "spp_bob00000", MethodID: "am-a", NameID: "bob"}),
+			row(ctx, tx, `INSERT INTO pilots VALUES ('pil-a', 'org-a', 'first', '{}', 'u-bob', 1, 1)`),
+			row(ctx, tx, `INSERT INTO pilot_members VALUES ('pil-a', 'user', 'u-bob')`),
+			row(ctx, tx, `INSERT INTO pending_changes VALUES ('org-a', 'chg-a', 'policy', 'x', '{}', 'u-bob', 1, 2, 2)`),
+			row(ctx, tx, `INSERT INTO policy_versions VALUES ('org-a', 99, '{}', 'policy_changed', 'user', 'u-bob', 'Bob', 1)`),
+			row(ctx, tx, `INSERT INTO address_uses VALUES ('org-a', 'spp_bob00000', '192.0.2.1', 'u-bob', 1, 2, 3)`),
+			row(ctx, tx, `INSERT INTO nodes VALUES ('node-a', 1, 2, 0)`),
 			tx.AddSAMLResponse(ctx, samlResponse("trace", "am-a", "org-a")), tx.SetMetadataCheck(ctx, MetadataCheck{MethodID: "am-a", URL: "https://id.example/metadata", Next: later}),
 		)
 	})
+}
+
+// row writes one row into a table that has no method of its own for it yet.
+func row(ctx context.Context, tx *Tx, statement string) error {
+	_, err := tx.exec(ctx, statement)
+	return err
 }
 
 // Whoever adds a table adds a row of it to the fixture, so that later steps of
