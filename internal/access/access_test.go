@@ -137,7 +137,7 @@ func (w *world) setPolicy(organization string, change ...func(*policy.Policy)) {
 	w.tb.Helper()
 	text := policyText(w.tb, change...)
 	w.update(store.Organization(organization), func(ctx context.Context, tx *store.Tx) error {
-		return tx.SetPolicy(ctx, organization, text)
+		return tx.SetPolicy(ctx, organization, text, "prepared")
 	})
 }
 

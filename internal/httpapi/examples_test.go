@@ -117,7 +117,7 @@ func (w *world) setPolicy(tb testing.TB, change func(*policy.Policy)) {
 		tb.Fatal(err)
 	}
 	err = w.DB.Update(tb.Context(), identity.Actor{Kind: identity.ActorOperator}, store.Organization(w.OrganizationID), func(tx *store.Tx) error {
-		if err := tx.SetPolicy(context.Background(), w.OrganizationID, string(text)); err != nil {
+		if err := tx.SetPolicy(context.Background(), w.OrganizationID, string(text), "prepared"); err != nil {
 			return err
 		}
 		return tx.Record(context.Background(), identity.Event{Action: "prepared", Description: "a test set the policy", OrganizationID: w.OrganizationID})

@@ -152,7 +152,7 @@ func storePolicy(ctx context.Context, tx *store.Tx, o identity.Organization, bef
 	if err != nil {
 		return err
 	}
-	if err := tx.SetPolicy(ctx, o.ID, string(text)); err != nil {
+	if err := tx.SetPolicy(ctx, o.ID, string(text), edit.action); err != nil {
 		return err
 	}
 	if cut := rangesPrefix + "_descriptions"; detailSize(was, is) > maxPolicyDetail {

@@ -318,7 +318,7 @@ func TestAnUnreadablePolicyIsNotWrittenOver(t *testing.T) {
 	onStages(t, func(t *testing.T, s *stage) {
 		p := s.admin() // let in before the damage
 		s.change(store.Organization(s.first.OrganizationID), func(tx *store.Tx) error {
-			return tx.SetPolicy(t.Context(), s.first.OrganizationID, `{"damaged`)
+			return tx.SetPolicy(t.Context(), s.first.OrganizationID, `{"damaged`, "prepared")
 		})
 		s.unchanged(func() {
 			_, err := s.org.ChangePolicy(t.Context(), p, []byte(`{"mcp_enabled": true}`))

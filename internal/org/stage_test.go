@@ -181,7 +181,7 @@ func (s *stage) policyIs(document string) {
 		if err != nil {
 			return err
 		}
-		return tx.SetPolicy(s.t.Context(), s.first.OrganizationID, string(text))
+		return tx.SetPolicy(s.t.Context(), s.first.OrganizationID, string(text), "prepared")
 	})
 }
 

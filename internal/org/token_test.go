@@ -321,7 +321,7 @@ func TestPOL_AnUnreadablePolicyOfTheManagingOrganizationRefuses(t *testing.T) {
 	onStages(t, func(t *testing.T, s *stage) {
 		p := s.as(s.session(s.person("managed@a.example", true)))
 		s.change(store.Organization(s.first.OrganizationID), func(tx *store.Tx) error {
-			return tx.SetPolicy(t.Context(), s.first.OrganizationID, `{"damaged`)
+			return tx.SetPolicy(t.Context(), s.first.OrganizationID, `{"damaged`, "prepared")
 		})
 		_, err := s.org.CreateToken(t.Context(), p, org.TokenRequest{})
 		wantCode(t, err, "policy_unreadable")

@@ -99,7 +99,7 @@ func (s *scene) setPolicy(tb testing.TB, organizationID string, change func(*pol
 		if err != nil {
 			return err
 		}
-		return tx.SetPolicy(ctx, organizationID, string(text))
+		return tx.SetPolicy(ctx, organizationID, string(text), "prepared")
 	})
 }
 

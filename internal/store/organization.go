@@ -49,6 +49,9 @@ func (tx *Tx) AddOrganization(ctx context.Context, o identity.Organization) erro
 		o.ID, o.Name, o.Tier, o.AccountID, o.Deleted, o.Policy, o.PolicyVersion, micros(tx.Now), micros(tx.Now)); err != nil {
 		return err
 	}
+	if err := tx.addPolicyVersion(ctx, o.ID, o.PolicyVersion, o.Policy, "organization_created"); err != nil {
+		return err
+	}
 	return tx.AddAccount(ctx, identity.Account{ID: o.AccountID, OrganizationID: o.ID, Name: o.Name})
 }
 
@@ -59,14 +62,6 @@ func (tx *Tx) SetOrganizationName(ctx context.Context, o identity.Organization, 
 		return err
 	}
 	return tx.RenameAccount(ctx, o.AccountID, name)
-}
-
-// SetPolicy replaces an organization's policy and raises its version.
-func (tx *Tx) SetPolicy(ctx context.Context, organizationID, policyJSON string) error {
-	tx.Touch(Organization(organizationID))
-	_, err := tx.exec(ctx, `UPDATE organizations SET policy = $2, policy_version = policy_version + 1, updated_at = $3 WHERE id = $1`,
-		organizationID, policyJSON, micros(tx.Now))
-	return err
 }
 
 // DeleteOrganization marks an organization deleted and ends what it gave:
@@ -95,6 +90,7 @@ func (tx *Tx) DeleteOrganization(ctx context.Context, id string) error {
 		{`DELETE FROM group_members WHERE group_id IN (SELECT id FROM user_groups WHERE organization_id = $1)`, []any{id}},
 		{`DELETE FROM user_groups WHERE organization_id = $1`, []any{id}},
 		{`DELETE FROM invitations WHERE organization_id = $1`, []any{id}},
+		{`DELETE FROM address_uses WHERE organization_id = $1`, []any{id}},
 		{`UPDATE domains SET state = 'deleted', updated_at = $2 WHERE organization_id = $1`, []any{id, now}},
 		{`UPDATE tokens SET revoked_at = $2 WHERE revoked_at = 0 AND user_id IN (SELECT id FROM users WHERE organization_id = $1)`, []any{id, now}},
 		{`UPDATE users SET state = 'deleted', updated_at = $2 WHERE organization_id = $1`, []any{id, now}},

@@ -68,7 +68,7 @@ func TestOrganizationRoundTrip(t *testing.T) {
 
 		c.add(time.Minute)
 		change(t, db, func(ctx context.Context, tx *Tx) error {
-			return errors.Join(tx.SetOrganizationName(ctx, want, "Ñandú 🐦", "personal"), tx.SetPolicy(ctx, "org-a", `{"x":1}`))
+			return errors.Join(tx.SetOrganizationName(ctx, want, "Ñandú 🐦", "personal"), tx.SetPolicy(ctx, "org-a", `{"x":1}`, "prepared"))
 		})
 		want.Name, want.Tier, want.Policy, want.PolicyVersion, want.Updated = "Ñandú 🐦", "personal", `{"x":1}`, 2, now.Add(time.Minute)
 		if got, err = getOrganization(t, db, "org-a"); err != nil {
