@@ -45,9 +45,9 @@ var systems = []struct{ mark, name string }{
 
 // agentName is what sent a request, in words, by its User-Agent: "Firefox on
 // Windows". What is not known is shown cut.
-func agentName(agent string) string {
+func (t *tongue) agentName(agent string) string {
 	if agent == "" {
-		return say("agent.unknown")
+		return t.say("agent.unknown")
 	}
 	browser, system := firstMark(browsers, agent), firstMark(systems, agent)
 	switch {
@@ -57,12 +57,12 @@ func agentName(agent string) string {
 		}
 		return cut(agent, 40)
 	case browser == "":
-		browser = say("agent.browser")
+		browser = t.say("agent.browser")
 	}
 	if system == "" {
 		return browser
 	}
-	return say("agent.on", browser, system)
+	return t.say("agent.on", browser, system)
 }
 
 func firstMark(list []struct{ mark, name string }, agent string) string {

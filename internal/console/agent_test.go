@@ -20,7 +20,7 @@ func TestAgentName(t *testing.T) {
 		{"Sallyport-like tool", "Sallyport-like tool"},
 		{strings.Repeat("é", 100), strings.Repeat("é", 39) + "…"},
 	} {
-		if got := agentName(c.agent); got != c.want {
+		if got := tongues[0].agentName(c.agent); got != c.want {
 			t.Errorf("%q is %q, want %q", c.agent, got, c.want)
 		}
 	}

@@ -59,7 +59,7 @@ func (p *Pages) showApplicationUsers(v *visit, status int, name string, about *p
 		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.ID, b.ID))
 	})
 	view.List, view.Pager = paged(v, view.Find, rows)
-	p.showOrganization(v, status, "applicationusers", applicationUsersPath, page{Title: say("section.application-users"), Problem: about, Body: view})
+	p.showOrganization(v, status, "applicationusers", applicationUsersPath, page{Title: v.say("section.application-users"), Problem: about, Body: view})
 }
 
 func (p *Pages) createApplicationUser(v *visit) {
@@ -69,7 +69,7 @@ func (p *Pages) createApplicationUser(v *visit) {
 	name := v.r.PostForm.Get("name")
 	made, err := p.Org.CreateApplicationUser(v.r.Context(), v.Principal, name, false)
 	if err != nil {
-		status, about := problemOf(err, nameField(err))
+		status, about := v.problemOf(err, nameField(err))
 		p.showApplicationUsers(v, status, name, &about)
 		return
 	}
@@ -112,12 +112,12 @@ func (p *Pages) showApplicationUser(v *visit, status int, view applicationView, 
 	}
 	tokens, err := p.Org.ApplicationTokens(v.r.Context(), v.Principal, m.UserID)
 	for _, t := range tokens {
-		view.Tokens = append(view.Tokens, tokenRowOf(&t, home{}))
+		view.Tokens = append(view.Tokens, tokenRowOf(v, &t, home{}))
 	}
 	if err == nil && v.Admin() {
 		var held []string
 		held, err = p.grantsOf(v, m.UserID)
-		view.Grants = formOfGrants(view.Row.Path+"/permissions", held)
+		view.Grants = v.formOfGrants(view.Row.Path+"/permissions", held)
 	}
 	if err != nil {
 		p.fail(v.w, v.r, err)
@@ -173,7 +173,7 @@ func (p *Pages) applicationChanged(v *visit, err error, field, what string) {
 	case err == nil:
 		v.done(v.applicationPath(), what)
 	case !p.stepUp(v, err, v.applicationPath()):
-		status, about := problemOf(err, field)
+		status, about := v.problemOf(err, field)
 		p.showApplicationUser(v, status, applicationView{Name: v.r.PostForm.Get("name")}, &about)
 	}
 }
@@ -194,9 +194,9 @@ func (p *Pages) showNewApplicationToken(v *visit, status int, view tokenView, ab
 	if !ok {
 		return
 	}
-	view.Action, view.Back, view.Words = v.applicationPath()+"/tokens", v.applicationPath(), say("application.token.words", m.User.RealName)
+	view.Action, view.Back, view.Words = v.applicationPath()+"/tokens", v.applicationPath(), v.say("application.token.words", m.User.RealName)
 	view.offer(v.Admin())
-	p.showOrganization(v, status, "token", applicationUsersPath, page{Title: say("token.title"), Problem: about, Body: view})
+	p.showOrganization(v, status, "token", applicationUsersPath, page{Title: v.say("token.title"), Problem: about, Body: view})
 }
 
 func (p *Pages) createApplicationToken(v *visit) {
@@ -210,7 +210,7 @@ func (p *Pages) createApplicationToken(v *visit) {
 	}
 	made, err := p.Org.CreateApplicationToken(v.r.Context(), v.Principal, v.r.PathValue("user_id"), in)
 	if err != nil {
-		status, about := p.tokenProblem(err, &view)
+		status, about := v.tokenProblem(err, &view)
 		p.showNewApplicationToken(v, status, view, &about)
 		return
 	}
@@ -228,10 +228,10 @@ func (p *Pages) confirmApplication(v *visit) {
 	var title string
 	switch q := v.r.URL.Query(); q.Get("what") {
 	case "delete":
-		title, c.Words, c.Yes = say("application.delete.title", m.User.RealName), say("application.delete.words"), say("application.delete")
+		title, c.Words, c.Yes = v.say("application.delete.title", m.User.RealName), v.say("application.delete.words"), v.say("application.delete")
 		c.Values = []hidden{{"do", "delete"}}
 	case "revoke":
-		title, c.Words, c.Yes = say("application.revoke.title", m.User.RealName), say("application.revoke.words"), say("tokens.revoke")
+		title, c.Words, c.Yes = v.say("application.revoke.title", m.User.RealName), v.say("application.revoke.words"), v.say("tokens.revoke")
 		c.Values = []hidden{{"do", "revoke"}, {"id", q.Get("id")}}
 	default:
 		p.notFound(v.w, v.r)

@@ -65,7 +65,7 @@ func auditFilterOf(q url.Values) auditFilter {
 var eventTimes = []string{"2006-01-02T15:04", "2006-01-02T15:04:05", time.RFC3339, "2006-01-02 15:04", time.DateOnly}
 
 // query is what a filter chooses; the problem is nil unless a time is none.
-func (f auditFilter) query() (org.AuditQuery, *problem) {
+func (f auditFilter) query(t *tongue) (org.AuditQuery, *problem) {
 	q := org.AuditQuery{Actor: f.Actor, Target: f.Target, Action: f.Action}
 	for _, one := range []struct {
 		id, text string
@@ -74,11 +74,11 @@ func (f auditFilter) query() (org.AuditQuery, *problem) {
 		if one.text == "" {
 			continue
 		}
-		t, ok := eventTime(one.text)
+		at, ok := eventTime(one.text)
 		if !ok {
-			return q, &problem{Words: say("audit.wrong-time"), Field: one.id}
+			return q, &problem{Words: t.say("audit.wrong-time"), Field: one.id}
 		}
-		*one.to = t
+		*one.to = at
 	}
 	return q, nil
 }
@@ -105,18 +105,18 @@ func (p *Pages) auditLog(v *visit) {
 	filter := auditFilterOf(q)
 	path := v.base() + auditPath
 	view := auditView{Path: path, Filter: filter, Asked: filter != auditFilter{}, Export: withQuery(path+"/export", filter.values())}
-	query, about := filter.query()
+	query, about := filter.query(v.tongue)
 	status := http.StatusOK
 	if about == nil {
 		query.Cursor = q.Get("cursor")
 		found, err := p.Org.AuditEvents(v.r.Context(), v.Principal, query)
 		if err != nil {
 			var wrong problem
-			status, wrong = problemOf(err, "")
+			status, wrong = v.problemOf(err, "")
 			about = &wrong
 		}
 		for _, e := range found.Events {
-			view.List = append(view.List, eventRowOf(e, path))
+			view.List = append(view.List, v.eventRowOf(e, path))
 		}
 		if query.Cursor != "" {
 			view.First = withQuery(path, filter.values())
@@ -129,17 +129,17 @@ func (p *Pages) auditLog(v *visit) {
 	} else {
 		status = http.StatusBadRequest
 	}
-	p.showOrganization(v, status, "audit", auditPath, page{Title: say("section.audit-log"), Problem: about, Body: view})
+	p.showOrganization(v, status, "audit", auditPath, page{Title: v.say("section.audit-log"), Problem: about, Body: view})
 }
 
-func eventRowOf(e identity.Event, path string) eventRow {
+func (t *tongue) eventRowOf(e identity.Event, path string) eventRow {
 	only := func(name, value string) string { return withQuery(path, url.Values{name: {value}}) }
 	row := eventRow{
 		ID: e.ID, At: e.At, Action: e.Action, Refused: e.Outcome == identity.Refused, Actor: e.Actor.Name, Target: e.Target.Name,
 		Words: e.Description, Credential: e.Actor.Credential, Request: e.Actor.RequestID, Decision: e.DecisionID, OnlyAction: only("action", e.Action),
 	}
 	if row.Actor == "" {
-		row.Actor = say("actor." + e.Actor.Kind)
+		row.Actor = t.say("actor." + e.Actor.Kind)
 	}
 	if e.Actor.ID != "" {
 		row.OnlyActor = only("actor", e.Actor.ID)
@@ -201,7 +201,7 @@ const exportPage = 500
 // line. What fails later than the first page cuts the answer off, so that no
 // client takes a part for the whole.
 func (p *Pages) exportAudit(v *visit) {
-	query, about := auditFilterOf(v.r.URL.Query()).query()
+	query, about := auditFilterOf(v.r.URL.Query()).query(v.tongue)
 	if about != nil {
 		p.message(v.w, v.r, http.StatusBadRequest, "failed", message{Text: about.Words, Link: v.base() + auditPath, LinkWords: "section.audit-log"})
 		return

@@ -68,7 +68,7 @@ func (p *Pages) showAuthentication(v *visit, status int, view authenticationView
 		p.fail(v.w, v.r, err)
 		return
 	}
-	p.showOwn(v, status, "authentication", authenticationPath, page{Title: say("authentication.title"), Problem: about, Body: view})
+	p.showOwn(v, status, "authentication", authenticationPath, page{Title: v.say("authentication.title"), Problem: about, Body: view})
 }
 
 func (p *Pages) loadAuthentication(v *visit, view *authenticationView) error {
@@ -123,7 +123,7 @@ func (p *Pages) authenticationFailed(v *visit, err error, field string, view aut
 		dropSession(v.w)
 		seeOther(v.w, v.r, loginFor(v.r))
 	default:
-		status, about := problemOf(err, field)
+		status, about := v.problemOf(err, field)
 		p.showAuthentication(v, status, view, &about)
 	}
 }
@@ -180,7 +180,7 @@ func (p *Pages) showCodes(v *visit, codes []string, what string) {
 		p.fail(v.w, v.r, err)
 		return
 	}
-	p.showOwn(v, http.StatusOK, "authentication", authenticationPath, page{Title: say("authentication.title"), Notice: say("done." + what), Body: view})
+	p.showOwn(v, http.StatusOK, "authentication", authenticationPath, page{Title: v.say("authentication.title"), Notice: v.say("done." + what), Body: view})
 }
 
 func (p *Pages) removeAuthenticator(v *visit) {
@@ -209,16 +209,16 @@ func (p *Pages) renewCodes(v *visit) {
 // confirmRemoval asks before something is taken away, where no script does.
 func (p *Pages) confirmRemoval(v *visit) {
 	id := v.r.URL.Query().Get("id")
-	title, c := "", confirmation{Action: authenticationPath, Back: authenticationPath, Yes: say("remove"), Values: []hidden{{"id", id}}}
+	title, c := "", confirmation{Action: authenticationPath, Back: authenticationPath, Yes: v.say("remove"), Values: []hidden{{"id", id}}}
 	switch v.r.URL.Query().Get("what") {
 	case "passkey":
-		title, c.Words = say("passkeys.remove.title.this"), say("passkeys.remove.words")
+		title, c.Words = v.say("passkeys.remove.title.this"), v.say("passkeys.remove.words")
 		c.Values = append(c.Values, hidden{"do", "passkey-remove"})
 	case "identity":
-		title, c.Words, c.Yes = say("linked.remove.title.this"), say("linked.remove.words"), say("linked.remove")
+		title, c.Words, c.Yes = v.say("linked.remove.title.this"), v.say("linked.remove.words"), v.say("linked.remove")
 		c.Values = append(c.Values, hidden{"do", "unlink"})
 	case "codes":
-		title, c.Words, c.Yes, c.Values = say("codes.renew.title"), say("codes.renew.words"), say("codes.renew"), []hidden{{"do", "codes"}}
+		title, c.Words, c.Yes, c.Values = v.say("codes.renew.title"), v.say("codes.renew.words"), v.say("codes.renew"), []hidden{{"do", "codes"}}
 	default:
 		p.notFound(v.w, v.r)
 		return

@@ -73,6 +73,7 @@ func (p *Pages) openRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /login/callback/{provider}", p.back)
 	mux.HandleFunc("GET /login/test/{provider}/{secret}", p.testLogin)
 	mux.HandleFunc("GET /login/cli", p.commandLine)
+	mux.HandleFunc("POST "+languagePath, p.speak)
 	mux.HandleFunc("POST /logout", p.logout)
 	mux.HandleFunc("/logout", onlyPost)
 	mux.HandleFunc("GET /signup", p.signUpForm)
@@ -155,6 +156,7 @@ func (p *Pages) organizationRoutes(mux *http.ServeMux) {
 // The paths of a person's own settings.
 const (
 	loginPath          = "/login"
+	languagePath       = "/language"
 	authenticationPath = "/profile/authentication"
 	sessionsPath       = "/profile/sessions"
 	tokensPath         = "/profile/tokens"

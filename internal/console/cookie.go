@@ -16,6 +16,8 @@ const (
 	// deviceCookie remembers that its owner logged in here before; it opens
 	// nothing.
 	deviceCookie = "__Host-sallyport_device"
+	// languageCookie is the language that its owner chose to read pages in.
+	languageCookie = "__Host-sallyport_language"
 )
 
 // flowLife is how long the flow cookie lives, as long as an attempt.
@@ -39,6 +41,11 @@ func setFlow(w http.ResponseWriter, secret string) {
 
 func setDevice(w http.ResponseWriter, value string, expires time.Time) {
 	http.SetCookie(w, &http.Cookie{Name: deviceCookie, Value: value, Path: "/", Expires: expires, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+}
+
+// setLanguage is for a year: who chose once does not want to be asked each time.
+func setLanguage(w http.ResponseWriter, code string) {
+	http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: code, Path: "/", MaxAge: 365 * 24 * 60 * 60, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 }
 
 func dropSession(w http.ResponseWriter) {

@@ -26,7 +26,7 @@ func (p *Pages) showDevice(w http.ResponseWriter, r *http.Request, status int, v
 	case v.Sent:
 		title = "mail.title"
 	}
-	p.show(w, r, status, "device", page{Title: say(title), Problem: about, Body: v})
+	p.show(w, r, status, "device", page{Title: tongueOf(r).say(title), Problem: about, Body: v})
 }
 
 func (p *Pages) device(w http.ResponseWriter, r *http.Request) {
@@ -37,7 +37,7 @@ func (p *Pages) device(w http.ResponseWriter, r *http.Request) {
 	if _, there := r.PostForm["email"]; there {
 		v := deviceView{Email: strings.TrimSpace(r.PostForm.Get("email"))}
 		if err := p.Login.RequestDevice(ctx, from, v.Email); err != nil {
-			status, about := problemOf(err, "email")
+			status, about := tongueOf(r).problemOf(err, "email")
 			p.showDevice(w, r, status, v, &about)
 			return
 		}
@@ -47,7 +47,7 @@ func (p *Pages) device(w http.ResponseWriter, r *http.Request) {
 	}
 	known, err := p.Login.ConfirmDevice(ctx, from, r.PostForm.Get("code"))
 	if err != nil {
-		status, about := problemOf(err, "")
+		status, about := tongueOf(r).problemOf(err, "")
 		p.showDevice(w, r, status, deviceView{}, &about)
 		return
 	}

@@ -47,7 +47,7 @@ func (p *Pages) showDomains(v *visit, status int, view domainsView, about *probl
 		view.List = append(view.List, domainRowOf(d, len(linked[d.ID])))
 	}
 	slices.SortFunc(view.List, func(a, b domainRow) int { return strings.Compare(a.Name, b.Name) })
-	p.showOrganization(v, status, "domains", domainsPath, page{Title: say("section.domains"), Problem: about, Body: view})
+	p.showOrganization(v, status, "domains", domainsPath, page{Title: v.say("section.domains"), Problem: about, Body: view})
 }
 
 func domainRowOf(d identity.Domain, providers int) domainRow {
@@ -66,7 +66,7 @@ func (p *Pages) addDomain(v *visit) {
 	form := v.r.PostForm
 	d, err := p.Org.AddDomain(v.r.Context(), v.Principal, form.Get("name"), form.Get("proof"))
 	if err != nil {
-		status, about := problemOf(err, "name")
+		status, about := v.problemOf(err, "name")
 		p.showDomains(v, status, domainsView{Name: form.Get("name"), Proof: form.Get("proof")}, &about)
 		return
 	}
@@ -144,7 +144,7 @@ func (p *Pages) changeDomain(v *visit) {
 		return
 	}
 	if err != nil {
-		status, about := problemOf(err, "")
+		status, about := v.problemOf(err, "")
 		p.showDomain(v, status, view, &about)
 		return
 	}
@@ -162,7 +162,7 @@ func (p *Pages) confirmDomain(v *visit) {
 		words = "domain.remove.words"
 	}
 	p.showOrganization(v, http.StatusOK, "confirm", domainsPath, page{
-		Title: say("domain.remove.title", view.Name),
-		Body:  confirmation{Words: say(words), Action: view.Path, Yes: say("domain.remove"), Back: view.Path, Values: []hidden{{"do", "remove"}}},
+		Title: v.say("domain.remove.title", view.Name),
+		Body:  confirmation{Words: v.say(words), Action: view.Path, Yes: v.say("domain.remove"), Back: view.Path, Values: []hidden{{"do", "remove"}}},
 	})
 }

@@ -20,12 +20,12 @@ type grantRow struct {
 	Permissions []string
 }
 
-func formOfGrants(action string, held []string) *grantsForm {
+func (t *tongue) formOfGrants(action string, held []string) *grantsForm {
 	own, projects := org.GrantableOnOrganization()
 	f := &grantsForm{Action: action}
 	for _, name := range own {
 		// An old name of another one is shown only where it is held.
-		if words, known := english["grant."+name]; known || slices.Contains(held, name) {
+		if words, known := t.texts["grant."+name]; known || slices.Contains(held, name) {
 			f.Own = append(f.Own, choice{name, words, slices.Contains(held, name)})
 		}
 	}

@@ -56,7 +56,7 @@ func (p *Pages) showGroups(v *visit, status int, view groupsView, about *problem
 		}
 	}
 	view.List, view.Pager = paged(v, view.Find, rows)
-	p.showOrganization(v, status, "groups", groupsPath, page{Title: say("section.groups"), Problem: about, Body: view})
+	p.showOrganization(v, status, "groups", groupsPath, page{Title: v.say("section.groups"), Problem: about, Body: view})
 }
 
 func (p *Pages) createGroup(v *visit) {
@@ -66,7 +66,7 @@ func (p *Pages) createGroup(v *visit) {
 	name, description := v.r.PostForm.Get("name"), v.r.PostForm.Get("description")
 	made, err := p.Org.CreateGroup(v.r.Context(), v.Principal, name, description)
 	if err != nil {
-		status, about := problemOf(err, groupField(err))
+		status, about := v.problemOf(err, groupField(err))
 		p.showGroups(v, status, groupsView{Name: name, Description: description}, &about)
 		return
 	}
@@ -153,7 +153,7 @@ func (p *Pages) loadGroupGrants(v *visit, view *groupView) error {
 		return nil
 	}
 	held, err := p.grantsOf(v, view.Row.ID)
-	view.Grants = formOfGrants(view.Row.Path+"/permissions", held)
+	view.Grants = v.formOfGrants(view.Row.Path+"/permissions", held)
 	return err
 }
 
@@ -201,7 +201,7 @@ func (p *Pages) groupChanged(v *visit, err error, field string, typed groupView,
 	case err == nil:
 		v.done(v.groupPath(), what)
 	case !p.stepUp(v, err, v.groupPath()):
-		status, about := problemOf(err, field)
+		status, about := v.problemOf(err, field)
 		p.showGroup(v, status, typed, &about)
 	}
 }
@@ -217,7 +217,7 @@ func (p *Pages) addToGroup(v *visit, id, named string) {
 		return m.UserID == named || strings.EqualFold(m.User.Email, named)
 	})
 	if at < 0 {
-		p.showGroup(v, http.StatusBadRequest, groupView{Member: named}, &problem{Words: say("group.nobody"), Field: "member"})
+		p.showGroup(v, http.StatusBadRequest, groupView{Member: named}, &problem{Words: v.say("group.nobody"), Field: "member"})
 		return
 	}
 	err = p.Org.ChangeGroupMembers(v.r.Context(), v.Principal, id, org.OperationAddMembers, []string{all[at].UserID})
@@ -239,7 +239,7 @@ func (p *Pages) confirmGroup(v *visit) {
 		return
 	}
 	p.showOrganization(v, http.StatusOK, "confirm", groupsPath, page{
-		Title: say("group.delete.title", g.Name),
-		Body:  confirmation{Words: say("group.delete.words"), Action: v.groupPath(), Yes: say("group.delete"), Back: v.groupPath(), Values: []hidden{{"do", "delete"}}},
+		Title: v.say("group.delete.title", g.Name),
+		Body:  confirmation{Words: v.say("group.delete.words"), Action: v.groupPath(), Yes: v.say("group.delete"), Back: v.groupPath(), Values: []hidden{{"do", "delete"}}},
 	})
 }

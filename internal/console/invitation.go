@@ -43,13 +43,13 @@ func (p *Pages) showInvitation(w http.ResponseWriter, r *http.Request, code, rea
 	status := http.StatusOK
 	var about *problem
 	if failed != nil {
-		s, why := problemOf(failed, newAccountField(failed))
+		s, why := tongueOf(r).problemOf(failed, newAccountField(failed))
 		status, about = s, &why
 		if v.Invited == nil || v.Invited.HasAccount {
 			about.Field = ""
 		}
 	}
-	p.show(w, r, status, "invitation", page{Title: say("invitation.title"), Problem: about, Body: v})
+	p.show(w, r, status, "invitation", page{Title: tongueOf(r).say("invitation.title"), Problem: about, Body: v})
 }
 
 // answerInvitation accepts for whoever is logged in, or makes an account for
@@ -77,5 +77,5 @@ func (p *Pages) answerInvitation(w http.ResponseWriter, r *http.Request) {
 		p.showInvitation(w, r, code, realName, err)
 		return
 	}
-	p.show(w, r, http.StatusOK, "invitation", page{Title: say("invitation.title.done"), Body: invitationView{Done: true, LoggedIn: who != nil}})
+	p.show(w, r, http.StatusOK, "invitation", page{Title: tongueOf(r).say("invitation.title.done"), Body: invitationView{Done: true, LoggedIn: who != nil}})
 }

@@ -33,7 +33,7 @@ func findOf(v *visit, path, prefix string, kinds ...string) find {
 		if chosen && kind != "all" {
 			f.Show = kind
 		}
-		f.Choices = append(f.Choices, choice{kind, say(prefix + kind), chosen})
+		f.Choices = append(f.Choices, choice{kind, v.say(prefix + kind), chosen})
 	}
 	return f
 }

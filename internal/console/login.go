@@ -111,7 +111,7 @@ func (p *Pages) showLogin(w http.ResponseWriter, r *http.Request, status int, v 
 	if v.Step == string(login.StepChoose) && v.Purpose == identity.AttemptStepUp {
 		title = "login.title.step_up"
 	}
-	p.show(w, r, status, "login", page{Title: say(title), Problem: about, Body: v, Notice: notice(r)})
+	p.show(w, r, status, "login", page{Title: tongueOf(r).say(title), Problem: about, Body: v, Notice: notice(r)})
 }
 
 // loginStep takes what was entered at a step.
@@ -172,7 +172,7 @@ func (p *Pages) identifyAs(w http.ResponseWriter, r *http.Request, email string)
 	if err != nil || flow.Step != login.StepIdentify {
 		// A mistyped address begins nothing.
 		if _, err := identity.ParseEmail(email); err != nil {
-			status, about := problemOf(err, "email")
+			status, about := tongueOf(r).problemOf(err, "email")
 			p.identify(w, r, status, loginView{Email: email, Next: login.OwnPath(r.PostForm.Get("next"))}, &about)
 			return
 		}
@@ -209,13 +209,13 @@ func (p *Pages) goOn(w http.ResponseWriter, r *http.Request, flow login.Flow, er
 
 // goBack shows a failed step again.
 func (p *Pages) goBack(w http.ResponseWriter, r *http.Request, failed error, field string) {
-	status, about := problemOf(failed, field)
+	status, about := tongueOf(r).problemOf(failed, field)
 	if status == http.StatusInternalServerError {
 		p.fail(w, r, failed)
 		return
 	}
 	if remedy := remedyOf(failed); remedy != "" {
-		about.Remedy, about.RemedyWords = remedy, say("login.remedy")
+		about.Remedy, about.RemedyWords = remedy, tongueOf(r).say("login.remedy")
 	}
 	flow, err := p.Login.Resume(r.Context(), p.caller(w, r), cookie(r, flowCookie))
 	if err != nil || flow.Step == login.StepDone {
@@ -298,7 +298,7 @@ func (p *Pages) toCommandLine(w http.ResponseWriter, r *http.Request, address st
 		http.Redirect(w, r, address, http.StatusSeeOther)
 		return
 	}
-	p.show(w, r, http.StatusOK, "onward", page{Title: say("login.terminal.title"), Body: onward{Words: say("login.terminal.words"), Address: address}})
+	p.show(w, r, http.StatusOK, "onward", page{Title: tongueOf(r).say("login.terminal.title"), Body: onward{Words: tongueOf(r).say("login.terminal.words"), Address: address}})
 }
 
 // onward is a page that goes on to an address by itself.

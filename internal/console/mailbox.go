@@ -19,5 +19,5 @@ func (p *Pages) mailbox(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 		return
 	}
-	p.show(w, r, http.StatusOK, "mailbox", page{Title: say("mailbox.title"), Broad: true, Body: letters})
+	p.show(w, r, http.StatusOK, "mailbox", page{Title: tongueOf(r).say("mailbox.title"), Broad: true, Body: letters})
 }

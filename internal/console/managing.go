@@ -44,30 +44,30 @@ func (h home) demand(v *visit) string {
 	case !h.managed:
 		return ""
 	case h.member == nil && !v.User.SecondFactor:
-		return say("demand.unmet.factor")
+		return v.say("demand.unmet.factor")
 	case h.member == nil:
-		return say("demand.unmet")
+		return v.say("demand.unmet")
 	case h.member.Policy.TwoFactorRequired && !v.User.SecondFactor:
-		return say("demand.factor", h.member.Organization.Name)
+		return v.say("demand.factor", h.member.Organization.Name)
 	}
 	return ""
 }
 
 // noTokens says why the person may not make personal tokens; empty: they may.
-func (h home) noTokens() string {
+func (h home) noTokens(v *visit) string {
 	if h.member == nil {
 		return ""
 	}
 	p := h.member.Policy
 	if !p.PersonalTokensEnabled || !p.PersonalTokensManagedUsersEnabled {
-		return say("tokens.refused", h.member.Organization.Name)
+		return v.say("tokens.refused", h.member.Organization.Name)
 	}
 	return ""
 }
 
 // asleep says why a token of the person would not be accepted by the managing
 // organization; empty: it would, or nobody manages them.
-func (h home) asleep(t *identity.Token) string {
+func (h home) asleep(v *visit, t *identity.Token) string {
 	if h.member == nil || t.Kind != policy.PersonalToken {
 		return ""
 	}
@@ -83,5 +83,5 @@ func (h home) asleep(t *identity.Token) string {
 	if d.Allowed() || len(d.Reasons()) == 0 {
 		return ""
 	}
-	return say("tokens.asleep.why", h.member.Organization.Name, d.Reasons()[0].Message)
+	return v.say("tokens.asleep.why", h.member.Organization.Name, d.Reasons()[0].Message)
 }

@@ -64,11 +64,11 @@ func (v *visit) may(permission string) bool {
 }
 
 // words of a section in the navigation and as the title of its list.
-func (s section) words() string {
+func (s section) words(t *tongue) string {
 	if s.path == "" {
-		return say("section.overview")
+		return t.say("section.overview")
 	}
-	return english["section."+strings.TrimPrefix(s.path, "/")]
+	return t.texts["section."+strings.TrimPrefix(s.path, "/")]
 }
 
 // organization lets members through to a page of their organization who have
@@ -80,7 +80,7 @@ func (p *Pages) organization(need access.Need, handle func(v *visit)) http.Handl
 		who, err := p.principalAt(w, r, r.PathValue("organization_id"), need)
 		switch {
 		case err == nil:
-			handle(&visit{w, r, who})
+			handle(&visit{w, r, who, tongueOf(r)})
 		case p.notYet(w, r, err):
 		case kindOf(err) == identity.NotFound:
 			p.notFound(w, r)
@@ -106,9 +106,9 @@ func (p *Pages) refused(v *visit, err error) {
 		if v.r.URL.Path == base {
 			link, words = organizationsPath, "place.all"
 		}
-		about := message{Text: say("refused.words"), Link: link, LinkWords: words}
+		about := message{Text: v.say("refused.words"), Link: link, LinkWords: words}
 		if codeOf(err) != policy.CodeForbidden {
-			about.Text = sentence(asError(err))
+			about.Text = v.sentence(asError(err))
 		}
 		p.message(v.w, v.r, http.StatusForbidden, "refused", about)
 	}
@@ -140,21 +140,21 @@ func (p *Pages) door(v *visit, err error) {
 		p.fail(v.w, v.r, lost)
 		return
 	}
-	view := doorOf(e, p.PublicURL)
+	view := v.doorOf(e, p.PublicURL)
 	view.Next = pageOf(v.r)
 	view.Decision, _ = e.Metadata["decision_id"].(string)
-	p.showOwn(v, http.StatusForbidden, "door", organizationsPath, page{Title: say("door.title", name), Body: view})
+	p.showOwn(v, http.StatusForbidden, "door", organizationsPath, page{Title: v.say("door.title", name), Body: view})
 }
 
 // doorOf is what a refusal says is missing.
-func doorOf(e *identity.Error, publicURL string) doorView {
+func (t *tongue) doorOf(e *identity.Error, publicURL string) doorView {
 	why, _, _ := strings.Cut(e.Message, " What to do: ")
 	todo, _ := e.Metadata["remedy"].(string)
 	at, _ := e.Metadata["remedy_url"].(string)
 	at = strings.TrimPrefix(at, publicURL)
 	d := doorView{Why: why, LogIn: at == loginPath, Factors: at == authenticationPath}
 	if todo != "" {
-		d.Todo = sentence(&identity.Error{Message: todo})
+		d.Todo = t.sentence(&identity.Error{Message: todo})
 	}
 	return d
 }
@@ -198,7 +198,7 @@ func (p *Pages) placeOf(v *visit, here string) (*place, error) {
 	})
 	for _, s := range sections {
 		if v.may(s.may) {
-			around.Sections = append(around.Sections, room{v.base() + s.path, s.words(), s.path == here})
+			around.Sections = append(around.Sections, room{v.base() + s.path, s.words(v.tongue), s.path == here})
 		}
 	}
 	return around, nil

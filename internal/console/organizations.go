@@ -39,7 +39,7 @@ func (p *Pages) showOrganizations(v *visit, status int, view organizationsView, 
 			return
 		}
 		if refusal != nil {
-			d := doorOf(refusal, p.PublicURL)
+			d := v.doorOf(refusal, p.PublicURL)
 			row.Missing = d.Why + " " + d.Todo
 		}
 		view.List = append(view.List, row)
@@ -47,7 +47,7 @@ func (p *Pages) showOrganizations(v *visit, status int, view organizationsView, 
 	slices.SortStableFunc(view.List, func(a, b organizationRow) int {
 		return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))
 	})
-	p.showOwn(v, status, "organizations", organizationsPath, page{Title: say("organizations.title"), Problem: about, Body: view})
+	p.showOwn(v, status, "organizations", organizationsPath, page{Title: v.say("organizations.title"), Problem: about, Body: view})
 }
 
 // createOrganization makes one and leads into it.
@@ -62,7 +62,7 @@ func (p *Pages) createOrganization(v *visit) {
 		if kindOf(err) != identity.Invalid {
 			field = ""
 		}
-		status, about := problemOf(err, field)
+		status, about := v.problemOf(err, field)
 		p.showOrganizations(v, status, organizationsView{Name: name, Open: true}, &about)
 		return
 	}

@@ -58,11 +58,11 @@ func (p *Pages) overview(v *visit) {
 func (v *visit) role() string {
 	switch {
 	case v.SuperAdmin:
-		return say("role.super")
+		return v.say("role.super")
 	case v.Admin():
-		return say("role.admin")
+		return v.say("role.admin")
 	}
-	return say("role.member")
+	return v.say("role.member")
 }
 
 // nextSteps are those of the four first tasks that are not done, of how many.
@@ -92,7 +92,7 @@ func (p *Pages) nextSteps(v *visit, o identity.Organization, people int) (left [
 		if s.done {
 			continue
 		}
-		step := nextStep{Name: say(s.name), Words: say(s.words)}
+		step := nextStep{Name: v.say(s.name), Words: v.say(s.words)}
 		if slices.ContainsFunc(sections, func(at section) bool { return at.path == s.path }) {
 			step.Path = v.base() + s.path
 		}

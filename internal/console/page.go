@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"path"
 	"strings"
-	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
 )
@@ -18,11 +17,10 @@ import (
 //go:embed pages
 var pageFiles embed.FS
 
-// templates are the pages by name, each with the frame and the parts it uses.
-var templates = parsePages()
-
-func parsePages() map[string]*template.Template {
-	shared := template.Must(template.New("").Funcs(functions).ParseFS(pageFiles, "pages/frame.html", "pages/parts.html"))
+// parsePages are the pages by name in a language, each with the frame and the
+// parts it uses.
+func (t *tongue) parsePages() map[string]*template.Template {
+	shared := template.Must(template.New("").Funcs(t.functions()).ParseFS(pageFiles, "pages/frame.html", "pages/parts.html"))
 	files, err := fs.Glob(pageFiles, "pages/*.html")
 	if err != nil {
 		panic(err) // the pattern is good
@@ -38,14 +36,16 @@ func parsePages() map[string]*template.Template {
 }
 
 // functions are what templates may call.
-var functions = template.FuncMap{
-	"t":      words,
-	"dict":   dict,
-	"static": staticPath,
-	"date":   date,
-	"moment": moment,
-	"png":    png,
-	"join":   strings.Join,
+func (t *tongue) functions() template.FuncMap {
+	return template.FuncMap{
+		"t":      t.words,
+		"dict":   dict,
+		"static": staticPath,
+		"date":   t.date,
+		"moment": t.moment,
+		"png":    png,
+		"join":   strings.Join,
+	}
 }
 
 // dict gathers names and values for a template that takes several:
@@ -65,11 +65,6 @@ func dict(pairs ...any) (map[string]any, error) {
 	return all, nil
 }
 
-func date(t time.Time) string { return t.UTC().Format("2 January 2006") }
-
-// moment is a time as people read it, in UTC like all times of the server.
-func moment(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
-
 // page is what the frames show around a page, and the page's own things.
 type page struct {
 	Brand   string
@@ -82,18 +77,21 @@ type page struct {
 	Here string // path of the page in the navigation
 	// Organization is around pages of one; nil: the page is the person's own.
 	Organization *place
+	Tongues      []*tongue // other languages to read the page in
+	Same         string    // path of the page itself, to come back to
 	Body         any
 }
 
 // show writes a page, whole or not at all.
 func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name string, v page) {
-	v.Brand = p.Brand
+	t := tongueOf(r)
+	v.Brand, v.Tongues, v.Same = p.Brand, others(t), samePage(r)
 	var b bytes.Buffer
-	if err := templates[name].ExecuteTemplate(&b, "page", v); err != nil {
+	if err := t.pages[name].ExecuteTemplate(&b, "page", v); err != nil {
 		if p.Failed != nil {
 			p.Failed(r.Context(), requestID(w), fmt.Errorf("show the page %s: %w", name, err))
 		}
-		plain(w, http.StatusInternalServerError, say("failed.words")+"\n")
+		plain(w, http.StatusInternalServerError, t.say("failed.words")+"\n")
 		return
 	}
 	secure(w.Header())
@@ -121,9 +119,9 @@ type message struct {
 // message shows a page whose title is TITLE.title of the catalogue.
 func (p *Pages) message(w http.ResponseWriter, r *http.Request, status int, title string, m message) {
 	if m.Text == "" {
-		m.Text = say(m.Words)
+		m.Text = tongueOf(r).say(m.Words)
 	}
-	p.show(w, r, status, "message", page{Title: say(title + ".title"), Body: m})
+	p.show(w, r, status, "message", page{Title: tongueOf(r).say(title + ".title"), Body: m})
 }
 
 // showOwn shows a page of somebody who is logged in.
@@ -137,7 +135,7 @@ func (p *Pages) showOwn(v *visit, status int, name, here string, content page) {
 
 // notice is what the address of a page says was done. The sentences are fixed:
 // nobody can make a page say something else by a link.
-func notice(r *http.Request) string { return english["done."+r.URL.Query().Get("done")] }
+func notice(r *http.Request) string { return tongueOf(r).texts["done."+r.URL.Query().Get("done")] }
 
 // done leads back to a page after a change, which it will tell.
 func (v *visit) done(path, what string) {

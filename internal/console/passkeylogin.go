@@ -17,7 +17,7 @@ func (p *Pages) passkeyOptions(w http.ResponseWriter, r *http.Request) {
 	}
 	flow, err := p.Login.Begin(r.Context(), p.caller(w, r), login.Begin{Next: r.PostForm.Get("next"), Device: cookie(r, deviceCookie)})
 	if err != nil {
-		status, about := problemOf(err, "")
+		status, about := tongueOf(r).problemOf(err, "")
 		plain(w, status, about.Words+"\n")
 		return
 	}

@@ -82,14 +82,14 @@ func (a age) seconds() any {
 }
 
 // text is a lifetime in words.
-func (a age) text() string {
+func (a age) text(t *tongue) string {
 	if a.Number == "" {
-		return say("policy.no-limit")
+		return t.say("policy.no-limit")
 	}
 	if a.Number == "1" {
-		return say("unit.one." + a.Unit)
+		return t.say("unit.one." + a.Unit)
 	}
-	return a.Number + " " + say("unit."+a.Unit)
+	return a.Number + " " + t.say("unit."+a.Unit)
 }
 
 // lifeField is the field of a lifetime.
@@ -153,18 +153,18 @@ func sentForm(form url.Values) policyForm {
 type policySetting struct {
 	words  string // key of its name; with .effect that of what a change does
 	life   bool   // a lifetime, whose name is that of what lives
-	text   func(f *policyForm) string
+	text   func(t *tongue, f *policyForm) string
 	fields func(f *policyForm) map[string]any
 }
 
 var policySettings = []policySetting{
-	{"policy.password", false, func(f *policyForm) string { return say("policy.password." + f.Password) }, func(f *policyForm) map[string]any {
+	{"policy.password", false, func(t *tongue, f *policyForm) string { return t.say("policy.password." + f.Password) }, func(f *policyForm) map[string]any {
 		if f.Password == "off" { // whether it takes a second factor asks nobody then
 			return map[string]any{"password_auth_enabled": false}
 		}
 		return map[string]any{"password_auth_enabled": true, "two_factor_required": f.Password == "factor"}
 	}},
-	{"policy.providers", false, (*policyForm).providers, func(f *policyForm) map[string]any {
+	{"policy.providers", false, func(t *tongue, f *policyForm) string { return f.providers(t) }, func(f *policyForm) map[string]any {
 		list := []string{}
 		for name, on := range map[string]bool{"google": f.Google, "microsoft": f.Microsoft, "github": f.GitHub} {
 			if on {
@@ -173,22 +173,22 @@ var policySettings = []policySetting{
 		}
 		return map[string]any{"oauth_enabled": len(list) > 0, "oauth_providers_allowed": list}
 	}},
-	{"policy.sso", false, func(f *policyForm) string { return say("policy.sso." + f.SSO) }, func(f *policyForm) map[string]any {
+	{"policy.sso", false, func(t *tongue, f *policyForm) string { return t.say("policy.sso." + f.SSO) }, func(f *policyForm) map[string]any {
 		if f.SSO == "off" {
 			return map[string]any{"saml_enabled": false}
 		}
 		return map[string]any{"saml_enabled": true, "saml_allow_external": f.SSO == "any"}
 	}},
-	{"policy.passkeys", false, func(f *policyForm) string { return onOff(f.Passkeys) }, func(f *policyForm) map[string]any {
+	{"policy.passkeys", false, func(t *tongue, f *policyForm) string { return t.onOff(f.Passkeys) }, func(f *policyForm) map[string]any {
 		return map[string]any{"passkey_auth_enabled": f.Passkeys}
 	}},
-	{"policy.tokens", false, func(f *policyForm) string { return say("policy.tokens." + f.Tokens) }, func(f *policyForm) map[string]any {
+	{"policy.tokens", false, func(t *tongue, f *policyForm) string { return t.say("policy.tokens." + f.Tokens) }, func(f *policyForm) map[string]any {
 		if f.Tokens == "off" {
 			return map[string]any{"personal_tokens_enabled": false}
 		}
 		return map[string]any{"personal_tokens_enabled": true, "personal_tokens_managed_users_enabled": f.Tokens == "all"}
 	}},
-	{"policy.enforced", false, func(f *policyForm) string { return onOff(f.Enforced) }, func(f *policyForm) map[string]any {
+	{"policy.enforced", false, func(t *tongue, f *policyForm) string { return t.onOff(f.Enforced) }, func(f *policyForm) map[string]any {
 		return map[string]any{"personal_tokens_require_allowed_auth_method": f.Enforced}
 	}},
 	lifeSetting("policy.personal-age", "max_personal_token_age_seconds", func(f *policyForm) age { return f.PersonalAge }),
@@ -199,20 +199,20 @@ var policySettings = []policySetting{
 
 func lifeSetting(words, field string, of func(f *policyForm) age) policySetting {
 	return policySetting{
-		words: words, life: true, text: func(f *policyForm) string { return of(f).text() },
+		words: words, life: true, text: func(t *tongue, f *policyForm) string { return of(f).text(t) },
 		fields: func(f *policyForm) map[string]any { return map[string]any{field: of(f).seconds()} },
 	}
 }
 
-func onOff(on bool) string {
+func (t *tongue) onOff(on bool) string {
 	if on {
-		return say("policy.on")
+		return t.say("policy.on")
 	}
-	return say("policy.off")
+	return t.say("policy.off")
 }
 
 // providers names the third-party providers that are allowed.
-func (f *policyForm) providers() string {
+func (f *policyForm) providers(t *tongue) string {
 	var list []string
 	for _, one := range []struct {
 		on   bool
@@ -222,7 +222,7 @@ func (f *policyForm) providers() string {
 			list = append(list, one.name)
 		}
 	}
-	return cmp.Or(strings.Join(list, ", "), say("policy.off"))
+	return cmp.Or(strings.Join(list, ", "), t.say("policy.off"))
 }
 
 // changes are the fields of the API that differ between two forms.
@@ -260,16 +260,16 @@ func sorted(fields map[string]any) map[string]string {
 }
 
 // rows are the differences between two forms in words.
-func (f *policyForm) rows(from policyForm) []changeRow {
+func (f *policyForm) rows(t *tongue, from policyForm) []changeRow {
 	var list []changeRow
 	for _, s := range policySettings {
-		before, after := s.text(&from), s.text(f)
+		before, after := s.text(t, &from), s.text(t, f)
 		if before != after {
-			name := say(s.words)
+			name := t.say(s.words)
 			if s.life {
-				name = say("policy.life-of", name)
+				name = t.say("policy.life-of", name)
 			}
-			list = append(list, changeRow{name, before, after, say(s.words + ".effect")})
+			list = append(list, changeRow{name, before, after, t.say(s.words + ".effect")})
 		}
 	}
 	return list
@@ -290,7 +290,7 @@ func (p *Pages) showPolicy(v *visit, status int, form policyForm, about *problem
 		view.Unlock = v.unlock()
 	}
 	view.ReadOnly = !view.Admin || view.Unlock.Next != ""
-	p.showOrganization(v, status, "policy", policyPath, page{Title: say("section.authentication-policy"), Problem: about, Body: view})
+	p.showOrganization(v, status, "policy", policyPath, page{Title: v.say("section.authentication-policy"), Problem: about, Body: view})
 }
 
 // changePolicy reviews what was chosen, or does what was reviewed.
@@ -318,7 +318,7 @@ func (p *Pages) changePolicy(v *visit) {
 		err = judge(now, document)
 	}
 	if err != nil {
-		status, about := policyProblem(err)
+		status, about := v.policyProblem(err)
 		p.showPolicy(v, status, form, &about)
 		return
 	}
@@ -343,8 +343,8 @@ func (p *Pages) reviewPolicy(v *visit, status int, now policy.Policy, document [
 		return
 	}
 	form := formOf(next)
-	p.showReview(v, status, policyPath, say("policy.review.title"), review{
-		Words: say("policy.review.words"), Changes: form.rows(formOf(now)), Guard: guard, Yes: say("policy.review.yes"),
+	p.showReview(v, status, policyPath, v.say("policy.review.title"), review{
+		Words: v.say("policy.review.words"), Changes: form.rows(v.tongue, formOf(now)), Guard: guard, Yes: v.say("policy.review.yes"),
 		Values: []hidden{{"do", "save"}, {"change", string(document)}},
 	})
 }
@@ -371,9 +371,9 @@ func (p *Pages) savePolicy(v *visit, now policy.Policy) {
 	case err == nil:
 		v.done(v.base()+policyPath, "policy")
 	case lockedOut(err):
-		p.reviewPolicy(v, http.StatusBadRequest, now, document, guardWords(err))
+		p.reviewPolicy(v, http.StatusBadRequest, now, document, v.guardWords(err))
 	default:
-		status, about := policyProblem(err)
+		status, about := v.policyProblem(err)
 		p.showPolicy(v, status, formOf(now), &about)
 	}
 }
@@ -389,25 +389,25 @@ func lockedOut(err error) bool {
 
 // guardWords is what the lock-out guard says, without the heading that it has on
 // pages and without what only programs send.
-func guardWords(err error) string {
+func (t *tongue) guardWords(err error) string {
 	e := *asError(err)
 	e.Message = strings.TrimPrefix(e.Message, "this change would lock you out: ")
 	e.Message, _, _ = strings.Cut(e.Message, "; or repeat the change with")
-	return sentence(&e)
+	return t.sentence(&e)
 }
 
 // policyProblem is an error beside the field of the page that it is about.
-func policyProblem(err error) (int, problem) {
+func (t *tongue) policyProblem(err error) (int, problem) {
 	invalid, ok := errors.AsType[*policy.Invalid](err)
 	if !ok {
-		return problemOf(err, "")
+		return t.problemOf(err, "")
 	}
 	at := map[string]string{
 		"max_personal_token_age_seconds": "personal-age", "max_application_token_age_seconds": "application-age",
 		"session_max_age_seconds": "session-age", "session_idle_seconds": "session-idle",
 	}[invalid.Field]
 	if at != "" {
-		return http.StatusBadRequest, problem{Words: say("policy.wrong." + at), Field: at}
+		return http.StatusBadRequest, problem{Words: t.say("policy.wrong." + at), Field: at}
 	}
-	return http.StatusBadRequest, problem{Words: sentence(&identity.Error{Message: invalid.Error()})}
+	return http.StatusBadRequest, problem{Words: t.sentence(&identity.Error{Message: invalid.Error()})}
 }

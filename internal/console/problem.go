@@ -45,15 +45,15 @@ func codeOf(err error) string {
 
 // problemOf is an error as a page shows it, with the field it is about; what
 // has no kind says nothing.
-func problemOf(err error, field string) (status int, about problem) {
+func (t *tongue) problemOf(err error, field string) (status int, about problem) {
 	e := asError(err)
 	if invalid, ok := errors.AsType[*policy.Invalid](err); ok {
 		e = identity.Invalidf(invalid.Code, "%s", (&policy.Invalid{Message: invalid.Message, Suggestion: invalid.Suggestion}).Error())
 	}
 	if e == nil || e.Kind == identity.Internal {
-		return http.StatusInternalServerError, problem{Words: say("failed.words")}
+		return http.StatusInternalServerError, problem{Words: t.say("failed.words")}
 	}
-	return statusOf(e.Kind), problem{Words: sentence(e), Field: field}
+	return statusOf(e.Kind), problem{Words: t.sentence(e), Field: field}
 }
 
 // statusOf is the status of a page that shows an error. The page itself is there,
@@ -77,8 +77,8 @@ func statusOf(k identity.Kind) int {
 // sentence is the message of an error for people who have a page before them.
 // Messages are written for the command line too; where they name a command
 // that a page replaces, the page has words of its own.
-func sentence(e *identity.Error) string {
-	if own, ok := english["error."+e.Code]; ok {
+func (t *tongue) sentence(e *identity.Error) string {
+	if own, ok := t.texts["error."+e.Code]; ok {
 		return own
 	}
 	text := strings.TrimPrefix(e.Message, "Authentication failed: ") // which the API's clients look for
@@ -92,7 +92,7 @@ func sentence(e *identity.Error) string {
 
 // fail shows a page for an error that no form can mend.
 func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
-	status, about := problemOf(err, "")
+	status, about := tongueOf(r).problemOf(err, "")
 	if status == http.StatusInternalServerError && p.Failed != nil {
 		p.Failed(r.Context(), requestID(w), err)
 	}

@@ -59,7 +59,7 @@ func (p *Pages) showProjects(v *visit, status int, view projectsView, about *pro
 		}
 	}
 	view.List, view.Pager = paged(v, view.Find, found)
-	p.showOrganization(v, status, "projects", projectsPath, page{Title: say("section.projects"), Problem: about, Body: view})
+	p.showOrganization(v, status, "projects", projectsPath, page{Title: v.say("section.projects"), Problem: about, Body: view})
 }
 
 func (p *Pages) createProject(v *visit) {
@@ -79,7 +79,7 @@ func (p *Pages) projectsFailed(v *visit, err error, field string, view projectsV
 	if kind := kindOf(err); kind != identity.Invalid && kind != identity.Conflict {
 		field = ""
 	}
-	status, about := problemOf(err, field)
+	status, about := v.problemOf(err, field)
 	p.showProjects(v, status, view, &about)
 }
 
@@ -120,9 +120,9 @@ func (p *Pages) confirmProject(v *visit) {
 		return
 	}
 	p.showOrganization(v, http.StatusOK, "confirm", projectsPath, page{
-		Title: say("projects.delete.title", one.Name),
+		Title: v.say("projects.delete.title", one.Name),
 		Body: confirmation{
-			Words: say("projects.delete.words"), Action: v.base() + projectsPath + "/" + url.PathEscape(one.Name), Yes: say("projects.delete"),
+			Words: v.say("projects.delete.words"), Action: v.base() + projectsPath + "/" + url.PathEscape(one.Name), Yes: v.say("projects.delete"),
 			Back: v.base() + projectsPath, Values: []hidden{{"do", "delete"}},
 		},
 	})

@@ -66,9 +66,9 @@ func (p *Pages) back(w http.ResponseWriter, r *http.Request) {
 // begins it, so that no link of somebody else can.
 func (p *Pages) link(v *visit) {
 	p.showOwn(v, http.StatusOK, "confirm", authenticationPath, page{
-		Title: say("linked.add.title"),
+		Title: v.say("linked.add.title"),
 		Body: confirmation{
-			Words: say("linked.add.words"), Action: authenticationPath, Yes: say("login.continue"), Back: authenticationPath, Safe: true,
+			Words: v.say("linked.add.words"), Action: authenticationPath, Yes: v.say("login.continue"), Back: authenticationPath, Safe: true,
 			Values: []hidden{{"do", "link"}, {"provider", v.r.PathValue("provider")}},
 		},
 	})
@@ -86,7 +86,7 @@ func (p *Pages) beginLink(v *visit) {
 	}
 	setFlow(v.w, flow.Secret)
 	// A page in between, which goes on by itself: see leave.
-	p.show(v.w, v.r, http.StatusOK, "onward", page{Title: say("linked.onward.title"), Body: onward{Words: say("linked.onward.words"), Address: withPath(provider, "")}})
+	p.show(v.w, v.r, http.StatusOK, "onward", page{Title: v.say("linked.onward.title"), Body: onward{Words: v.say("linked.onward.words"), Address: withPath(provider, "")}})
 }
 
 // linkedRow is a provider's identity that logs somebody in.

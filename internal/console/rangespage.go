@@ -45,7 +45,7 @@ func (p *Pages) showRanges(v *visit, status int, view rangesView, about *problem
 		view.List = append(view.List, rangeRow{r.Prefix.String(), r.Description, v.inside(r)})
 	}
 	view.Inside = v.inside(now.Ranges.List...)
-	p.showOrganization(v, status, "ranges", rangesPath, page{Title: say("section.ip-ranges"), Problem: about, Body: view})
+	p.showOrganization(v, status, "ranges", rangesPath, page{Title: v.say("section.ip-ranges"), Problem: about, Body: view})
 }
 
 // inside says whether the rules would let this request in by its address, were
@@ -111,7 +111,7 @@ func (p *Pages) changeRanges(v *visit) {
 	case err == nil:
 		v.done(v.base()+rangesPath, "ranges-"+v.r.PostForm.Get("do"))
 	case lockedOut(err):
-		p.reviewRanges(v, guardWords(err))
+		p.reviewRanges(v, v.guardWords(err))
 	default:
 		p.rangesFailed(v, err)
 	}
@@ -125,12 +125,12 @@ func (p *Pages) rangesFailed(v *visit, err error) {
 	if form.Get("do") == "add" {
 		field = "range"
 	}
-	status, about := problemOf(err, field)
+	status, about := v.problemOf(err, field)
 	if invalid, ok := errors.AsType[*policy.Invalid](err); ok && strings.HasSuffix(invalid.Field, "descriptions") {
 		about.Field = "words"
 	}
 	if prefix, bad := policy.ParseRange(strings.TrimSpace(view.Range)); bad == nil && prefix.Bits() == 0 && codeOf(err) == policy.CodeBadRange {
-		about.Words, view.AskAll = say("ranges.all.wrong", prefix.String()), true
+		about.Words, view.AskAll = v.say("ranges.all.wrong", prefix.String()), true
 	}
 	p.showRanges(v, status, view, &about)
 }
@@ -139,13 +139,13 @@ func (p *Pages) rangesFailed(v *visit, err error) {
 func (p *Pages) reviewRanges(v *visit, guard string) {
 	form := v.r.PostForm
 	do := form.Get("do")
-	r := review{Words: say("ranges.review.words"), Guard: guard, Yes: say("ranges.review." + do)}
+	r := review{Words: v.say("ranges.review.words"), Guard: guard, Yes: v.say("ranges.review." + do)}
 	for _, name := range []string{"do", "range", "words", "accept_all"} {
 		if value := form.Get(name); value != "" {
 			r.Values = append(r.Values, hidden{name, value})
 		}
 	}
-	p.showReview(v, http.StatusBadRequest, rangesPath, say("ranges.review.title"), r)
+	p.showReview(v, http.StatusBadRequest, rangesPath, v.say("ranges.review.title"), r)
 }
 
 // confirmRanges asks before ranges are switched or one is removed.
@@ -156,14 +156,14 @@ func (p *Pages) confirmRanges(v *visit) {
 	title := ""
 	switch do {
 	case "enable", "disable":
-		title, c.Words, c.Yes = say("ranges."+do+".title"), say("ranges."+do+".words"), say("ranges."+do)
+		title, c.Words, c.Yes = v.say("ranges."+do+".title"), v.say("ranges."+do+".words"), v.say("ranges."+do)
 	case "remove":
 		now, err := p.Org.Policy(v.Principal)
 		if err != nil || !slices.ContainsFunc(now.Ranges.List, func(r policy.Range) bool { return r.Prefix.String() == named }) {
 			p.notFound(v.w, v.r)
 			return
 		}
-		title, c.Words, c.Yes = say("ranges.remove.title", named), say("ranges.remove.words"), say("remove")
+		title, c.Words, c.Yes = v.say("ranges.remove.title", named), v.say("ranges.remove.words"), v.say("remove")
 		c.Values = append(c.Values, hidden{"range", named})
 	default:
 		p.notFound(v.w, v.r)

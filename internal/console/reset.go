@@ -29,7 +29,7 @@ func (p *Pages) showReset(w http.ResponseWriter, r *http.Request, status int, v 
 	case v.Code != "":
 		title = "reset.title.set"
 	}
-	p.show(w, r, status, "reset", page{Title: say(title), Problem: about, Body: v})
+	p.show(w, r, status, "reset", page{Title: tongueOf(r).say(title), Problem: about, Body: v})
 }
 
 func (p *Pages) reset(w http.ResponseWriter, r *http.Request) {
@@ -42,7 +42,7 @@ func (p *Pages) reset(w http.ResponseWriter, r *http.Request) {
 	}
 	v := resetView{Code: r.PostForm.Get("code")}
 	if err := p.Login.ResetPasswordFrom(r.Context(), p.caller(w, r), v.Code, r.PostForm.Get("password")); err != nil {
-		status, about := problemOf(err, "password")
+		status, about := tongueOf(r).problemOf(err, "password")
 		if codeOf(err) == "user_weblink_action_expired" {
 			// Another mail is what helps.
 			v.Code, about.Field = "", ""
@@ -57,7 +57,7 @@ func (p *Pages) reset(w http.ResponseWriter, r *http.Request) {
 func (p *Pages) requestReset(w http.ResponseWriter, r *http.Request) {
 	v := resetView{Email: strings.TrimSpace(r.PostForm.Get("email"))}
 	if err := p.Login.RequestReset(r.Context(), p.caller(w, r), v.Email); err != nil {
-		status, about := problemOf(err, "email")
+		status, about := tongueOf(r).problemOf(err, "email")
 		p.showReset(w, r, status, v, &about)
 		return
 	}

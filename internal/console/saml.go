@@ -54,7 +54,7 @@ func (p *Pages) samlResponse(w http.ResponseWriter, r *http.Request) {
 		p.samlFailed(w, r, err)
 	case flow.Purpose == identity.AttemptTest:
 		dropFlow(w)
-		p.show(w, r, http.StatusOK, "saml", page{Title: say("saml.test.title"), Body: samlView{Words: say("saml.test.words", flow.Provider), Trace: flow.Trace}})
+		p.show(w, r, http.StatusOK, "saml", page{Title: tongueOf(r).say("saml.test.title"), Body: samlView{Words: tongueOf(r).say("saml.test.words", flow.Provider), Trace: flow.Trace}})
 	default:
 		p.goOn(w, r, flow, nil, "")
 	}
@@ -81,7 +81,7 @@ func (p *Pages) samlForm(w http.ResponseWriter, r *http.Request) bool {
 
 // samlUnread says that what came is no message of a provider.
 func (p *Pages) samlUnread(w http.ResponseWriter, r *http.Request, status int) {
-	p.samlProblem(w, r, status, samlView{Words: say("saml.unread"), Admin: say("saml.admin.saml_response_invalid"), Link: loginPath, LinkWords: say("saml.again")})
+	p.samlProblem(w, r, status, samlView{Words: tongueOf(r).say("saml.unread"), Admin: tongueOf(r).say("saml.admin.saml_response_invalid"), Link: loginPath, LinkWords: tongueOf(r).say("saml.again")})
 }
 
 // samlView is a page about a login at a SAML provider: what is wrong, who has to
@@ -95,22 +95,22 @@ type samlView struct {
 
 // samlFailed shows why a login at a provider came to nothing.
 func (p *Pages) samlFailed(w http.ResponseWriter, r *http.Request, err error) {
-	status, about := problemOf(err, "")
+	status, about := tongueOf(r).problemOf(err, "")
 	if status == http.StatusInternalServerError {
 		p.fail(w, r, err)
 		return
 	}
-	v := samlView{Words: about.Words, Admin: english["saml.admin."+codeOf(err)], Link: loginPath, LinkWords: say("saml.again")}
+	v := samlView{Words: about.Words, Admin: tongueOf(r).texts["saml.admin."+codeOf(err)], Link: loginPath, LinkWords: tongueOf(r).say("saml.again")}
 	e := asError(err)
 	v.Trace, _ = e.Metadata["trace_id"].(string)
 	if remedy, _ := e.Metadata["remedy_url"].(string); codeOf(err) == "unknown_user_sso_login_attempt" && strings.HasPrefix(remedy, p.PublicURL) {
-		v.Link, v.LinkWords = strings.TrimPrefix(remedy, p.PublicURL), say("saml.link")
+		v.Link, v.LinkWords = strings.TrimPrefix(remedy, p.PublicURL), tongueOf(r).say("saml.link")
 	}
 	p.samlProblem(w, r, status, v)
 }
 
 func (p *Pages) samlProblem(w http.ResponseWriter, r *http.Request, status int, v samlView) {
-	p.show(w, r, status, "saml", page{Title: say("saml.title"), Body: v})
+	p.show(w, r, status, "saml", page{Title: tongueOf(r).say("saml.title"), Body: v})
 }
 
 // samlLogout takes a message of single logout, by either binding.
@@ -150,7 +150,7 @@ func (p *Pages) sendOff(w http.ResponseWriter, r *http.Request, flow login.Flow)
 		return
 	}
 	to := &posting{ResponseWriter: w, origin: originOf(flow.Post.Action)}
-	p.show(to, r, http.StatusOK, "post", page{Title: say("linked.onward.title"), Body: flow})
+	p.show(to, r, http.StatusOK, "post", page{Title: tongueOf(r).say("linked.onward.title"), Body: flow})
 }
 
 // sendFrom is sendOff in answer to a form of ours, whose redirects browsers hold
@@ -160,7 +160,7 @@ func (p *Pages) sendFrom(w http.ResponseWriter, r *http.Request, flow login.Flow
 		p.sendOff(w, r, flow)
 		return
 	}
-	p.show(w, r, http.StatusOK, "onward", page{Title: say("linked.onward.title"), Body: onward{Words: say("linked.onward.words"), Address: flow.Redirect}})
+	p.show(w, r, http.StatusOK, "onward", page{Title: tongueOf(r).say("linked.onward.title"), Body: onward{Words: tongueOf(r).say("linked.onward.words"), Address: flow.Redirect}})
 }
 
 // toElsewhere redirects with no page beside it.

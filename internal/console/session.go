@@ -48,7 +48,7 @@ func (p *Pages) showSessions(v *visit, status int, about *problem) {
 		return b.seen().Compare(a.seen())
 	})
 	view.Others = len(view.List) > 1
-	p.showOwn(v, status, "sessions", sessionsPath, page{Title: say("sessions.title"), Problem: about, Body: view})
+	p.showOwn(v, status, "sessions", sessionsPath, page{Title: v.say("sessions.title"), Problem: about, Body: view})
 }
 
 // seen is when the session was last used, its login included.
@@ -65,16 +65,16 @@ func (v *visit) sessionRow(t identity.Token) sessionRow {
 		ends = t.Expires
 	}
 	return sessionRow{
-		ID: t.Prefix, Device: agentName(t.LastUserAgent), IP: t.LastIP, How: loginWords(t.Authentication),
+		ID: t.Prefix, Device: v.agentName(t.LastUserAgent), IP: t.LastIP, How: v.loginWords(t.Authentication),
 		Here: t.Prefix == v.Token.Prefix, Created: t.Created, LastUsed: t.LastUsed, Expires: ends,
 	}
 }
 
 // loginWords says how somebody logged in.
-func loginWords(a policy.Authentication) string {
-	text := say("how." + a.Method.String())
+func (t *tongue) loginWords(a policy.Authentication) string {
+	text := t.say("how." + a.Method.String())
 	if a.SecondFactor && a.Method == policy.MethodPassword {
-		text = say("how.second", text)
+		text = t.say("how.second", text)
 	}
 	return text
 }
@@ -96,16 +96,16 @@ func (p *Pages) endSessions(v *visit) {
 	case err == nil, kindOf(err) == identity.NotFound: // it has ended
 		v.done(sessionsPath, what)
 	default:
-		status, about := problemOf(err, "")
+		status, about := v.problemOf(err, "")
 		p.showSessions(v, status, &about)
 	}
 }
 
 func (p *Pages) confirmEnd(v *visit) {
 	p.showOwn(v, http.StatusOK, "confirm", sessionsPath, page{
-		Title: say("sessions.others.title"),
+		Title: v.say("sessions.others.title"),
 		Body: confirmation{
-			Words: say("sessions.others.words"), Action: sessionsPath, Yes: say("sessions.others"), Back: sessionsPath,
+			Words: v.say("sessions.others.words"), Action: sessionsPath, Yes: v.say("sessions.others"), Back: sessionsPath,
 			Values: []hidden{{"others", "yes"}},
 		},
 	})

@@ -68,7 +68,7 @@ func (p *Pages) showSettings(v *visit, status int, view settingsView, about *pro
 		return
 	}
 	view.Path, view.SuperAdmin, view.Admin, view.Business = v.base()+settingsPath, v.SuperAdmin, v.Admin(), o.Tier == "business"
-	p.showOrganization(v, status, "settings", settingsPath, page{Title: say("section.settings"), Problem: about, Body: view})
+	p.showOrganization(v, status, "settings", settingsPath, page{Title: v.say("section.settings"), Problem: about, Body: view})
 }
 
 // renameOrganization gives the organization another name.
@@ -78,7 +78,7 @@ func (p *Pages) renameOrganization(v *visit) {
 	}
 	name := v.r.PostForm.Get("name")
 	if _, err := p.Org.UpdateOrganization(v.r.Context(), v.Principal, org.OrganizationChange{Name: &name}); err != nil {
-		status, about := problemOf(err, "name")
+		status, about := v.problemOf(err, "name")
 		p.showSettings(v, status, settingsView{Name: name}, &about)
 		return
 	}
@@ -113,7 +113,7 @@ func (p *Pages) changeUnits(v *visit) {
 		if kindOf(err) != identity.Invalid {
 			field = ""
 		}
-		status, about := problemOf(err, field)
+		status, about := v.problemOf(err, field)
 		p.showSettings(v, status, view, &about)
 		return
 	}
@@ -124,7 +124,7 @@ func (p *Pages) changeUnits(v *visit) {
 // organization, which has a form of its own.
 func (p *Pages) renameUnit(v *visit, id, name string) error {
 	if id == v.Organization.AccountID {
-		return identity.NotFoundf("account_not_found", "%s", say("unit.missing"))
+		return identity.NotFoundf("account_not_found", "%s", v.say("unit.missing"))
 	}
 	_, err := p.Org.RenameAccount(v.r.Context(), v.Principal, id, &name)
 	return err
@@ -143,9 +143,9 @@ func (p *Pages) confirmUnit(v *visit) {
 		return
 	}
 	p.showOrganization(v, http.StatusOK, "confirm", settingsPath, page{
-		Title: say("unit.delete.title", units[i].Name),
+		Title: v.say("unit.delete.title", units[i].Name),
 		Body: confirmation{
-			Words: say("unit.delete.words"), Action: v.base() + settingsPath + "/units", Yes: say("unit.delete"), Back: v.base() + settingsPath,
+			Words: v.say("unit.delete.words"), Action: v.base() + settingsPath + "/units", Yes: v.say("unit.delete"), Back: v.base() + settingsPath,
 			Values: []hidden{{"do", "delete"}, {"id", units[i].ID}},
 		},
 	})
@@ -169,7 +169,7 @@ func (p *Pages) showDeletion(v *visit, status int, typed string, about *problem)
 		p.fail(v.w, v.r, err)
 		return
 	}
-	p.showOrganization(v, status, "deletion", settingsPath, page{Title: say("deletion.title", v.Organization.Name), Problem: about, Body: deletionView{
+	p.showOrganization(v, status, "deletion", settingsPath, page{Title: v.say("deletion.title", v.Organization.Name), Problem: about, Body: deletionView{
 		Path: v.base() + settingsPath + "/delete", Back: v.base() + settingsPath, Name: v.Organization.Name, Typed: typed,
 		Units: len(units), Projects: projects, Unlock: v.unlock(),
 	}})
@@ -182,7 +182,7 @@ func (p *Pages) deleteOrganization(v *visit) {
 	}
 	typed := strings.TrimSpace(v.r.PostForm.Get("name"))
 	if typed != v.Organization.Name {
-		p.showDeletion(v, http.StatusBadRequest, typed, &problem{Words: say("deletion.wrong"), Field: "name"})
+		p.showDeletion(v, http.StatusBadRequest, typed, &problem{Words: v.say("deletion.wrong"), Field: "name"})
 		return
 	}
 	if err := p.Org.DeleteOrganization(v.r.Context(), v.Principal, v.r.PostForm.Get("contents") != ""); err != nil {
@@ -190,7 +190,7 @@ func (p *Pages) deleteOrganization(v *visit) {
 		if kindOf(err) == identity.Invalid {
 			field = "contents"
 		}
-		status, about := problemOf(err, field)
+		status, about := v.problemOf(err, field)
 		about.Words = strings.ReplaceAll(about.Words, "with recursive=true", "and all that is in it")
 		p.showDeletion(v, status, typed, &about)
 		return

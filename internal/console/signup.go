@@ -22,7 +22,7 @@ func (p *Pages) showSignUp(w http.ResponseWriter, r *http.Request, status int, v
 	if v.Sent {
 		title = "mail.title"
 	}
-	p.show(w, r, status, "signup", page{Title: say(title), Problem: about, Body: v})
+	p.show(w, r, status, "signup", page{Title: tongueOf(r).say(title), Problem: about, Body: v})
 }
 
 // signUp makes an account. What is shown afterwards is the same whether the
@@ -34,12 +34,12 @@ func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) {
 	v := signUpView{RealName: r.PostForm.Get("real_name"), Email: strings.TrimSpace(r.PostForm.Get("email"))}
 	password := r.PostForm.Get("password")
 	if password == "" {
-		p.showSignUp(w, r, http.StatusBadRequest, v, &problem{Words: say("password.missing"), Field: "password"})
+		p.showSignUp(w, r, http.StatusBadRequest, v, &problem{Words: tongueOf(r).say("password.missing"), Field: "password"})
 		return
 	}
 	made, err := p.Login.SignUp(r.Context(), login.SignUp{Email: v.Email, RealName: v.RealName, Password: password, From: p.caller(w, r)})
 	if err != nil {
-		status, about := problemOf(err, newAccountField(err))
+		status, about := tongueOf(r).problemOf(err, newAccountField(err))
 		p.showSignUp(w, r, status, v, &about)
 		return
 	}

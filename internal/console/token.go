@@ -47,22 +47,22 @@ func (p *Pages) showTokens(v *visit, status int, made *madeToken, about *problem
 		p.fail(v.w, v.r, err)
 		return
 	}
-	view := tokensView{Made: made, Refused: home.noTokens()}
+	view := tokensView{Made: made, Refused: home.noTokens(v)}
 	for _, t := range all {
 		if t.Kind != policy.Session {
-			view.List = append(view.List, tokenRowOf(&t, home))
+			view.List = append(view.List, tokenRowOf(v, &t, home))
 		}
 	}
-	p.showOwn(v, status, "tokens", tokensPath, page{Title: say("tokens.title"), Problem: about, Body: view})
+	p.showOwn(v, status, "tokens", tokensPath, page{Title: v.say("tokens.title"), Problem: about, Body: view})
 }
 
-func tokenRowOf(t *identity.Token, h home) tokenRow {
+func tokenRowOf(v *visit, t *identity.Token, h home) tokenRow {
 	row := tokenRow{
-		Title: cmp.Or(strings.TrimSpace(t.Description), say("tokens.untitled")), Prefix: t.Prefix, Created: t.Created, Expires: t.Expires, Extend: t.ExtendWhenUsed,
-		LastUsed: t.LastUsed, IP: t.LastIP, Scopes: t.Scopes, Ranges: t.AddressTexts, Asleep: h.asleep(t),
+		Title: cmp.Or(strings.TrimSpace(t.Description), v.say("tokens.untitled")), Prefix: t.Prefix, Created: t.Created, Expires: t.Expires, Extend: t.ExtendWhenUsed,
+		LastUsed: t.LastUsed, IP: t.LastIP, Scopes: t.Scopes, Ranges: t.AddressTexts, Asleep: h.asleep(v, t),
 	}
 	if t.LastUserAgent != "" {
-		row.Agent = agentName(t.LastUserAgent)
+		row.Agent = v.agentName(t.LastUserAgent)
 	}
 	return row
 }
@@ -100,9 +100,9 @@ func (p *Pages) newToken(v *visit) {
 }
 
 func (p *Pages) showNewToken(v *visit, status int, view tokenView, about *problem) {
-	view.Action, view.Back, view.Words = tokensPath, tokensPath, say("token.words")
+	view.Action, view.Back, view.Words = tokensPath, tokensPath, v.say("token.words")
 	view.offer(false)
-	p.showOwn(v, status, "token", tokensPath, page{Title: say("token.title"), Problem: about, Body: view})
+	p.showOwn(v, status, "token", tokensPath, page{Title: v.say("token.title"), Problem: about, Body: view})
 }
 
 // offer adds what can be chosen. The scope that lets a service introspect is
@@ -133,7 +133,7 @@ func (p *Pages) createToken(v *visit) {
 	}
 	made, err := p.Org.CreateToken(v.r.Context(), v.Principal, in)
 	if err != nil {
-		status, about := p.tokenProblem(err, &view)
+		status, about := v.tokenProblem(err, &view)
 		p.showNewToken(v, status, view, &about)
 		return
 	}
@@ -147,10 +147,10 @@ func (p *Pages) shownOnce(made org.NewToken) *madeToken {
 }
 
 // tokenProblem is why a token was not made, beside the field of its form.
-func (p *Pages) tokenProblem(err error, view *tokenView) (status int, about problem) {
-	status, about = problemOf(err, tokenField(err))
+func (t *tongue) tokenProblem(err error, view *tokenView) (status int, about problem) {
+	status, about = t.problemOf(err, tokenField(err))
 	if about.Field == "days" {
-		about.Words = say("token.own.long")
+		about.Words = t.say("token.own.long")
 	}
 	view.More = view.More || about.Field == "ranges"
 	return status, about
@@ -173,7 +173,7 @@ func askedToken(v *visit) (tokenView, org.TokenRequest, *problem) {
 	}
 	n, err := strconv.ParseUint(days, 10, 16)
 	if err != nil || n == 0 {
-		return view, in, &problem{Words: say("token.own.wrong"), Field: "days"}
+		return view, in, &problem{Words: v.say("token.own.wrong"), Field: "days"}
 	}
 	if form.Get("life") != "own" {
 		view.Life = int(n)
@@ -225,8 +225,8 @@ func (p *Pages) confirmRevoke(v *visit) {
 		return
 	}
 	p.showOwn(v, http.StatusOK, "confirm", tokensPath, page{
-		Title: say("tokens.revoke.title", cmp.Or(strings.TrimSpace(t.Description), say("tokens.untitled"))),
-		Body:  confirmation{Words: say("tokens.revoke.words"), Action: tokensPath + "/" + t.Prefix + "/revoke", Yes: say("tokens.revoke"), Back: tokensPath, Values: []hidden{{"yes", "yes"}}},
+		Title: v.say("tokens.revoke.title", cmp.Or(strings.TrimSpace(t.Description), v.say("tokens.untitled"))),
+		Body:  confirmation{Words: v.say("tokens.revoke.words"), Action: tokensPath + "/" + t.Prefix + "/revoke", Yes: v.say("tokens.revoke"), Back: tokensPath, Values: []hidden{{"yes", "yes"}}},
 	})
 }
 
@@ -236,7 +236,7 @@ func (p *Pages) revokeToken(v *visit) {
 	}
 	err := p.Org.RevokeToken(v.r.Context(), v.Principal, v.r.PathValue("prefix"))
 	if err != nil && kindOf(err) != identity.NotFound {
-		status, about := problemOf(err, "")
+		status, about := v.problemOf(err, "")
 		p.showTokens(v, status, nil, &about)
 		return
 	}

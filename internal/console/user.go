@@ -106,7 +106,7 @@ func (p *Pages) loadLogins(v *visit, view *userView) error {
 	all, err := p.Org.MemberLogins(v.r.Context(), v.Principal, view.ID)
 	for _, l := range all {
 		view.Logins = append(view.Logins, loginRow{
-			ID: l.ID, Name: say("way." + l.Method.String()), Provider: l.Provider, Used: l.LastUsed,
+			ID: l.ID, Name: v.say("way." + l.Method.String()), Provider: l.Provider, Used: l.LastUsed,
 			Password: l.Method == policy.MethodPassword, Confirm: view.Path + "/confirm?what=remove-login&id=" + l.ID,
 		})
 	}
@@ -116,9 +116,9 @@ func (p *Pages) loadLogins(v *visit, view *userView) error {
 func (p *Pages) loadTokens(v *visit, view *userView) error {
 	all, err := p.Org.MemberTokens(v.r.Context(), v.Principal, view.ID)
 	for _, t := range all {
-		row := memberTokenRow{Prefix: t.Prefix, Title: cmp.Or(strings.TrimSpace(t.Description), say("tokens.untitled")), Kind: say("user.token"), IP: t.LastIP, Used: t.LastUsed, Confirm: view.Path + "/confirm?what=revoke&id=" + t.Prefix}
+		row := memberTokenRow{Prefix: t.Prefix, Title: cmp.Or(strings.TrimSpace(t.Description), v.say("tokens.untitled")), Kind: v.say("user.token"), IP: t.LastIP, Used: t.LastUsed, Confirm: view.Path + "/confirm?what=revoke&id=" + t.Prefix}
 		if t.Kind == policy.Session {
-			row.Title, row.Kind = agentName(t.LastUserAgent), say("user.session")
+			row.Title, row.Kind = v.agentName(t.LastUserAgent), v.say("user.session")
 		}
 		view.Tokens = append(view.Tokens, row)
 	}
@@ -152,11 +152,11 @@ func (p *Pages) loadGrants(v *visit, view *userView) error {
 		case g.ResourceType == "organization":
 			held = g.Permissions
 		default:
-			view.Sharing = append(view.Sharing, grantRow{say("grants.on." + g.ResourceType), g.ResourceID, g.Permissions})
+			view.Sharing = append(view.Sharing, grantRow{v.say("grants.on." + g.ResourceType), g.ResourceID, g.Permissions})
 		}
 	}
 	if v.Admin() {
-		view.Grants = formOfGrants(view.Path+"/permissions", held)
+		view.Grants = v.formOfGrants(view.Path+"/permissions", held)
 	}
 	return err
 }
@@ -206,7 +206,7 @@ func (p *Pages) userChanged(v *visit, err error, what string) {
 	case err == nil:
 		v.done(v.userPath(), what)
 	case !p.stepUp(v, err, v.userPath()):
-		status, about := problemOf(err, "")
+		status, about := v.problemOf(err, "")
 		p.showUser(v, status, nil, &about)
 	}
 }
@@ -218,7 +218,7 @@ func (p *Pages) changeProfile(v *visit) {
 		RealName: &typed.RealName, JobTitle: &typed.JobTitle, Department: &typed.Department, City: &typed.City, Country: &typed.Country,
 	})
 	if err != nil {
-		status, about := problemOf(err, profileField(err))
+		status, about := v.problemOf(err, profileField(err))
 		p.showUser(v, status, &typed, &about)
 		return
 	}
@@ -320,13 +320,13 @@ func (p *Pages) confirmUser(v *visit) {
 		what = "leave"
 	}
 	c := confirmation{
-		Words: say("user." + what + ".words"), Action: v.userPath() + action, Yes: say("user." + what), Back: v.userPath(),
+		Words: v.say("user." + what + ".words"), Action: v.userPath() + action, Yes: v.say("user." + what), Back: v.userPath(),
 		Values: []hidden{{"do", v.r.URL.Query().Get("what")}}, Safe: what == "reset-password" || what == "make-super",
 	}
 	if id := v.r.URL.Query().Get("id"); id != "" {
 		c.Values = append(c.Values, hidden{"id", id})
 	}
-	p.showOrganization(v, http.StatusOK, "confirm", usersPath, page{Title: say("user."+what+".title", cmp.Or(m.User.RealName, m.User.Email)), Body: c})
+	p.showOrganization(v, http.StatusOK, "confirm", usersPath, page{Title: v.say("user."+what+".title", cmp.Or(m.User.RealName, m.User.Email)), Body: c})
 }
 
 // upward leads from the address of a form to the page that it is on: whoever

@@ -72,7 +72,7 @@ func (p *Pages) showUsers(v *visit, status int, view usersView, about *problem) 
 			return
 		}
 	}
-	p.showOrganization(v, status, "users", usersPath, page{Title: say("section.users"), Problem: about, Body: view})
+	p.showOrganization(v, status, "users", usersPath, page{Title: v.say("section.users"), Problem: about, Body: view})
 }
 
 // userRows are the people whom a search finds, by name.
@@ -160,7 +160,7 @@ func (p *Pages) notInvited(v *visit, err error, email string) {
 	if k := kindOf(err); k == identity.Invalid || k == identity.Conflict {
 		field = "email"
 	}
-	status, about := problemOf(err, field)
+	status, about := v.problemOf(err, field)
 	p.showUsers(v, status, usersView{Email: email}, &about)
 }
 
@@ -168,9 +168,9 @@ func (p *Pages) notInvited(v *visit, err error, email string) {
 func (p *Pages) confirmWithdrawal(v *visit) {
 	email := v.r.URL.Query().Get("email")
 	p.showOrganization(v, http.StatusOK, "confirm", usersPath, page{
-		Title: say("users.withdraw.title", email),
+		Title: v.say("users.withdraw.title", email),
 		Body: confirmation{
-			Words: say("users.withdraw.words"), Action: v.base() + usersPath, Yes: say("users.withdraw"), Back: v.base() + usersPath,
+			Words: v.say("users.withdraw.words"), Action: v.base() + usersPath, Yes: v.say("users.withdraw"), Back: v.base() + usersPath,
 			Values: []hidden{{"do", "withdraw"}, {"email", email}},
 		},
 	})

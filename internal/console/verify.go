@@ -41,7 +41,7 @@ func (p *Pages) showVerify(w http.ResponseWriter, r *http.Request, status int, v
 	if v.Done {
 		title = "verify.title.done"
 	}
-	p.show(w, r, status, "verify", page{Title: say(title), Problem: about, Body: v, Notice: notice(r)})
+	p.show(w, r, status, "verify", page{Title: tongueOf(r).say(title), Problem: about, Body: v, Notice: notice(r)})
 }
 
 func (p *Pages) verify(w http.ResponseWriter, r *http.Request) {
@@ -54,7 +54,7 @@ func (p *Pages) verify(w http.ResponseWriter, r *http.Request) {
 		v.Email = who.User.Email
 	}
 	if err := p.confirm(w, r, who, v.Code); err != nil {
-		status, about := problemOf(err, "")
+		status, about := tongueOf(r).problemOf(err, "")
 		if codeOf(err) == "user_weblink_action_expired" {
 			v.Code = ""
 		}

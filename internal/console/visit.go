@@ -14,6 +14,7 @@ type visit struct {
 	w http.ResponseWriter
 	r *http.Request
 	*identity.Principal
+	*tongue
 }
 
 // principal checks the session of a request. The error is the kind
@@ -42,7 +43,7 @@ func (p *Pages) own(handle func(v *visit)) http.HandlerFunc {
 		who, err := p.principal(w, r, access.Need{Person: true})
 		switch {
 		case err == nil:
-			handle(&visit{w, r, who})
+			handle(&visit{w, r, who, tongueOf(r)})
 		case !p.notYet(w, r, err):
 			p.fail(w, r, err)
 		}

@@ -1,33 +1,16 @@
 package console
 
-import (
-	"fmt"
-	"maps"
-)
+// What pages say is in catalogues, one of each language: words*.go has the
+// English, wordsde*.go the German. To add a text, give it a key and write it in
+// both, with the same %s and %d; where German needs them in another order, it
+// numbers them: %[2]s. TestCataloguesAreAlike finds what is missing. Templates
+// say it by {{t "key" …}}, handlers by v.say("key", …), and where nobody is
+// logged in by tongueOf(r).say("key", …).
 
-// say is a text of the catalogue, with what belongs into it. A key that is not
-// there is shown as it is; a test finds those.
-func say(key string, args ...any) string {
-	text, ok := english[key]
-	if !ok {
-		return key
-	}
-	if len(args) > 0 {
-		return fmt.Sprintf(text, args...)
-	}
-	return text
-}
+import "maps"
 
-// words is say for templates, where a missing key is an error.
-func words(key string, args ...any) (string, error) {
-	if _, ok := english[key]; !ok {
-		return "", fmt.Errorf("the catalogue has no text %q", key)
-	}
-	return say(key, args...), nil
-}
-
-// english is what pages say, by key. Another language is another such map:
-// nothing that people read stands in templates or handlers.
+// english is what pages say, by key. Nothing that people read stands in
+// templates or handlers.
 var english = together(ownWords, organizationWords, settingsWords)
 
 // together is one catalogue of several.
@@ -41,7 +24,9 @@ func together(parts ...map[string]string) map[string]string {
 
 // ownWords are those of the pages of one person, and of the frames.
 var ownWords = map[string]string{
-	"language": "en",
+	"language":        "en",
+	"language.name":   "English",
+	"language.choose": "Language",
 
 	"frame.skip":    "Skip to content",
 	"frame.problem": "Error: ",

@@ -76,10 +76,11 @@ func TestWordsAreThereAndUsed(t *testing.T) {
 }
 
 func TestMissingWordsAreAnError(t *testing.T) {
-	if _, err := words("no.such.key"); err == nil {
+	english := tongues[0]
+	if _, err := english.words("no.such.key"); err == nil {
 		t.Error("a missing text is no error")
 	}
-	if got, err := words("codes.left", 3); err != nil || got != "3 left" {
+	if got, err := english.words("codes.left", 3); err != nil || got != "3 left" {
 		t.Errorf("%q, %v", got, err)
 	}
 }
