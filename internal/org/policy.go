@@ -91,7 +91,8 @@ func splitAccept(document []byte) (accept bool, rest []byte, err error) {
 type policyEdit struct {
 	action, description string // of its event
 	acceptLockout       bool
-	lockoutCode         string // of the error when it would lock the caller out
+	lockoutCode         string // of the error when it would lock the caller out; empty: by what refuses
+	version             int64  // that the organization's policy must have; 0: any
 	apply               func(base policy.Policy) (policy.Policy, error)
 }
 
@@ -107,6 +108,9 @@ func (s *Service) editPolicy(ctx context.Context, p *identity.Principal, edit po
 		o, err := tx.Organization(ctx, p.Organization.ID)
 		if err != nil {
 			return err
+		}
+		if edit.version != 0 && edit.version != o.PolicyVersion {
+			return versionMoved(o.PolicyVersion, edit.version)
 		}
 		var before policy.Policy
 		if before, after, err = edit.plan(p, o); err != nil {
@@ -221,6 +225,17 @@ func lockedOut(p *identity.Principal, next *policy.Policy) *lockout {
 	return &l
 }
 
+// codeOf is the error code of an edit that would lock the caller out.
+func (e policyEdit) codeOf(l *lockout) string {
+	switch {
+	case e.lockoutCode != "":
+		return e.lockoutCode
+	case l.decision.Code() == policy.CodeAddress:
+		return "api_client_ip_allowlist_blocks_caller"
+	}
+	return "authentication_method_disable_current_not_allowed"
+}
+
 // refuse is the error of an edit that would lock the caller out.
 func (e policyEdit) refuse(l *lockout) error {
 	reasons := []string{}
@@ -231,7 +246,7 @@ func (e policyEdit) refuse(l *lockout) error {
 	if client := l.facts.Client; client.IsValid() && l.decision.Code() == "client_ip_address_policy_violation" {
 		remedy = "include your own address " + client.String() + " in the ranges"
 	}
-	err := identity.Invalidf(e.lockoutCode,
+	err := identity.Invalidf(e.codeOf(l),
 		"this change would lock you out: %s Do this first: %s; or repeat the change with \"%s\": true from a session whose login is at most 10 minutes old",
 		strings.Join(reasons, " "), remedy, acceptLockout)
 	err.Metadata = map[string]any{"reasons": append([]string{}, l.decision.Codes()...), "remedy": remedy}
