@@ -19,6 +19,8 @@ type AuthenticationMethod struct {
 
 	AuthTokenMaxAgeSeconds  int64      `json:"auth_token_max_age_seconds"` // of the sessions that it makes
 	AuthTokenExtendWhenUsed bool       `json:"auth_token_extend_when_used"`
+	LinkedUserCount         int64      `json:"linked_user_count"`       // (+) people whom an identity there logs in
+	LastLoginTime           *time.Time `json:"last_login_time"`         // (+) null: nobody logged in by it yet
 	AutoJoinTeamID          *string    `json:"auto_join_team_id"`       // always null
 	AutoJoinUserGroupID     *string    `json:"auto_join_user_group_id"` // null: none
 	CreateTime              time.Time  `json:"create_time"`

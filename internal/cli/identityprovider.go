@@ -15,14 +15,14 @@ var (
 	}
 	providerDetails = append(append([]string{}, providerColumns...),
 		"auth_token_max_age_seconds", "auth_token_extend_when_used", "auto_join_user_group_id", "oidc_issuer", "oidc_client_id", "oidc_client_secret_set",
-		"oidc_redirect_url", "oidc_signup_url", "oidc_link_url", "create_time", "update_time")
+		"oidc_redirect_url", "oidc_signup_url", "oidc_link_url", "linked_user_count", "last_login_time", "create_time", "update_time")
 	// samlDetails say what is pasted on both sides.
 	samlDetails = append(append([]string{}, providerColumns...),
 		"auth_token_max_age_seconds", "auth_token_extend_when_used", "auto_join_user_group_id", "saml_idp_kind", "saml_acs_url", "saml_metadata_url", "saml_slo_url",
 		"saml_signup_url", "saml_link_url", "saml_idp_url", "saml_entity_id", "saml_certificate_subject", "saml_certificate_issuer", "saml_certificate_not_valid_before",
 		"saml_certificate_not_valid_after", "saml_idp_logout_url", "saml_assertion_signed_enabled", "saml_authn_requests_signed_enabled",
 		"saml_requested_authn_context_enabled", "saml_idp_login_allowed", "saml_join_groups", "saml_sha1_allowed", "saml_name_id_format", "saml_clock_skew_seconds",
-		"saml_auto_link_enabled", "saml_idp_metadata_url", "saml_idp_metadata_auto", "saml_idp_metadata_problem", "create_time", "update_time")
+		"saml_auto_link_enabled", "saml_idp_metadata_url", "saml_idp_metadata_auto", "saml_idp_metadata_problem", "linked_user_count", "last_login_time", "create_time", "update_time")
 )
 
 // provider prints an identity provider: one of the type saml has too much for

@@ -80,6 +80,7 @@ func (a *API) authenticationMethodWire(m org.Method) sallyport.AuthenticationMet
 		AccountID: m.AccountID, OrganizationID: m.OrganizationID, AuthenticationMethodID: m.ID,
 		AuthenticationMethodName: m.Name, AuthenticationMethodType: m.Type, AuthenticationMethodEnabled: m.Enabled, State: m.State,
 		AuthTokenMaxAgeSeconds: int64(m.TokenMaxAge / time.Second), AuthTokenExtendWhenUsed: m.TokenExtend,
+		LinkedUserCount: m.People, LastLoginTime: timeOrNull(m.LastLogin),
 		AutoJoinUserGroupID: nullable(m.AutoJoinGroupID), CreateTime: m.Created, UpdateTime: m.Updated,
 	}
 	if m.Type == identity.MethodTypeSAML {

@@ -9,6 +9,12 @@ const (
 	ProviderGitHub    = "github"
 )
 
+// ProviderUse is how much a provider is used to log in.
+type ProviderUse struct {
+	People    int64     // whom an identity there logs in
+	LastLogin time.Time // zero: nobody logged in by it yet
+}
+
 // LinkedIdentity is an identity at a provider that logs a user in. At most one
 // user has it at a time.
 type LinkedIdentity struct {

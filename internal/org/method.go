@@ -12,10 +12,11 @@ import (
 	"github.com/sallyport/sallyport/internal/store"
 )
 
-// Method is an authentication method with what belongs to a SAML provider;
-// other types have none of it.
+// Method is an authentication method with how much it is used, and what belongs
+// to a SAML provider; other types have none of that.
 type Method struct {
 	identity.AuthenticationMethod
+	identity.ProviderUse
 	Certificates []identity.MethodCertificate // in every state, oldest first
 	Keys         []identity.MethodKey         // in every state, oldest first
 	// MetadataProblem is what was wrong when the provider's metadata was read
@@ -27,6 +28,9 @@ type Method struct {
 // methodWith adds what belongs to a method.
 func methodWith(ctx context.Context, r *store.Read, m identity.AuthenticationMethod) (full Method, err error) {
 	full.AuthenticationMethod = m
+	if full.ProviderUse, err = r.ProviderUse(ctx, m.ID); err != nil {
+		return full, err
+	}
 	if m.Type != identity.MethodTypeSAML {
 		return full, nil
 	}

@@ -39,6 +39,17 @@ func (r *Read) LinkedIdentityBySubject(ctx context.Context, provider, subject st
 	return found(l, err, NoLinkedIdentity())
 }
 
+// ProviderUse is how much a provider is used. An identity that was linked and
+// not used since logged its person in when it was linked.
+func (r *Read) ProviderUse(ctx context.Context, provider string) (identity.ProviderUse, error) {
+	return one(ctx, r.q, scanProviderUse, `SELECT COUNT(DISTINCT user_id), COALESCE(MAX(CASE WHEN last_used_at > created_at THEN last_used_at ELSE created_at END), 0)
+		FROM linked_identities WHERE provider = $1 AND deleted_at = 0`, provider)
+}
+
+func scanProviderUse(row scanner) (u identity.ProviderUse, err error) {
+	return u, row.Scan(&u.People, moment{&u.LastLogin})
+}
+
 // AddLinkedIdentity links an identity to its user. Conflict
 // user_authentication_method_already_linked when it logs somebody in already,
 // the same user too: the database keeps one winner.

@@ -80,6 +80,13 @@ func TestLinkedIdentities(t *testing.T) {
 		used := now.Add(2 * time.Second)
 		one.LastUsed, two.LastUsed, two.Updated, two.PublicIdentity = used, used, used, "renamed"
 		wantSame(t, "after use", list("u-bob"), []identity.LinkedIdentity{one, two})
+		addLinks(t, db, link("uam4", "u-alice", "am1", "https://id.example|43"))
+		useOf := func(provider string) identity.ProviderUse {
+			t.Helper()
+			return read(t, db, func(r *Read, ctx context.Context) (identity.ProviderUse, error) { return r.ProviderUse(ctx, provider) })
+		}
+		wantSame(t, "use", useOf("am1"), identity.ProviderUse{People: 2, LastLogin: used})
+		wantSame(t, "use of none", useOf("am2"), identity.ProviderUse{})
 		wantKind(t, removeLink(t, db, "u-eve", "uam1"), identity.NotFound, "user_authentication_method_not_found")
 		if err := removeLink(t, db, "u-bob", "uam1"); err != nil {
 			t.Fatal(err)
