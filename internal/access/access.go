@@ -31,9 +31,10 @@ type Checker struct {
 	log       *slog.Logger
 	now       func() time.Time
 
-	facts    facts
-	refusals refusals
-	uses     uses
+	facts     facts
+	refusals  refusals
+	uses      uses
+	sightings sightings
 }
 
 // New returns a checker on a database. From then on the database tells it what

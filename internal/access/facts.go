@@ -19,6 +19,9 @@ type known struct {
 	policy *policy.Policy
 	facts  policy.Facts // without time, address and coverage
 	used   *lastUse
+	// learning is until when addresses are observed, in microseconds; 0: they
+	// are not.
+	learning int64
 }
 
 // newKnown prepares what was read; unwritten is a use of the token that may not
@@ -43,6 +46,9 @@ func newKnown(f store.Facts, organization string, unwritten identity.Use) *known
 		Policy:       k.policy,
 	}
 	k.facts.Credential.ProviderOff = f.ProviderOff
+	if f.Member && !f.Learning.IsZero() {
+		k.learning = f.Learning.UnixMicro()
+	}
 	return k
 }
 

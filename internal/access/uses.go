@@ -119,6 +119,9 @@ func (c *Checker) use(k *known, r Request, now time.Time) {
 	at := now.UnixMicro()
 	idle := k.idleBefore(now)
 	k.used.merge(at, idle.Microseconds())
+	if at < k.learning {
+		c.sightings.see(k, r.Address.Client, now)
+	}
 	if !k.used.due(at) {
 		return
 	}
@@ -145,9 +148,9 @@ func (k *known) idleBefore(now time.Time) time.Duration {
 	return 0
 }
 
-// FlushUses writes the pending last-use records. Lists that show them call it
-// first, so that what a caller just did is there. What cannot be written stays
-// pending.
+// FlushUses writes the pending last-use records and observed addresses. Lists
+// that show them call it first, so that what a caller just did is there. What
+// cannot be written stays pending.
 func (c *Checker) FlushUses(ctx context.Context) error {
 	c.uses.flush.Lock()
 	defer c.uses.flush.Unlock()
@@ -161,6 +164,19 @@ func (c *Checker) FlushUses(ctx context.Context) error {
 		batch = batch[len(part):]
 	}
 	c.uses.give(nil)
+	return c.flushSightings(ctx)
+}
+
+func (c *Checker) flushSightings(ctx context.Context) error {
+	batch := c.sightings.take()
+	for len(batch) > 0 {
+		part := batch[:min(len(batch), usesAtOnce)]
+		if err := c.db.Maintain(ctx, func(tx *store.Tx) error { return tx.RecordAddressUses(ctx, part) }); err != nil {
+			c.sightings.give(batch)
+			return err
+		}
+		batch = batch[len(part):]
+	}
 	return nil
 }
 

@@ -67,6 +67,7 @@ CREATE TABLE address_uses (
   PRIMARY KEY (organization_id, token_prefix, client_ip)
 );
 CREATE INDEX address_uses_by_age ON address_uses (last_used_at);
+CREATE INDEX address_uses_latest ON address_uses (organization_id, last_used_at);
 
 ALTER TABLE organizations ADD COLUMN learning_until BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE organizations ADD COLUMN access_notices BOOLEAN NOT NULL DEFAULT TRUE;

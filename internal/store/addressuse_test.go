@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/policy"
+)
+
+// learningTown is a town that learns, with one live token of bob's and of the
+// application user's.
+func learningTown(t *testing.T, db *DB) {
+	t.Helper()
+	change(t, db, func(ctx context.Context, tx *Tx) error {
+		for _, token := range []identity.Token{
+			{Prefix: "spp_bob00000", UserID: "u-bob", Kind: policy.PersonalToken, Description: "laptop"},
+			{Prefix: "spa_app00000", UserID: "u-app", Kind: policy.ApplicationToken},
+		} {
+			if err := tx.AddToken(ctx, token); err != nil {
+				return err
+			}
+		}
+		return tx.SetLearning(ctx, "org-a", tx.Now.Add(48*time.Hour))
+	})
+}
+
+func use(prefix, ip string, at time.Time) identity.AddressUse {
+	user := "u-bob"
+	if prefix == "spa_app00000" {
+		user = "u-app"
+	}
+	at = at.UTC().Truncate(time.Microsecond)
+	return identity.AddressUse{OrganizationID: "org-a", Prefix: prefix, UserID: user, IP: ip, First: at, Last: at, Uses: 1}
+}
+
+func recordUses(t *testing.T, db *DB, uses ...identity.AddressUse) {
+	t.Helper()
+	maintain(t, db, func(ctx context.Context, tx *Tx) error { return tx.RecordAddressUses(ctx, uses) })
+}
+
+func seenAddresses(t *testing.T, db *DB) []identity.SeenAddress {
+	t.Helper()
+	return read(t, db, func(r *Read, ctx context.Context) ([]identity.SeenAddress, error) { return r.SeenAddresses(ctx, "org-a") })
+}
+
+func TestAddressUses(t *testing.T) {
+	eachTown(t, func(t *testing.T, db *DB) {
+		learningTown(t, db)
+		until := read(t, db, func(r *Read, ctx context.Context) (time.Time, error) { return r.Learning(ctx, "org-a") })
+		if want := db.now().Add(48 * time.Hour); !until.Equal(want) {
+			t.Errorf("it learns until %v, want %v", until, want)
+		}
+		now := db.now()
+		older := use("spp_bob00000", "192.0.2.1", now.Add(-time.Hour))
+		recordUses(t, db, use("spp_bob00000", "192.0.2.1", now), use("spa_app00000", "2001:db8::1", now.Add(-time.Minute)))
+		recordUses(t, db, older) // as another node may
+		bob := use("spp_bob00000", "192.0.2.1", now)
+		bob.Uses = 2
+		want := []identity.SeenAddress{
+			{AddressUse: bob, Kind: policy.PersonalToken, Description: "laptop", Email: "bob@a.example"},
+			{AddressUse: use("spa_app00000", "2001:db8::1", now.Add(-time.Minute)), Kind: policy.ApplicationToken, Email: "u-app@app.invalid", Application: true},
+		}
+		wantSame(t, "the addresses", seenAddresses(t, db), want)
+		// Those who left show nothing any more.
+		change(t, db, func(ctx context.Context, tx *Tx) error { return tx.RemoveMember(ctx, "org-a", "u-bob") })
+		wantSame(t, "without bob", seenAddresses(t, db), want[1:])
+		change(t, db, func(ctx context.Context, tx *Tx) error { return tx.SetLearning(ctx, "org-a", time.Time{}) })
+		recordUses(t, db, use("spa_app00000", "2001:db8::2", now))
+		wantSame(t, "after the end", seenAddresses(t, db), want[1:])
+		change(t, db, func(ctx context.Context, tx *Tx) error { return tx.DeleteOrganization(ctx, "org-a") })
+		if n := number(t, db, `SELECT COUNT(*) FROM address_uses`); n != 0 {
+			t.Errorf("a deleted organization left %d", n)
+		}
+	})
+}
+
+// One token's addresses do not push out those of others.
+func TestDOSAddressUsesAreBounded(t *testing.T) {
+	eachTown(t, func(t *testing.T, db *DB) {
+		learningTown(t, db)
+		now := db.now()
+		quiet := use("spa_app00000", "192.0.2.1", now.Add(-24*time.Hour))
+		recordUses(t, db, quiet)
+		var uses []identity.AddressUse
+		for i := range maxAddressesOfToken + 50 {
+			uses = append(uses, use("spp_bob00000", fmt.Sprintf("2001:db8::%x", i), now.Add(time.Duration(i)*time.Second)))
+		}
+		recordUses(t, db, uses...)
+		list := seenAddresses(t, db)
+		if len(list) != maxAddressesOfToken+1 || list[0].IP != uses[len(uses)-1].IP || list[len(list)-1].IP != quiet.IP {
+			t.Errorf("%d addresses are kept, from %s to %s", len(list), list[0].IP, list[len(list)-1].IP)
+		}
+		// The organization's bound: rows of tokens that ended count too.
+		raw(t, db, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+			INSERT INTO address_uses SELECT 'org-a', 'spp_' || i, '192.0.2.9', 'u-bob', 5, 5, 1 FROM n`)
+		recordUses(t, db, use("spa_app00000", "192.0.2.2", now))
+		if n := number(t, db, `SELECT COUNT(*) FROM address_uses`); n != MaxAddressUses {
+			t.Errorf("%d rows are kept", n)
+		}
+		if n := len(seenAddresses(t, db)); n != maxAddressesOfToken+2 {
+			t.Errorf("%d addresses of live tokens are kept", n)
+		}
+	})
+}
+
+func TestCleanUpTakesOldAddressUses(t *testing.T) {
+	eachTown(t, func(t *testing.T, db *DB) {
+		learningTown(t, db)
+		now := db.now()
+		recordUses(t, db, use("spp_bob00000", "192.0.2.1", now.AddDate(0, 0, -31)), use("spp_bob00000", "192.0.2.2", now.AddDate(0, 0, -29)))
+		maintain(t, db, func(ctx context.Context, tx *Tx) error { _, err := tx.CleanUp(ctx); return err })
+		if list := seenAddresses(t, db); len(list) != 1 || list[0].IP != "192.0.2.2" {
+			t.Errorf("left: %v", list)
+		}
+	})
+}
