@@ -99,6 +99,58 @@ func TestTheNextCheckSeesAChange(t *testing.T) {
 		{name: "ranges changed", after: policy.CodeAddress, change: func(w *world, s scene) {
 			w.setPolicy(s.organization, func(p *policy.Policy) { p.Ranges = rangesOf("203.0.113.0/24") })
 		}},
+		{name: "pilot begun", after: policy.CodeSecondFactor, change: beginPilot(`{"two_factor_required": true}`)},
+		{
+			name: "pilot of a group joined", after: policy.CodeAddress,
+			set: func(w *world, s scene) {
+				tx(w, store.Organization(s.organization), func(ctx context.Context, tx *store.Tx) error {
+					return errors.Join(
+						tx.AddGroup(ctx, identity.Group{ID: "ug-" + s.organization, OrganizationID: s.organization, Name: "pilot"}),
+						tx.AddPilot(ctx, identity.Pilot{
+							ID: "plt-" + s.organization, OrganizationID: s.organization, Groups: []string{"ug-" + s.organization},
+							Change: `{"api_client_ip_allowlist": ["203.0.113.0/24"], "api_client_ip_allowlist_enabled": true}`,
+						}))
+				})
+			},
+			change: func(w *world, s scene) {
+				tx(w, store.Organization(s.organization), func(ctx context.Context, tx *store.Tx) error {
+					return tx.AddToGroup(ctx, s.organization, "ug-"+s.organization, s.user)
+				})
+			},
+		},
+		{name: "pilot that cannot be read", after: policy.CodePolicyUnreadable, change: beginPilot(`{"two_factor_required": "yes"}`)},
+		{name: "pilot of a policy without methods", after: policy.CodePolicyUnreadable, change: beginPilot(`{"password_auth_enabled": false, "oauth_enabled": false, "saml_enabled": false, "passkey_auth_enabled": false}`)},
+		{
+			name: "pilot changed", before: policy.CodePassword, after: policy.CodeSecondFactor, set: beginPilot(`{"password_auth_enabled": false}`),
+			change: func(w *world, s scene) {
+				tx(w, store.Organization(s.organization), func(ctx context.Context, tx *store.Tx) error {
+					return tx.SetPilot(ctx, identity.Pilot{ID: "plt-" + s.organization, OrganizationID: s.organization, Users: []string{s.user}, Change: `{"two_factor_required": true}`})
+				})
+			},
+		},
+		{
+			name: "pilot ended", before: policy.CodePassword, set: beginPilot(`{"password_auth_enabled": false}`),
+			change: func(w *world, s scene) {
+				tx(w, store.Organization(s.organization), func(ctx context.Context, tx *store.Tx) error {
+					return tx.DeletePilot(ctx, s.organization, "plt-"+s.organization)
+				})
+			},
+		},
+		{
+			name: "pilot that loosens", before: policy.CodePassword,
+			set: func(w *world, s scene) {
+				w.setPolicy(s.organization, func(p *policy.Policy) { p.PasswordEnabled = false })
+			},
+			change: beginPilot(`{"password_auth_enabled": true}`),
+		},
+		{
+			name: "pilot of whom was removed", after: policy.CodeNotFound, set: beginPilot(`{"password_auth_enabled": true}`),
+			change: func(w *world, s scene) {
+				tx(w, store.Organization(s.organization), func(ctx context.Context, tx *store.Tx) error {
+					return tx.RemoveMember(ctx, s.organization, s.user)
+				})
+			},
+		},
 		{name: "organization deleted", after: policy.CodeNotFound, change: func(w *world, s scene) {
 			tx(w, store.Organization(s.organization), func(ctx context.Context, tx *store.Tx) error { return tx.DeleteOrganization(ctx, s.organization) })
 		}},
@@ -150,6 +202,14 @@ func super(is bool) func(*world, scene) {
 	return func(w *world, s scene) {
 		w.update(store.Organization(s.organization), func(ctx context.Context, tx *store.Tx) error {
 			return tx.SetSuperAdmin(ctx, s.organization, s.user, is)
+		})
+	}
+}
+
+func beginPilot(change string) func(*world, scene) {
+	return func(w *world, s scene) {
+		w.update(store.Organization(s.organization), func(ctx context.Context, tx *store.Tx) error {
+			return tx.AddPilot(ctx, identity.Pilot{ID: "plt-" + s.organization, OrganizationID: s.organization, Users: []string{s.user}, Change: change})
 		})
 	}
 }

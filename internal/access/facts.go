@@ -16,8 +16,8 @@ import (
 // a pointer.
 type known struct {
 	store.Facts
-	policy *policy.Policy
-	facts  policy.Facts // without time, address and coverage
+	policy *policy.Policy // the organization's
+	facts  policy.Facts   // without time, address and coverage
 	used   *lastUse
 	// learning is until when addresses are observed, in microseconds; 0: they
 	// are not.
@@ -44,6 +44,9 @@ func newKnown(f store.Facts, organization string, unwritten identity.Use) *known
 		Principal:    k.User.Principal(f.Member),
 		Organization: organization,
 		Policy:       k.policy,
+	}
+	if f.Pilot != "" {
+		k.facts.Policy = identity.EffectivePolicy(f.Organization.Policy, f.Pilot)
 	}
 	k.facts.Credential.ProviderOff = f.ProviderOff
 	if f.Member && !f.Learning.IsZero() {

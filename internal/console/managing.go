@@ -47,7 +47,7 @@ func (h home) demand(v *visit) string {
 		return v.say("demand.unmet.factor")
 	case h.member == nil:
 		return v.say("demand.unmet")
-	case h.member.Policy.TwoFactorRequired && !v.User.SecondFactor:
+	case h.member.Facts.Policy.TwoFactorRequired && !v.User.SecondFactor:
 		return v.say("demand.factor", h.member.Organization.Name)
 	}
 	return ""
@@ -58,7 +58,7 @@ func (h home) noTokens(v *visit) string {
 	if h.member == nil {
 		return ""
 	}
-	p := h.member.Policy
+	p := h.member.Facts.Policy
 	if !p.PersonalTokensEnabled || !p.PersonalTokensManagedUsersEnabled {
 		return v.say("tokens.refused", h.member.Organization.Name)
 	}
@@ -75,7 +75,7 @@ func (h home) asleep(v *visit, t *identity.Token) string {
 	f.Credential = t.Credential()
 	f.Covered = true
 	// From where it will be used is not known: ranges are left out.
-	without := *h.member.Policy
+	without := *h.member.Facts.Policy
 	without.Ranges = policy.Ranges{}
 	f.Policy = &without
 	f.Credential.Addresses = nil

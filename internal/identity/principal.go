@@ -31,6 +31,8 @@ type Principal struct {
 	Token *Token
 	// Organization is set when one was accessed.
 	Organization *Organization
+	// Policy is the organization's own; what applies to this person is among the
+	// facts.
 	Policy       *policy.Policy
 	Member       bool
 	SuperAdmin   bool

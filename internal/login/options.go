@@ -71,24 +71,49 @@ func (s *Service) optionsOf(ctx context.Context, r *store.Read, email string) ([
 	if err != nil {
 		return nil, err
 	}
-	p, err := policy.Parse([]byte(organization.Policy))
+	offered, err := offeredBy(ctx, r, organization)
 	if err != nil {
-		return []Option{ownPassword}, nil // which the door then refuses (rule 0)
+		return nil, err
 	}
-	list := s.providerOptions(&p, methods)
-	if p.PasswordEnabled {
+	list := s.providerOptions(&offered, methods)
+	if offered.PasswordEnabled {
 		list = append(list, ownPassword)
 	}
-	if p.OAuthEnabled {
-		list = append(list, s.thirdPartyOptions(p.OAuthProviders)...)
-	}
-	if p.PasskeyEnabled && s.PasskeyOrigin() != "" {
+	list = append(list, s.thirdPartyOptions(offered.OAuthProviders)...)
+	if offered.PasskeyEnabled && s.PasskeyOrigin() != "" {
 		list = append(list, ownPasskey)
 	}
 	if len(list) == 0 {
 		list = []Option{ownPassword}
 	}
 	return list, nil
+}
+
+// offeredBy are the login methods that an organization allows to anybody: by
+// its policy, or to those whom one of its pilots holds. Who that is must not
+// show before a login, so everybody is offered them; the door knows. A policy
+// that cannot be read offers nothing.
+func offeredBy(ctx context.Context, r *store.Read, o identity.Organization) (offered policy.Policy, err error) {
+	pilots, err := r.Pilots(ctx, o.ID)
+	if err != nil {
+		return offered, err
+	}
+	applied := []*policy.Policy{identity.EffectivePolicy(o.Policy, "")}
+	for _, pilot := range pilots {
+		applied = append(applied, identity.EffectivePolicy(o.Policy, pilot.Change))
+	}
+	for _, p := range applied {
+		if p == nil {
+			continue
+		}
+		offered.PasswordEnabled = offered.PasswordEnabled || p.PasswordEnabled
+		offered.SAMLEnabled = offered.SAMLEnabled || p.SAMLEnabled
+		offered.PasskeyEnabled = offered.PasskeyEnabled || p.PasskeyEnabled
+		if p.OAuthEnabled {
+			offered.OAuthProviders |= p.OAuthProviders
+		}
+	}
+	return offered, nil
 }
 
 var (

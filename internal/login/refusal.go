@@ -37,9 +37,8 @@ func judge(ctx context.Context, r *store.Read, u *identity.User, how policy.Auth
 		Organization: u.ManagingOrganizationID,
 	}
 	if organization.ID != "" {
-		// A policy that cannot be read stays nil, which refuses (rule 0).
-		if p, err := policy.Parse([]byte(organization.Policy)); err == nil {
-			f.Policy = &p
+		if f.Policy, err = r.PolicyFor(ctx, organization, u.ID); err != nil {
+			return nil, err
 		}
 	}
 	d := policy.Decide(&f)

@@ -406,8 +406,11 @@ func noReset(ctx context.Context, tx *store.Tx, u *identity.User) (why string, e
 	if err != nil || organization.ID == "" {
 		return "", err
 	}
-	// A policy that cannot be read allows nothing.
-	if p, bad := policy.Parse([]byte(organization.Policy)); bad != nil || !p.PasswordEnabled {
+	p, err := tx.PolicyFor(ctx, organization, u.ID)
+	if err != nil {
+		return "", err
+	}
+	if p == nil || !p.PasswordEnabled { // one that cannot be read allows nothing
 		return "your organization does not let you log in with a password; log in the way it told you", nil
 	}
 	return "", nil

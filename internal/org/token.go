@@ -123,14 +123,21 @@ func creator(ctx context.Context, tx *store.Tx, p *identity.Principal) (store.Fa
 		// The managing organization is one of the user's organizations, so
 		// rule 11 refuses by it alone whenever all of them refuse. The others
 		// stay out of facts that its admins may read.
-		f.Policy = readPolicy(known.Organization.Policy)
+		f.Policy = identity.EffectivePolicy(known.Organization.Policy, known.Pilot)
 		return known, f, nil
 	}
 	organizations, err := tx.OrganizationsOf(ctx, u.ID)
-	for _, o := range organizations {
-		f.Memberships = append(f.Memberships, readPolicy(o.Policy))
+	if err != nil {
+		return known, f, err
 	}
-	return known, f, err
+	for _, o := range organizations {
+		applied, err := tx.PolicyFor(ctx, o, u.ID)
+		if err != nil {
+			return known, f, err
+		}
+		f.Memberships = append(f.Memberships, applied)
+	}
+	return known, f, nil
 }
 
 // readPolicy reads a stored policy; nil, which refuses, when it cannot.

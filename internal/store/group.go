@@ -81,9 +81,12 @@ func groupNameTaken(err error, name string) error {
 	return err
 }
 
-// DeleteGroup removes a group with its members and grants.
+// DeleteGroup removes a group with its members and grants; pilots forget it.
 func (tx *Tx) DeleteGroup(ctx context.Context, organizationID, groupID string) error {
 	tx.Touch(Organization(organizationID))
+	if err := tx.leavePilots(ctx, organizationID, pilotGroup, groupID); err != nil {
+		return err
+	}
 	for _, query := range []string{
 		`DELETE FROM grants WHERE organization_id = $1 AND principal_type = 'user_group' AND principal_id = $2`,
 		`DELETE FROM group_members WHERE group_id = (SELECT id FROM user_groups WHERE organization_id = $1 AND id = $2)`,

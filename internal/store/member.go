@@ -62,7 +62,7 @@ func (tx *Tx) AddMember(ctx context.Context, organizationID, userID string, supe
 }
 
 // RemoveMember ends a membership, every grant it carried, and being in the
-// organization's groups.
+// organization's groups and pilots.
 func (tx *Tx) RemoveMember(ctx context.Context, organizationID, userID string) error {
 	tx.Touch(Organization(organizationID), User(userID))
 	if _, err := tx.exec(ctx, `DELETE FROM grants WHERE organization_id = $1 AND principal_type = 'user' AND principal_id = $2`, organizationID, userID); err != nil {
@@ -74,6 +74,9 @@ func (tx *Tx) RemoveMember(ctx context.Context, organizationID, userID string) e
 	_, err := tx.exec(ctx, `DELETE FROM memberships WHERE organization_id = $1 AND user_id = $2`, organizationID, userID)
 	return err
 }
+	if err := tx.leavePilots(ctx, organizationID, pilotUser, userID); err != nil {
+		return err
+	}
 
 // SetSuperAdmin gives or takes the super-admin flag.
 func (tx *Tx) SetSuperAdmin(ctx context.Context, organizationID, userID string, superAdmin bool) error {

@@ -263,6 +263,8 @@ type Facts struct {
 	// ProviderOff says that the token descends from an identity provider of the
 	// organization that is switched off or deleted.
 	ProviderOff bool
+	// Pilot is the change of the pilot that holds the user there; empty: none.
+	Pilot string
 	// Learning is until when the organization observes the addresses that it
 	// is used from.
 	Learning time.Time
@@ -278,7 +280,7 @@ func (r *Read) Facts(ctx context.Context, prefix, organizationID string) (f Fact
 	fields := append(tokenFields(&f.Token), userFields(&f.User)...)
 	var super *bool
 	var granted []string
-	fields = append(fields, &org.id, &org.name, &org.tier, &org.account, &org.policy, &org.version, &f.Member, &super, fromJSON{&granted}, fromJSON{&f.Groups}, &f.ProviderOff, moment{&f.Learning})
+	fields = append(fields, &org.id, &org.name, &org.tier, &org.account, &org.policy, &org.version, &f.Member, &super, fromJSON{&granted}, fromJSON{&f.Groups}, &f.Pilot, &f.ProviderOff, moment{&f.Learning})
 	err = r.q.QueryRowContext(ctx, `SELECT `+tokenColumns+`, `+userColumns+`,
 			o.id, o.name, o.tier, o.account_id, o.policy, o.policy_version, m.user_id IS NOT NULL, m.super_admin,
 			(SELECT `+r.dialect.list+`(g.permissions ORDER BY g.principal_type, g.principal_id) FROM grants g WHERE g.resource_type = 'organization' AND g.resource_id = m.organization_id
@@ -286,6 +288,7 @@ func (r *Read) Facts(ctx context.Context, prefix, organizationID string) (f Fact
 					OR g.principal_type = 'user_group' AND g.principal_id IN (SELECT gm.group_id FROM group_members gm WHERE gm.user_id = m.user_id))),
 			(SELECT `+r.dialect.list+`(ug.name ORDER BY ug.name) FROM group_members gm JOIN user_groups ug ON ug.id = gm.group_id
 				WHERE gm.user_id = m.user_id AND ug.organization_id = m.organization_id),
+			COALESCE(`+pilotOf("change", "m.organization_id", "m.user_id")+`, ''),
 			COALESCE(t.auth_organization = o.id AND NOT EXISTS (SELECT 1 FROM authentication_methods am
 				WHERE am.id = t.auth_provider AND am.organization_id = o.id AND am.enabled AND am.deleted_at = 0), FALSE),
 			o.learning_until
