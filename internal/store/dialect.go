@@ -45,6 +45,7 @@ var sqliteDialect = &dialect{
 	words: strings.NewReplacer(
 		"{{identity}}", "INTEGER PRIMARY KEY AUTOINCREMENT",
 		"{{transaction}}", "0",
+		"{{text in byte order}}", "TEXT",
 		"{{append-only events}}", `CREATE TRIGGER events_keep_u BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'audit events cannot be changed'); END;
 CREATE TRIGGER events_keep_d BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'audit events cannot be deleted'); END;`,
 	),
@@ -62,6 +63,7 @@ var postgresDialect = &dialect{
 	words: strings.NewReplacer(
 		"{{identity}}", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
 		"{{transaction}}", "(pg_current_xact_id()::text::bigint)",
+		"{{text in byte order}}", `TEXT COLLATE "C"`,
 		"{{append-only events}}", `CREATE FUNCTION events_keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'audit events cannot be changed or deleted'; END $$;
 CREATE TRIGGER events_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON events FOR EACH STATEMENT EXECUTE FUNCTION events_keep();`,
 	),

@@ -186,22 +186,53 @@ type EventFilter struct {
 	Action         string
 	Since, Until   time.Time
 	Before         int64 // only events with a lower id: the cursor
+	After          int64 // only events with a higher id: those since a page was read
 	Limit          int
 }
 
 // Events returns the newest matching events first.
+//
+// Who filters by an actor or a target may mean an id or a name. Each reading has
+// an index that goes straight to the newest, so each is read by itself, as far
+// as the page goes; one condition for both would go through the whole log.
 func (r *Read) Events(ctx context.Context, f EventFilter) ([]identity.Event, error) {
+	where, args := f.where()
+	readings := []string{where}
+	for _, c := range []struct{ value, id, name string }{{f.Actor, "actor_id", "actor_name"}, {f.Target, "target_id", "target_name"}} {
+		if c.value == "" {
+			continue
+		}
+		args = append(args, c.value)
+		equals := " = $" + strconv.Itoa(len(args))
+		var both []string
+		for _, reading := range readings {
+			both = append(both, reading+" AND "+c.id+equals, reading+" AND "+c.name+equals)
+		}
+		readings = both
+	}
+	args = append(args, f.Limit)
+	newest := ` ORDER BY id DESC LIMIT $` + strconv.Itoa(len(args))
+	condition := readings[0]
+	if len(readings) > 1 {
+		for i, reading := range readings {
+			readings[i] = `SELECT id FROM (SELECT id FROM events WHERE ` + reading + newest + `) AS reading` + strconv.Itoa(i)
+		}
+		condition = `id IN (` + strings.Join(readings, ` UNION `) + `)`
+	}
+	return collect(ctx, r.q, scanEvent, `SELECT `+eventColumns+` FROM events WHERE `+condition+newest, args...)
+}
+
+// where is the condition of all fields that have one reading.
+func (f EventFilter) where() (string, []any) {
 	where, args := []string{"1 = 1"}, []any{}
 	add := func(condition string, value any) {
 		args = append(args, value)
-		where = append(where, strings.ReplaceAll(condition, "$", "$"+strconv.Itoa(len(args))))
+		where = append(where, condition+strconv.Itoa(len(args)))
 	}
 	for _, c := range []struct{ condition, value string }{
 		{"organization_id = $", f.OrganizationID},
 		{"account_id = $", f.AccountID},
 		{"project = $", f.Project},
-		{"(actor_id = $ OR actor_name = $)", f.Actor},
-		{"(target_id = $ OR target_name = $)", f.Target},
 		{"action = $", f.Action},
 	} {
 		if c.value != "" {
@@ -217,9 +248,10 @@ func (r *Read) Events(ctx context.Context, f EventFilter) ([]identity.Event, err
 	if f.Before > 0 {
 		add("id < $", f.Before)
 	}
-	args = append(args, f.Limit)
-	return collect(ctx, r.q, scanEvent, `SELECT `+eventColumns+` FROM events WHERE `+strings.Join(where, " AND ")+
-		` ORDER BY id DESC LIMIT $`+strconv.Itoa(len(args)), args...)
+	if f.After > 0 {
+		add("id > $", f.After)
+	}
+	return strings.Join(where, " AND "), args
 }
 
 // Decision returns the refusal recorded under a decision id in an organization.

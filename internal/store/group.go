@@ -62,15 +62,15 @@ func (r *Read) HeldBy(ctx context.Context, organizationID, userID string) ([]ide
 // AddGroup stores a new user group. A taken name is a conflict.
 func (tx *Tx) AddGroup(ctx context.Context, g identity.Group) error {
 	tx.Touch(Organization(g.OrganizationID))
-	_, err := tx.exec(ctx, `INSERT INTO user_groups (id, organization_id, name, description, managed_by_scim, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6)`,
-		g.ID, g.OrganizationID, g.Name, g.Description, g.ManagedBySCIM, micros(tx.Now))
+	_, err := tx.exec(ctx, `INSERT INTO user_groups (id, organization_id, name, description, managed_by_scim, listed_as, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)`,
+		g.ID, g.OrganizationID, g.Name, g.Description, g.ManagedBySCIM, groupListedAs(g), micros(tx.Now))
 	return groupNameTaken(err, g.Name)
 }
 
 // SetGroup changes a group's name and description. A taken name is a conflict.
 func (tx *Tx) SetGroup(ctx context.Context, g identity.Group) error {
 	tx.Touch(Organization(g.OrganizationID))
-	_, err := tx.exec(ctx, `UPDATE user_groups SET name = $2, description = $3, updated_at = $4 WHERE id = $1`, g.ID, g.Name, g.Description, micros(tx.Now))
+	_, err := tx.exec(ctx, `UPDATE user_groups SET name = $2, description = $3, listed_as = $4, updated_at = $5 WHERE id = $1`, g.ID, g.Name, g.Description, groupListedAs(g), micros(tx.Now))
 	return groupNameTaken(err, g.Name)
 }
 
@@ -102,7 +102,8 @@ func (tx *Tx) DeleteGroup(ctx context.Context, organizationID, groupID string) e
 // AddToGroup makes a member of the organization a member of one of its groups.
 func (tx *Tx) AddToGroup(ctx context.Context, organizationID, groupID, userID string) error {
 	tx.Touch(Organization(organizationID))
-	_, err := tx.exec(ctx, `INSERT INTO group_members (group_id, user_id, created_at) VALUES ($1, $2, $3)`, groupID, userID, micros(tx.Now))
+	_, err := tx.exec(ctx, `INSERT INTO group_members (group_id, user_id, created_at, listed_as)
+		VALUES ($1, $2, $3, COALESCE((SELECT listed_as FROM memberships WHERE organization_id = $4 AND user_id = $2), ''))`, groupID, userID, micros(tx.Now), organizationID)
 	return err
 }
 

@@ -34,7 +34,7 @@ func (r *Read) Members(ctx context.Context, organizationID string) ([]identity.M
 // ApplicationUsers returns the application users of an organization, oldest
 // first.
 func (r *Read) ApplicationUsers(ctx context.Context, organizationID string) ([]identity.Member, error) {
-	return collect(ctx, r.q, scanMember, memberQuery+` WHERE m.organization_id = $1 AND u.application ORDER BY m.joined_at, m.user_id`, organizationID)
+	return collect(ctx, r.q, scanMember, memberQuery+` WHERE m.organization_id = $1 AND u.organization_id = $1 AND u.application ORDER BY m.joined_at, m.user_id`, organizationID)
 }
 
 // ManagedElsewhere returns the memberships in other organizations of the users
@@ -58,7 +58,10 @@ func (tx *Tx) AddMember(ctx context.Context, organizationID, userID string, supe
 	if duplicate(err) {
 		return identity.Conflictf("user_already_in_organization", "this user is a member of the organization already")
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.relist(ctx, userID)
 }
 
 // RemoveMember ends a membership, every grant it carried, and being in the
@@ -71,12 +74,12 @@ func (tx *Tx) RemoveMember(ctx context.Context, organizationID, userID string) e
 	if _, err := tx.exec(ctx, `DELETE FROM group_members WHERE user_id = $2 AND group_id IN (SELECT id FROM user_groups WHERE organization_id = $1)`, organizationID, userID); err != nil {
 		return err
 	}
-	_, err := tx.exec(ctx, `DELETE FROM memberships WHERE organization_id = $1 AND user_id = $2`, organizationID, userID)
-	return err
-}
 	if err := tx.leavePilots(ctx, organizationID, pilotUser, userID); err != nil {
 		return err
 	}
+	_, err := tx.exec(ctx, `DELETE FROM memberships WHERE organization_id = $1 AND user_id = $2`, organizationID, userID)
+	return err
+}
 
 // SetSuperAdmin gives or takes the super-admin flag.
 func (tx *Tx) SetSuperAdmin(ctx context.Context, organizationID, userID string, superAdmin bool) error {

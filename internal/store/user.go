@@ -68,7 +68,10 @@ func (tx *Tx) SetProfile(ctx context.Context, u identity.User) error {
 	tx.Touch(User(u.ID))
 	_, err := tx.exec(ctx, `UPDATE users SET real_name = $2, job_title = $3, country = $4, city = $5, department = $6, updated_at = $7 WHERE id = $1`,
 		u.ID, u.RealName, u.JobTitle, u.Country, u.City, u.Department, micros(tx.Now))
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.relist(ctx, u.ID)
 }
 
 // ConfirmEmail records that a user proved to read mail at their address; the
@@ -98,8 +101,10 @@ func (tx *Tx) SetUserState(ctx context.Context, id, state string) error {
 			return err
 		}
 	}
-	_, err := tx.exec(ctx, `UPDATE users SET state = $2, updated_at = $3 WHERE id = $1`, id, state, micros(tx.Now))
-	return err
+	if _, err := tx.exec(ctx, `UPDATE users SET state = $2, updated_at = $3 WHERE id = $1`, id, state, micros(tx.Now)); err != nil {
+		return err
+	}
+	return tx.relist(ctx, id)
 }
 
 // RemoveProofs takes away all that a user can prove themselves with but the
@@ -115,8 +120,10 @@ func (tx *Tx) RemoveProofs(ctx context.Context, userID string) error {
 // SetManagingOrganization makes a user managed; an empty id sets them free.
 func (tx *Tx) SetManagingOrganization(ctx context.Context, userID, organizationID string) error {
 	tx.Touch(User(userID))
-	_, err := tx.exec(ctx, `UPDATE users SET managing_organization_id = $2, updated_at = $3 WHERE id = $1`, userID, organizationID, micros(tx.Now))
-	return err
+	if _, err := tx.exec(ctx, `UPDATE users SET managing_organization_id = $2, updated_at = $3 WHERE id = $1`, userID, organizationID, micros(tx.Now)); err != nil {
+		return err
+	}
+	return tx.relist(ctx, userID)
 }
 
 // VoidTokens moves the time from which a user's tokens are valid to now, which
