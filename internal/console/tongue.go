@@ -26,6 +26,7 @@ type tongue struct {
 // them.
 var tongues = []*tongue{
 	newTongue("en", english, func(t time.Time) string { return t.Format("2 January 2006") }),
+	newTongue("de", german, germanDay),
 }
 
 func newTongue(code string, texts map[string]string, day func(time.Time) string) *tongue {

@@ -1,10 +1,12 @@
 package console
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -83,4 +85,51 @@ func TestMissingWordsAreAnError(t *testing.T) {
 	if got, err := english.words("codes.left", 3); err != nil || got != "3 left" {
 		t.Errorf("%q, %v", got, err)
 	}
+}
+
+// verbs are the places of a text that something is put into.
+var verbs = regexp.MustCompile(`%(?:\[\d\])?[a-z]`)
+
+// TestCataloguesAreAlike: each language says all that English says, and puts
+// the same things into it.
+func TestCataloguesAreAlike(t *testing.T) {
+	for _, other := range tongues[1:] {
+		for key, text := range english {
+			translated, ok := other.texts[key]
+			switch {
+			case !ok:
+				t.Errorf("%s does not say %q: %s", other.Code, key, text)
+			case !slices.Equal(placesOf(text), placesOf(translated)):
+				t.Errorf("%s says %q with %q, English with %q", other.Code, key, verbs.FindAllString(translated, -1), verbs.FindAllString(text, -1))
+			case text == translated && !sameInEach[text]:
+				t.Errorf("%s says %q as English does: %s", other.Code, key, text)
+			}
+		}
+		for key := range other.texts {
+			if _, ok := english[key]; !ok {
+				t.Errorf("only %s says %q", other.Code, key)
+			}
+		}
+	}
+}
+
+// placesOf are the verbs of a text by the argument that they take: without a
+// number each takes the next one.
+func placesOf(text string) []string {
+	var list []string
+	for i, verb := range verbs.FindAllString(text, -1) {
+		if !strings.HasPrefix(verb, "%[") {
+			verb = fmt.Sprintf("%%[%d]%s", i+1, verb[1:])
+		}
+		list = append(list, verb)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// sameInEach are the texts that are the same in other languages: names, and
+// words that were borrowed.
+var sameInEach = map[string]bool{
+	"Passkey": true, "Passkeys": true, "Browser": true, "Name": true, "Status": true, "Admin": true,
+	"Google": true, "Microsoft": true, "GitHub": true, "Domains": true, "Domain": true, "in %s": true,
 }
