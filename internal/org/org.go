@@ -36,6 +36,9 @@ type Service struct {
 	// of the compatible API.
 	MaxTokenAge     time.Duration
 	AllowLongTokens bool
+	// ThirdParties are those that the operator has set up: "google",
+	// "microsoft", "github".
+	ThirdParties []string
 	// Flush writes pending last-use records, so that lists show them.
 	Flush func() error
 	// Call counts a call that needs no credential, by the client's address,

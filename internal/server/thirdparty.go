@@ -101,7 +101,7 @@ func (s *Server) connectProviders() {
 		}, anywhere)
 	}
 	s.Login.Outbound = (&outbound.Client{DNSServers: s.Config.DNSServers, AllowPrivate: s.Config.AllowPrivate}).HTTP()
-	s.Org.Discover = s.discover
+	s.Org.Discover, s.Org.ThirdParties = s.discover, s.Login.ThirdParties
 }
 
 // discover reads an issuer's metadata. What it answered stays here: an admin

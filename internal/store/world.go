@@ -1,0 +1,262 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/policy"
+)
+
+// World is what decisions about everybody in one organization depend on, at
+// one moment. It is read by a few statements however many there are.
+type World struct {
+	Organization identity.Organization
+	Now          time.Time
+	People       []Resident       // in the order of user ids
+	Credentials  []LiveCredential // of these people, in no order
+}
+
+// Resident is a member of an organization, with what they can log in with.
+type Resident struct {
+	ID             string
+	Application    bool
+	Email          string
+	RealName       string
+	EmailConfirmed bool
+	Principal      policy.Principal
+	// Admin says that they hold the admin role on the organization, themselves
+	// or through a group, or are a super admin.
+	Admin bool
+	// Pilot is the change that is laid over the policy for them; empty: none.
+	Pilot string
+	// ManagingPolicy is the policy under which they log in, when another
+	// organization manages them; empty otherwise.
+	ManagingPolicy string
+	Password       bool
+	Passkey        bool // one that is not suspended
+	Links          []WayIn
+}
+
+// WayIn is how somebody can log in, and how that would be proved.
+type WayIn struct {
+	Authentication policy.Authentication
+	// Off says that the provider is one of this organization, and is switched
+	// off.
+	Off bool
+}
+
+// LiveCredential is a credential that is neither revoked nor expired.
+type LiveCredential struct {
+	Prefix     string
+	UserID     string
+	Credential policy.Credential
+	// LastUsed is the last use itself; the credential's own counts a session as
+	// unused for as long as it ever was.
+	LastUsed time.Time
+	LastIP   string // empty: never used, or the address was unknown
+}
+
+// World reads the world of an organization.
+func (r *Read) World(ctx context.Context, organizationID string) (w World, err error) {
+	if w, err = r.residents(ctx, organizationID, false); err != nil {
+		return w, err
+	}
+	off, err := r.providersOff(ctx, organizationID)
+	if err != nil {
+		return w, err
+	}
+	w.Credentials, err = r.liveCredentials(ctx, organizationID, off)
+	return w, err
+}
+
+// Admins reads the part of a world that says whether its admins can log in:
+// the active people who are admins, and no credentials.
+func (r *Read) Admins(ctx context.Context, organizationID string) (World, error) {
+	return r.residents(ctx, organizationID, true)
+}
+
+// adminOf says of memberships m whether they come with the admin role.
+const adminOf = ` (m.super_admin OR m.user_id IN (SELECT a.user_id FROM admins a))`
+
+// adminsOf names who was granted the admin role on an organization, $1.
+const adminsOf = `WITH granted AS (
+		SELECT g.principal_type, g.principal_id FROM grants g
+		WHERE g.resource_type = 'organization' AND g.resource_id = $1 AND g.permissions LIKE '%"` + identity.AdminRole + `"%'),
+	admins AS (
+		SELECT g.principal_id AS user_id FROM granted g WHERE g.principal_type = 'user'
+		UNION SELECT gm.user_id FROM granted g JOIN group_members gm ON gm.group_id = g.principal_id WHERE g.principal_type = 'user_group') `
+
+func (r *Read) residents(ctx context.Context, organizationID string, adminsOnly bool) (w World, err error) {
+	w.Now = r.Now
+	if w.Organization, err = r.Organization(ctx, organizationID); err != nil {
+		return w, err
+	}
+	only := ``
+	if adminsOnly {
+		only = ` AND NOT u.application AND u.state = 'active' AND` + adminOf
+	}
+	w.People, err = collect(ctx, r.q, scanResident, adminsOf+`SELECT u.id, u.application, u.email, u.real_name, u.email_confirmed_at > 0, u.state, u.managing_organization_id, u.tokens_valid_from,
+			`+adminOf+`, COALESCE(o.policy, ''), p.user_id IS NOT NULL,
+			EXISTS (SELECT 1 FROM totp_factors f WHERE f.user_id = u.id), EXISTS (SELECT 1 FROM passkeys k WHERE k.user_id = u.id AND k.suspended_at = 0)
+		FROM memberships m JOIN users u ON u.id = m.user_id
+		LEFT JOIN passwords p ON p.user_id = u.id
+		LEFT JOIN organizations o ON o.id = u.managing_organization_id AND o.id <> m.organization_id AND NOT o.deleted
+		WHERE m.organization_id = $1`+only+` ORDER BY u.id`, organizationID)
+	if err != nil {
+		return w, err
+	}
+	if err := r.linksOf(ctx, &w); err != nil {
+		return w, err
+	}
+	return w, r.pilotsOf(ctx, &w)
+}
+
+func scanResident(row scanner) (p Resident, err error) {
+	u := identity.User{}
+	var validFrom int64
+	var totp bool
+	err = row.Scan(&u.ID, &u.Application, &u.Email, &u.RealName, &p.EmailConfirmed, &u.State, &u.ManagingOrganizationID, &validFrom,
+		&p.Admin, &p.ManagingPolicy, &p.Password, &totp, &p.Passkey)
+	u.TokensValidFrom, u.SecondFactor = timeOf(validFrom), totp || p.Passkey
+	p.ID, p.Application, p.Email, p.RealName, p.Principal = u.ID, u.Application, u.Email, u.RealName, u.Principal(true)
+	return p, err
+}
+
+// Resident finds somebody by id; nil: not among them.
+func (w *World) Resident(id string) *Resident {
+	if i, ok := slices.BinarySearchFunc(w.People, id, func(p Resident, id string) int { return cmp.Compare(p.ID, id) }); ok {
+		return &w.People[i]
+	}
+	return nil
+}
+
+// linksOf adds what people are linked to. What a provider that is gone, or is
+// a draft again, was linked to is none.
+func (r *Read) linksOf(ctx context.Context, w *World) error {
+	var owner, provider, organization, kind string
+	var off bool
+	return r.each(ctx, `SELECT l.user_id, l.provider, l.organization_id, COALESCE(am.type, ''), COALESCE(am.organization_id = m.organization_id AND NOT am.enabled, FALSE)
+		FROM memberships m JOIN linked_identities l ON l.user_id = m.user_id AND l.deleted_at = 0
+		LEFT JOIN authentication_methods am ON am.id = l.provider AND am.deleted_at = 0 AND am.state = 'active'
+			AND EXISTS (SELECT 1 FROM organizations o WHERE o.id = am.organization_id AND NOT o.deleted)
+		WHERE m.organization_id = $1 AND (l.organization_id = '' OR am.id IS NOT NULL) ORDER BY l.created_at, l.id`,
+		[]any{w.Organization.ID}, []any{&owner, &provider, &organization, &kind, &off}, func() error {
+			p := w.Resident(owner)
+			if p == nil {
+				return nil
+			}
+			a := policy.Authentication{Method: thirdPartyMethods[provider]}
+			if organization != "" {
+				a = policy.Authentication{Method: policy.MethodOIDC, Provider: provider, ProviderOrganization: organization}
+				if kind == identity.MethodTypeSAML {
+					a.Method = policy.MethodSAML
+				}
+			}
+			p.Links = append(p.Links, WayIn{a, off})
+			return nil
+		})
+}
+
+var thirdPartyMethods = map[string]policy.Method{
+	identity.ProviderGoogle: policy.MethodGoogle, identity.ProviderMicrosoft: policy.MethodMicrosoft, identity.ProviderGitHub: policy.MethodGitHub,
+}
+
+// pilotsOf adds the pilot that holds each of the people: one that names them
+// before one that names a group of theirs, then the oldest.
+func (r *Read) pilotsOf(ctx context.Context, w *World) error {
+	var owner, change string
+	return r.each(ctx, `SELECT pm.user_id, p.change FROM pilots p JOIN (
+			SELECT pilot_id, principal_id AS user_id, 0 AS place FROM pilot_members WHERE principal_type = 'user'
+			UNION ALL SELECT gp.pilot_id, gm.user_id, 1 FROM pilot_members gp JOIN group_members gm ON gm.group_id = gp.principal_id WHERE gp.principal_type = 'user_group') pm
+			ON pm.pilot_id = p.id
+		WHERE p.organization_id = $1 ORDER BY pm.place, p.created_at, p.id`,
+		[]any{w.Organization.ID}, []any{&owner, &change}, func() error {
+			if p := w.Resident(owner); p != nil && p.Pilot == "" {
+				p.Pilot = change
+			}
+			return nil
+		})
+}
+
+// providersOff says of a login whether it was by an identity provider of the
+// organization that is switched off or gone.
+func (r *Read) providersOff(ctx context.Context, organizationID string) (off func(policy.Authentication) bool, err error) {
+	on, err := collect(ctx, r.q, scanText, `SELECT id FROM authentication_methods WHERE organization_id = $1 AND enabled AND deleted_at = 0`, organizationID)
+	return func(a policy.Authentication) bool {
+		return a.ProviderOrganization == organizationID && !slices.Contains(on, a.Provider)
+	}, err
+}
+
+func (r *Read) liveCredentials(ctx context.Context, organizationID string, off func(policy.Authentication) bool) ([]LiveCredential, error) {
+	list := []LiveCredential{}
+	var c LiveCredential
+	var kind, method, created, expires, ends, used, idle int64
+	var addresses sql.RawBytes
+	k := &c.Credential
+	a := &k.Authentication
+	err := r.each(ctx, `SELECT t.prefix, t.user_id, t.kind, t.auth_method, t.auth_provider, t.auth_organization, t.auth_second_factor,
+			t.created_at, t.expires_at, t.ends_at, t.last_used_at, t.longest_idle, t.last_ip, t.break_glass, t.addresses
+		FROM memberships m JOIN users u ON u.id = m.user_id JOIN tokens t ON t.user_id = m.user_id
+		WHERE m.organization_id = $1 AND`+live, []any{organizationID, micros(r.Now)},
+		[]any{
+			&c.Prefix, &c.UserID, &kind, &method, &a.Provider, &a.ProviderOrganization, &a.SecondFactor,
+			&created, &expires, &ends, &used, &idle, &c.LastIP, &k.BreakGlass, &addresses,
+		}, func() (err error) {
+			k.Kind, a.Method = policy.CredentialKind(kind), policy.Method(method)
+			k.Created, k.Expires, c.LastUsed = timeOf(created), timeOf(expires), timeOf(used)
+			if end := timeOf(ends); !end.IsZero() && (k.Expires.IsZero() || k.Expires.After(end)) {
+				k.Expires = end
+			}
+			k.LastUsed = c.LastUsed
+			if since := r.Now.Add(-time.Duration(idle) * time.Second); idle > 0 && since.Before(k.LastUsed) {
+				k.LastUsed = since
+			}
+			k.ProviderOff = off(*a)
+			if k.Addresses, err = allowList(addresses); err == nil {
+				list = append(list, c)
+			}
+			return err
+		})
+	return list, err
+}
+
+// allowList reads an allow-list; as for addresses, damage lifts no restriction.
+func allowList(text []byte) ([]netip.Prefix, error) {
+	if string(text) == "[]" {
+		return nil, nil
+	}
+	var texts []string
+	if err := json.Unmarshal(text, &texts); err != nil || texts == nil {
+		return nil, errors.New("store: a token's list is damaged: revoke the token")
+	}
+	list := make([]netip.Prefix, len(texts))
+	for i, one := range texts {
+		list[i], _ = netip.ParsePrefix(one)
+	}
+	return list, nil
+}
+
+// each runs fn after each row of a query was scanned into the same places.
+func (r *Read) each(ctx context.Context, query string, args, to []any, fn func() error) error {
+	rows, err := r.q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := rows.Scan(to...); err != nil {
+			return err
+		}
+		if err := fn(); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
