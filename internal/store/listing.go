@@ -105,10 +105,12 @@ func (r *Read) InvitationList(ctx context.Context, organizationID string, at Pag
 }
 
 // ProjectFilter selects projects of one organization: all, or those of some
-// units and those of some names.
+// units and those of some names; of these, with In, those directly in an
+// account.
 type ProjectFilter struct {
 	All          bool
 	Units, Names []string
+	In           string // id of a unit or root; empty: wherever
 	Text         string // part of the name, or of its unit's
 }
 
@@ -147,18 +149,25 @@ func (r *Read) ProjectList(ctx context.Context, organizationID string, f Project
 	return pageOf(ctx, r, scanUnitProject, unitProjectQuery, list, at)
 }
 
-// CountProjectList counts the projects that a filter selects; its text is left
-// out.
-func (r *Read) CountProjectList(ctx context.Context, organizationID string, f ProjectFilter) (int64, error) {
+// ProjectCounts counts the projects that a filter selects, by the id of the
+// account that they are in; its text is left out.
+func (r *Read) ProjectCounts(ctx context.Context, organizationID string, f ProjectFilter) (map[string]int64, error) {
 	where, args := f.where(organizationID)
-	return one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM projects p WHERE `+where, args...)
+	type count struct {
+		account string
+		n       int64
+	}
+	list, err := collect(ctx, r.q, func(row scanner) (c count, err error) { return c, row.Scan(&c.account, &c.n) },
+		`SELECT p.account_id, COUNT(*) FROM projects p WHERE `+where+` GROUP BY p.account_id`, args...)
+	counts := map[string]int64{}
+	for _, c := range list {
+		counts[c.account] = c.n
+	}
+	return counts, err
 }
 
 func (f ProjectFilter) where(organizationID string) (string, []any) {
-	args := []any{organizationID}
-	if f.All {
-		return `p.organization_id = $1`, args
-	}
+	where, args := `p.organization_id = $1`, []any{organizationID}
 	in := func(list []string) string {
 		numbers := []string{"''"}
 		for _, v := range list {
@@ -167,7 +176,52 @@ func (f ProjectFilter) where(organizationID string) (string, []any) {
 		}
 		return strings.Join(numbers, ", ")
 	}
-	return `p.organization_id = $1 AND (p.account_id IN (` + in(f.Units) + `) OR p.name IN (` + in(f.Names) + `))`, args
+	if f.In != "" {
+		where += ` AND p.account_id IN (` + in([]string{f.In}) + `)`
+	}
+	if !f.All {
+		where += ` AND (p.account_id IN (` + in(f.Units) + `) OR p.name IN (` + in(f.Names) + `))`
+	}
+	return where, args
+}
+
+// HeldGrant is a grant with the names that pages show of it.
+type HeldGrant struct {
+	identity.Grant
+	Principal, Email string // the holder's name, and of users the address
+	Application      bool
+	Resource         string // of a unit its name, else the id
+}
+
+func scanHeldGrant(row scanner) (g HeldGrant, err error) {
+	return g, row.Scan(&g.OrganizationID, &g.ResourceType, &g.ResourceID, &g.PrincipalType, &g.PrincipalID, fromJSON{&g.Permissions},
+		moment{&g.Created}, moment{&g.Updated}, &g.Principal, &g.Email, &g.Application, &g.Resource)
+}
+
+const heldGrantQuery = `SELECT g.organization_id, g.resource_type, g.resource_id, g.principal_type, g.principal_id, g.permissions, g.created_at, g.updated_at,
+	COALESCE(ug.name, NULLIF(u.real_name, ''), u.email, g.principal_id), COALESCE(u.email, ''), COALESCE(u.application, FALSE), COALESCE(a.name, g.resource_id)
+	FROM grants g
+	LEFT JOIN users u ON g.principal_type = 'user' AND u.id = g.principal_id
+	LEFT JOIN user_groups ug ON g.principal_type = 'user_group' AND ug.id = g.principal_id
+	LEFT JOIN accounts a ON g.resource_type = 'organization_unit' AND a.id = g.resource_id`
+
+// GrantList returns a page of the explicit grants on one resource, by the id of
+// who holds them: users, then groups.
+func (r *Read) GrantList(ctx context.Context, resourceType, resourceID string, at Page) (Cut[HeldGrant], error) {
+	list := listing{column: "g.principal_id", where: `g.resource_type = $1 AND g.resource_id = $2`, args: []any{resourceType, resourceID}}
+	return pageOf(ctx, r, scanHeldGrant, heldGrantQuery, list, at)
+}
+
+// CountGrants counts the explicit grants on one resource.
+func (r *Read) CountGrants(ctx context.Context, resourceType, resourceID string) (int64, error) {
+	return one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM grants WHERE resource_type = $1 AND resource_id = $2`, resourceType, resourceID)
+}
+
+// GrantsTo returns what was granted to one principal in one organization, on
+// every level, at most as many as the limit.
+func (r *Read) GrantsTo(ctx context.Context, organizationID, principalType, principalID string, limit int) ([]HeldGrant, error) {
+	return collect(ctx, r.q, scanHeldGrant, heldGrantQuery+` WHERE g.principal_id = $2 AND g.organization_id = $1 AND g.principal_type = $3
+		ORDER BY g.resource_type, g.resource_id LIMIT $4`, organizationID, principalID, principalType, limit)
 }
 
 // listing is the list that pages are cut from: by which column it goes, which

@@ -30,7 +30,10 @@ UPDATE user_groups SET listed_as = lower(name) || '
 CREATE INDEX user_groups_listed ON user_groups (organization_id, listed_as, id);
 
 -- The projects of a unit.
-CREATE INDEX projects_of_account ON projects (account_id, name);
+CREATE INDEX projects_of_account ON projects (organization_id, account_id, name);
+
+-- Who was granted something on one resource, by id.
+CREATE INDEX grants_listed ON grants (resource_type, resource_id, principal_id);
 
 -- The audit log of one actor, target or action, newest first.
 CREATE INDEX events_by_actor ON events (organization_id, actor_id, id);
