@@ -9,9 +9,9 @@ import (
 	"github.com/sallyport/sallyport/internal/store"
 )
 
-// Page names a part of a long list, and Cut is that part.
+// ListPage names a part of a long list, and Cut is that part.
 type (
-	Page       = store.Page
+	ListPage   = store.Page
 	Cut[T any] = store.Cut[T]
 )
 
@@ -29,7 +29,7 @@ const (
 // People returns a page of the members of the accessed organization, by name.
 // Last uses of the last moments may be missing: a page does not wait for them
 // to be written, as Members does.
-func (s *Service) People(ctx context.Context, p *identity.Principal, f PeopleFilter, at Page) (list Cut[identity.Member], err error) {
+func (s *Service) People(ctx context.Context, p *identity.Principal, f PeopleFilter, at ListPage) (list Cut[identity.Member], err error) {
 	err = s.DB.Once(func(r *store.Read) error {
 		list, err = r.People(ctx, p.Organization.ID, f, at)
 		return err
@@ -69,7 +69,7 @@ func (s *Service) MemberNamed(ctx context.Context, p *identity.Principal, name s
 
 // GroupList returns a page of the user groups of the accessed organization, by
 // name.
-func (s *Service) GroupList(ctx context.Context, p *identity.Principal, text string, at Page) (list Cut[identity.Group], err error) {
+func (s *Service) GroupList(ctx context.Context, p *identity.Principal, text string, at ListPage) (list Cut[identity.Group], err error) {
 	err = s.DB.Once(func(r *store.Read) error {
 		list, err = r.GroupList(ctx, p.Organization.ID, text, at)
 		return err
@@ -87,7 +87,7 @@ func (s *Service) CountGroups(ctx context.Context, p *identity.Principal) (n int
 }
 
 // GroupPeople returns a page of the members of a user group, by name.
-func (s *Service) GroupPeople(ctx context.Context, p *identity.Principal, groupID, text string, at Page) (list Cut[identity.Member], err error) {
+func (s *Service) GroupPeople(ctx context.Context, p *identity.Principal, groupID, text string, at ListPage) (list Cut[identity.Member], err error) {
 	err = s.DB.Once(func(r *store.Read) error {
 		list, err = r.GroupPeople(ctx, p.Organization.ID, groupID, text, at)
 		return err
@@ -97,7 +97,7 @@ func (s *Service) GroupPeople(ctx context.Context, p *identity.Principal, groupI
 
 // InvitationList returns a page of the open invitations of the accessed
 // organization, by address.
-func (s *Service) InvitationList(ctx context.Context, p *identity.Principal, at Page) (list Cut[identity.Invitation], err error) {
+func (s *Service) InvitationList(ctx context.Context, p *identity.Principal, at ListPage) (list Cut[identity.Invitation], err error) {
 	err = s.DB.Once(func(r *store.Read) error {
 		list, err = r.InvitationList(ctx, p.Organization.ID, at)
 		return err
@@ -112,7 +112,7 @@ type ProjectSearch struct {
 }
 
 // ProjectList returns a page of those of Projects that a search finds.
-func (s *Service) ProjectList(ctx context.Context, p *identity.Principal, search ProjectSearch, at Page) (list Cut[ProjectAccess], err error) {
+func (s *Service) ProjectList(ctx context.Context, p *identity.Principal, search ProjectSearch, at ListPage) (list Cut[ProjectAccess], err error) {
 	err = s.DB.View(ctx, func(r *store.Read) error {
 		held, err := callerStanding(ctx, r, p, p.Organization.ID)
 		if err != nil {

@@ -37,7 +37,7 @@ type ResourceAccess struct {
 // project of the accessed organization. Members see units, and projects those
 // who have access to them: for others there are none. The grants see those whom
 // Permissions shows them to.
-func (s *Service) ResourceAccess(ctx context.Context, p *identity.Principal, res Resource, at Page) (a ResourceAccess, err error) {
+func (s *Service) ResourceAccess(ctx context.Context, p *identity.Principal, res Resource, at ListPage) (a ResourceAccess, err error) {
 	if err := res.supported(); err != nil {
 		return a, err
 	}
@@ -82,7 +82,7 @@ func (a *ResourceAccess) describe(ctx context.Context, r *store.Read, p *identit
 	return err
 }
 
-func (a *ResourceAccess) count(ctx context.Context, r *store.Read, res Resource, t target, at Page) (err error) {
+func (a *ResourceAccess) count(ctx context.Context, r *store.Read, res Resource, t target, at ListPage) (err error) {
 	if a.Grants, err = r.GrantList(ctx, res.Type, res.ID, at); err != nil {
 		return err
 	}
