@@ -10,7 +10,7 @@ RACE := $(foreach room,access credential store,\
 	$(if $(wildcard internal/$(room)/*_test.go),./internal/$(room)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test bench fuzz cover clean format lint dependencies suites
+.PHONY: help run build check test bench fuzz cover package clean format lint dependencies suites
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ cover: ## test coverage on SQLite: summary, and bin/cover.html
 	$(GO) test -short -coverpkg=./... -coverprofile=bin/cover.out ./...
 	$(GO) tool cover -html=bin/cover.out -o bin/cover.html
 	@$(GO) tool cover -func=bin/cover.out | tail -n 1
+
+package: ## Debian package bin/sallyport_VERSION_ARCH.deb; VERSION=1.2.3
+	./packaging/package.sh "$(VERSION)"
 
 clean: ## remove what was built
 	rm -rf bin

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -81,9 +81,9 @@ func (t Terminal) serve(ctx context.Context, c Config, notice time.Duration, sta
 			return &ConfigError{certificateSettings, err}
 		}
 	}
-	l, err := net.Listen("tcp", c.Listen)
+	l, err := listen(&c)
 	if err != nil {
-		return &ConfigError{"SALLYPORT_LISTEN", err}
+		return err
 	}
 	defer l.Close()
 	if !c.publicURLSet {
@@ -100,6 +100,8 @@ func (t Terminal) serve(ctx context.Context, c Config, notice time.Duration, sta
 			return errors.Join(err, s.Close())
 		}
 	}
+	tellSystemd(daemon.SdNotifyReady, log)
+	context.AfterFunc(ctx, func() { tellSystemd(daemon.SdNotifyStopping, log) })
 	log.Info("serving", "address", l.Addr().String(), "public_url", c.PublicURL, "database", s.DB.Engine())
 	return errors.Join(s.Serve(ctx, l), s.Close())
 }

@@ -351,7 +351,13 @@ func (c *Config) complete() error {
 			c.PublicURL = "https://" + c.Listen
 		}
 	}
-	if loopback(c.Listen) {
+	return c.mayListen(c.Listen)
+}
+
+// mayListen refuses an address that others reach where passwords would cross
+// the network in the clear, or links would lead to the wrong place.
+func (c *Config) mayListen(address string) error {
+	if loopback(address) {
 		return nil
 	}
 	if c.TLSCert == "" && len(c.TrustedProxies) == 0 {

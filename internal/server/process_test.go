@@ -186,6 +186,12 @@ func launch(tb testing.TB, wrapper []string, args ...string) (*node, error) {
 	line := append(append(wrapper, program(tb), "serve", "--listen", "127.0.0.1:0", "--log-format", "json"), args...)
 	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Env = environment()
+	return awaitServing(tb, cmd)
+}
+
+// awaitServing starts the command of a server and returns when it serves.
+func awaitServing(tb testing.TB, cmd *exec.Cmd) (*node, error) {
+	tb.Helper()
 	// A group of its own: the wrapper and the server are killed together. And
 	// neither outlives the tests, however they end.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

@@ -194,8 +194,10 @@ func (s *Server) Close() error {
 // Serve answers on a listener until ctx ends, then lets running requests
 // finish.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	open := newConnections()
 	h := &http.Server{
-		Handler: http.HandlerFunc(s.serveHTTP),
+		Handler:   http.HandlerFunc(s.serveHTTP),
+		ConnState: open.note,
 		// Slow senders and readers are cut off; idle connections stay longer
 		// than the 50 s after which clients of the compatible API drop them.
 		ReadHeaderTimeout: 5 * time.Second,
@@ -229,6 +231,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
+	_ = l.Close()
+	<-failed // from here on no connection is added
+	open.answered(drain)
 	return h.Shutdown(drain)
 }
 
