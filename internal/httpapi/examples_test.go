@@ -51,7 +51,9 @@ type world struct {
 	emptyOrganization, emptyRoot string
 	other                        servertest.Other
 	people                       []role // see matrix
-	saml                         samlWorld
+	// wholePolicy is unlike the present one, and is its second version.
+	wholePolicy json.RawMessage
+	saml        samlWorld
 }
 
 const guest = "guest@a.example"
@@ -86,6 +88,9 @@ func newWorld(tb testing.TB) *world {
 	w.domainID = w.claimDomain(tb)
 	w.addProvider(tb)
 	w.saml = newSAMLWorld(tb, w)
+	w.wholePolicy = wholePolicy(tb)
+	w.setPolicy(tb, func(p *policy.Policy) { p.SAMLEnabled = false })
+	w.setPolicy(tb, func(*policy.Policy) {})
 	w.other = w.Eve(tb)
 	w.eveEmail = w.Value(tb, `SELECT email FROM users WHERE id = $1`, w.other.UserID)
 	w.guestCode, w.eveCode = w.invite(tb, guest), w.invite(tb, w.eveEmail)
@@ -304,6 +309,12 @@ func (w *world) examples() map[string]example {
 			"api_client_ip_allowlist_descriptions": fieldsOf{"127.0.0.0/8": "this machine"},
 		}},
 		"OrganizationDecisionGet": {},
+
+		"OrganizationPolicyDocumentGet":     {},
+		"OrganizationPolicyDocumentReplace": {body: fieldsOf{"policy": w.wholePolicy}},
+		"OrganizationPolicyVersionsList":    {query: "limit=2"},
+		"OrganizationPolicyVersionGet":      {path: map[string]string{"version": "1"}},
+		"OrganizationPolicyVersionRestore":  {path: map[string]string{"version": "2"}, body: fieldsOf{}},
 
 		"OrganizationAuditEventsList": {query: "limit=5&action=token_created"},
 		"AccountEventList":            {query: "limit=5"},
@@ -622,4 +633,16 @@ func (w *world) claimDomain(tb testing.TB) (domainID string) {
 	claim := w.Do(tb, http.MethodPost, "/v1/organization/"+w.OrganizationID+"/domains", w.AdminToken, fieldsOf{"domain_name": "acme-rockets.com"}).Want(http.StatusOK)
 	dns.TXT(claim.String("challenge_dns_name"), []string{claim.String("challenge_value")})
 	return claim.String("domain_id")
+}
+
+// wholePolicy is a policy with every field, unlike the present one.
+func wholePolicy(tb testing.TB) json.RawMessage {
+	tb.Helper()
+	p := policy.Default()
+	p.SAMLEnabled = false
+	text, err := json.Marshal(p)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return text
 }

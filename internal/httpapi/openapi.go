@@ -207,6 +207,7 @@ var pathWords = map[string]string{
 	"passkey_id":                       "One of your passkeys.",
 	"token_prefix":                     "The first 12 characters of a token, or all of it.",
 	"user_id":                          "Id of the application user.",
+	"version":                          "Number of a version of the policy, from the list.",
 	"verification_code":                "The one-time code of a link to set a password.",
 }
 

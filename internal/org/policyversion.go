@@ -130,24 +130,35 @@ type Consent struct {
 	AcceptLockout bool
 	// AcceptAllAddresses lets a range pass that holds every address.
 	AcceptAllAddresses bool
+	// ConfirmWithinSeconds makes the change undo itself unless it is confirmed
+	// in time, 60 to 604800; nil: it stays.
+	ConfirmWithinSeconds *int64
 }
 
 // RestorePolicy brings back a version of the accessed organization's policy,
 // its ranges included, under the guards of any other change. It returns the
 // policy after it.
-func (s *Service) RestorePolicy(ctx context.Context, p *identity.Principal, version int64, consent Consent) (policy.Policy, error) {
+func (s *Service) RestorePolicy(ctx context.Context, p *identity.Principal, version int64, consent Consent) (PolicyDocument, error) {
 	v, err := s.PolicyVersion(ctx, p, version)
 	if err != nil {
-		return policy.Policy{}, err
+		return PolicyDocument{}, err
 	}
 	if v.Policy == nil {
-		return policy.Policy{}, identity.Invalidf("policy_unreadable", "version %d of the policy cannot be read, so it cannot be brought back; choose another", version)
+		return PolicyDocument{}, identity.Invalidf("policy_unreadable", "version %d of the policy cannot be read, so it cannot be brought back; choose another", version)
 	}
-	return s.editPolicy(ctx, p, policyEdit{
+	return s.putPolicy(ctx, p, policyEdit{
 		action: "policy_restored", description: fmt.Sprintf("restored version %d of the authentication policy", version),
 		acceptLockout: consent.AcceptLockout,
 		apply:         consent.replaceBy(*v.Policy),
 	})
+}
+
+// putPolicy is editPolicy with the policy after it and its version.
+func (s *Service) putPolicy(ctx context.Context, p *identity.Principal, edit policyEdit) (PolicyDocument, error) {
+	if _, err := s.editPolicy(ctx, p, edit); err != nil {
+		return PolicyDocument{}, err
+	}
+	return s.PolicyDocument(ctx, p)
 }
 
 // replaceBy is the edit that puts a policy in the place of the present one.
@@ -189,12 +200,12 @@ func (s *Service) PolicyDocument(ctx context.Context, p *identity.Principal) (d 
 // the place of the accessed organization's. version is the one that the
 // document was written for, 0 for whichever there is: when it is another by
 // now, the answer is the kind Conflict, and nobody's change is lost.
-func (s *Service) ReplacePolicy(ctx context.Context, p *identity.Principal, version int64, document []byte, consent Consent) (policy.Policy, error) {
+func (s *Service) ReplacePolicy(ctx context.Context, p *identity.Principal, version int64, document []byte, consent Consent) (PolicyDocument, error) {
 	next, err := wholePolicy(document)
 	if err != nil {
-		return policy.Policy{}, err
+		return PolicyDocument{}, err
 	}
-	return s.editPolicy(ctx, p, policyEdit{
+	return s.putPolicy(ctx, p, policyEdit{
 		action: "policy_changed", description: "replaced the authentication policy",
 		acceptLockout: consent.AcceptLockout, version: version,
 		apply: consent.replaceBy(next),
@@ -230,7 +241,5 @@ func wholePolicy(document []byte) (policy.Policy, error) {
 }
 
 func versionMoved(now, expected int64) error {
-	e := identity.Conflictf("policy_version_moved", "the policy is at version %d, and this change was made for version %d: look at what changed with `sallyport policy diff %d %d`, pull the policy again and repeat the change", now, expected, expected, now)
-	e.Metadata = map[string]any{"policy_version": now}
-	return e
+	return identity.Conflictf("policy_version_moved", "the policy is at version %d, and this change was made for version %d: look at what changed with `sallyport policy diff %d %d`, pull the policy again and repeat the change", now, expected, expected, now)
 }
