@@ -83,5 +83,5 @@ func (h home) asleep(v *visit, t *identity.Token) string {
 	if d.Allowed() || len(d.Reasons()) == 0 {
 		return ""
 	}
-	return v.say("tokens.asleep.why", h.member.Organization.Name, d.Reasons()[0].Message)
+	return v.say("tokens.asleep.why", h.member.Organization.Name, v.tellAll(d.Reasons()[0].Message))
 }

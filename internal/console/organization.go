@@ -152,7 +152,7 @@ func (t *tongue) doorOf(e *identity.Error, publicURL string) doorView {
 	todo, _ := e.Metadata["remedy"].(string)
 	at, _ := e.Metadata["remedy_url"].(string)
 	at = strings.TrimPrefix(at, publicURL)
-	d := doorView{Why: why, LogIn: at == loginPath, Factors: at == authenticationPath}
+	d := doorView{Why: t.tellAll(why), LogIn: at == loginPath, Factors: at == authenticationPath}
 	if todo != "" {
 		d.Todo = t.sentence(&identity.Error{Message: todo})
 	}

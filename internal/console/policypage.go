@@ -390,10 +390,13 @@ func lockedOut(err error) bool {
 // guardWords is what the lock-out guard says, without the heading that it has on
 // pages and without what only programs send.
 func (t *tongue) guardWords(err error) string {
-	e := *asError(err)
-	e.Message = strings.TrimPrefix(e.Message, "this change would lock you out: ")
-	e.Message, _, _ = strings.Cut(e.Message, "; or repeat the change with")
-	return t.sentence(&e)
+	text := strings.TrimPrefix(asError(err).Message, "this change would lock you out: ")
+	text, _, _ = strings.Cut(text, "; or repeat the change with")
+	why, todo, found := strings.Cut(text, " Do this first: ")
+	if !found {
+		return t.sentence(&identity.Error{Message: text})
+	}
+	return t.tellAll(why) + " " + t.say("review.first", t.sentence(&identity.Error{Message: todo}))
 }
 
 // policyProblem is an error beside the field of the page that it is about.

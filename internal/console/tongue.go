@@ -19,18 +19,19 @@ type tongue struct {
 	Name  string // of the language in itself
 	texts map[string]string
 	day   func(time.Time) string
+	told  told // messages from elsewhere; nil: as they are, in English
 	pages map[string]*template.Template
 }
 
 // tongues are all of them. The first is spoken to those who ask for none of
 // them.
 var tongues = []*tongue{
-	newTongue("en", english, func(t time.Time) string { return t.Format("2 January 2006") }),
-	newTongue("de", german, germanDay),
+	newTongue("en", english, func(t time.Time) string { return t.Format("2 January 2006") }, nil),
+	newTongue("de", german, germanDay, toldInGerman),
 }
 
-func newTongue(code string, texts map[string]string, day func(time.Time) string) *tongue {
-	t := &tongue{Code: code, Name: texts["language.name"], texts: texts, day: day}
+func newTongue(code string, texts map[string]string, day func(time.Time) string, messages map[string]string) *tongue {
+	t := &tongue{Code: code, Name: texts["language.name"], texts: texts, day: day, told: newTold(messages)}
 	t.pages = t.parsePages()
 	return t
 }

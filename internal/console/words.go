@@ -52,6 +52,7 @@ var ownWords = map[string]string{
 	"password.missing":                     "Choose a password.",
 	"copy":                                 "Copy",
 	"copy.done":                            "Copied",
+	"word.or":                              " or ",
 	"remove":                               "Remove",
 	"mail.title":                           "Look into your mail",
 	"failed.title":                         "That did not work",

@@ -15,6 +15,7 @@ var settingsWordsDE = map[string]string{
 	"review.before":      "Jetzt:",
 	"review.after":       "Danach:",
 	"review.guard":       "Das würde Sie aussperren",
+	"review.first":       "Tun Sie zuerst dies: %s",
 	"review.accept":      "Ich nehme in Kauf, dass mich das aussperrt",
 	"review.accept.hint": "Andere Admins oder der Betreiber des Servers müssen Sie dann wieder hineinlassen.",
 

@@ -15,6 +15,7 @@ var settingsWords = map[string]string{
 	"review.before":      "Now:",
 	"review.after":       "Then:",
 	"review.guard":       "This would lock you out",
+	"review.first":       "Do this first: %s",
 	"review.accept":      "I accept that this locks me out",
 	"review.accept.hint": "Other admins, or the operator of the server, have to let you back in.",
 

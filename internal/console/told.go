@@ -1,0 +1,83 @@
+package console
+
+import (
+	"cmp"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// told are messages of errors, of refusals and their remedies in another
+// language, by the English format as it stands in the code. What is put into
+// them is found again in the message; other languages put it in with %[1]s.
+type told []telling
+
+type telling struct {
+	message *regexp.Regexp
+	words   string
+}
+
+// formatVerb is what a format puts something in by.
+var formatVerb = regexp.MustCompile(`%[.0-9]*[a-z]`)
+
+func newTold(byFormat map[string]string) told {
+	var list told
+	// Of formats that fit the same message, the longer one says more.
+	formats := slices.SortedFunc(maps.Keys(byFormat), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	for _, format := range formats {
+		var fixed []string
+		for _, part := range formatVerb.Split(format, -1) {
+			fixed = append(fixed, regexp.QuoteMeta(part))
+		}
+		list = append(list, telling{regexp.MustCompile("(?s)^" + strings.Join(fixed, "(.+?)") + "$"), byFormat[format]})
+	}
+	return list
+}
+
+// tell is a message in the tongue; empty: only its English is there.
+func (t *tongue) tell(message string) string {
+	for _, one := range t.told {
+		found := one.message.FindStringSubmatch(message)
+		if found == nil {
+			continue
+		}
+		words := one.words
+		for i, part := range found[1:] {
+			words = strings.ReplaceAll(words, "%["+string(rune('1'+i))+"]s", t.tellList(part))
+		}
+		return words
+	}
+	return ""
+}
+
+// tellList is what is put into a message: “your password or a passkey”, whose
+// parts are messages themselves, or what people call something, as it is.
+func (t *tongue) tellList(part string) string {
+	if whole := t.tell(part); whole != "" {
+		return whole
+	}
+	list := strings.Split(part, " or ")
+	for i, one := range list {
+		if list[i] = t.tell(one); list[i] == "" {
+			list[i] = one
+			if len(list) > 1 && !asItIs[one] {
+				return part
+			}
+		}
+	}
+	return strings.Join(list, t.say("word.or"))
+}
+
+// asItIs are parts of such lists that are the same in each language.
+var asItIs = map[string]bool{"Google": true, "Microsoft": true, "GitHub": true}
+
+// tellAll is a text of several messages, each of which ends with a full stop.
+func (t *tongue) tellAll(text string) string {
+	var list []string
+	for one := range strings.SplitAfterSeq(text, ". ") {
+		one = strings.TrimSpace(one)
+		list = append(list, cmp.Or(t.tell(one), one))
+	}
+	return strings.Join(list, " ")
+}

@@ -1,0 +1,96 @@
+package console
+
+import (
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/policy"
+)
+
+// TestToldIsStillSaid: each message that has a translation is still in the
+// code. What is put into it is not compared.
+func TestToldIsStillSaid(t *testing.T) {
+	var code strings.Builder
+	for _, room := range []string{"../login", "../org", "../identity", "../credential", "../store", "../../policy"} {
+		err := filepath.WalkDir(room, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			code.WriteString(strings.ReplaceAll(string(text), `%%`, `%`))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for format := range toldInGerman {
+		for _, part := range formatVerb.Split(format, -1) {
+			if part = strings.TrimSpace(part); !strings.Contains(code.String(), part) {
+				t.Errorf("nobody says %q of %q", part, format)
+			}
+		}
+	}
+}
+
+func TestErrorsAreToldInGerman(t *testing.T) {
+	german := tongueNamed("de")
+	for _, c := range []struct{ message, want string }{
+		{"Authentication failed: this is not your current password", "Das ist nicht Ihr aktuelles Passwort."},
+		{"log in with your organization's identity provider or Google or a passkey", "So können Sie sich anmelden: Identitätsanbieter Ihrer Organisation oder Google oder Passkey."},
+		{"log in with Google, then make a new personal token", "Melden Sie sich so an: Google. Erstellen Sie dann ein neues persönliches Token."},
+		{"your address 192.0.2.1 is outside this organization's ranges; ask an admin of the organization", "Ihre Adresse 192.0.2.1 liegt außerhalb der Bereiche dieser Organisation. Fragen Sie einen Admin der Organisation."},
+		{"this password cannot be used. Use at least 8 characters; several words are easier to remember than signs.", "Dieses Passwort kann nicht benutzt werden. Benutzen Sie mindestens 8 Zeichen; mehrere Wörter merkt man sich leichter als Sonderzeichen."},
+		// What people call things stays as it is, though it reads like a message.
+		{"this identity at your password or mine is linked to your account already", "Diese Identität bei your password or mine ist schon mit Ihrem Konto verbunden."},
+		{"this identity at %[2]s is linked to your account already", "Diese Identität bei %[2]s ist schon mit Ihrem Konto verbunden."},
+		{"nobody has translated this", "Nobody has translated this."},
+	} {
+		if got := german.sentence(&identity.Error{Message: c.message}); got != c.want {
+			t.Errorf("%q is told as %q, want %q", c.message, got, c.want)
+		}
+	}
+}
+
+// TestDoorSpeaksGerman: whatever the policy refuses, a member who is refused
+// reads no English. Each reason and remedy of Decide for sessions is tried.
+func TestDoorSpeaksGerman(t *testing.T) {
+	german := tongueNamed("de")
+	base := policy.Facts{Now: time.Unix(2e9, 0), Action: policy.Access, Organization: "org1", Principal: policy.Principal{Kind: policy.User, Member: true}, Covered: true, Client: netip.MustParseAddr("192.0.2.1")}
+	now := base.Now
+	for name, change := range map[string]func(f *policy.Facts){
+		"unreadable":    func(f *policy.Facts) { f.Policy = nil },
+		"password":      func(f *policy.Facts) { f.Policy.PasswordEnabled = false },
+		"second factor": func(f *policy.Facts) { f.Policy.TwoFactorRequired = true },
+		"again":         func(f *policy.Facts) { f.Policy.TwoFactorRequired, f.Principal.SecondFactorSetUp = true, true },
+		"google":        func(f *policy.Facts) { f.Credential.Authentication.Method, f.Policy.OAuthEnabled = policy.MethodGoogle, false },
+		"passkey":       func(f *policy.Facts) { f.Credential.Authentication.Method, f.Policy.PasskeyEnabled = policy.MethodPasskey, false },
+		"saml":          func(f *policy.Facts) { f.Credential.Authentication.Method, f.Policy.SAMLEnabled = policy.MethodSAML, false },
+		"old":           func(f *policy.Facts) { f.Policy.SessionMaxAge = time.Hour; f.Credential.Authentication.At = now.Add(-2 * time.Hour) },
+		"ranges": func(f *policy.Facts) {
+			f.Policy.Ranges = policy.Ranges{Enabled: true, List: []policy.Range{{Prefix: netip.MustParsePrefix("198.51.100.0/24")}}}
+		},
+	} {
+		f := base
+		p := policy.Default()
+		f.Policy = &p
+		f.Credential = policy.Credential{Kind: policy.Session, Authentication: policy.Authentication{Method: policy.MethodPassword, At: now}, Created: now.Add(-2 * time.Hour)}
+		change(&f)
+		d := policy.Decide(&f)
+		if d.Allowed() {
+			t.Errorf("%s: nothing is refused", name)
+			continue
+		}
+		for _, said := range []string{d.Visible().Reasons()[0].Message, d.Remedy(&f).Text} {
+			if german.tell(said) == "" {
+				t.Errorf("%s: %q is not told in German", name, said)
+			}
+		}
+	}
+}
