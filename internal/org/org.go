@@ -39,6 +39,9 @@ type Service struct {
 	// ThirdParties are those that the operator has set up: "google",
 	// "microsoft", "github".
 	ThirdParties []string
+	// BreakGlass says that the operator counts on the recover command where no
+	// admin can log in: then a change may leave none who can.
+	BreakGlass bool
 	// Flush writes pending last-use records, so that lists show them.
 	Flush func() error
 	// Call counts a call that needs no credential, by the client's address,

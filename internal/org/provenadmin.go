@@ -1,5 +1,15 @@
 package org
 
+import (
+	"context"
+
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/store"
+)
+
+// codeNoAdmin is the code of changes that would keep the last admin out.
+const codeNoAdmin = "would_leave_no_admin"
+
 // provenAdmins are the admins of an organization who can get in: active people
 // with a way to log in that passes the login and the access of the session.
 func (o *outlook) provenAdmins() []Person {
@@ -10,4 +20,50 @@ func (o *outlook) provenAdmins() []Person {
 		}
 	}
 	return list
+}
+
+// admins are the proven admins of an organization as it is stored; known is
+// false for one that was deleted.
+func (s *Service) admins(ctx context.Context, r *store.Read, organizationID string) (list []Person, known bool, err error) {
+	w, err := r.Admins(ctx, organizationID)
+	if isMissing(err) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	return s.outlook(&w, readPolicy(w.Organization.Policy)).provenAdmins(), true, nil
+}
+
+// KeepAnAdmin is the guard of the store (store.DB.Guard): it refuses a change
+// after which no admin of an organization could log in, if one can now. It is
+// asked at the end of the change, whichever it is, so that no use case can
+// forget it. Where the operator declared that the recover command is a way in,
+// nothing is refused.
+func (s *Service) KeepAnAdmin(ctx context.Context, tx *store.Tx, organizationID string) error {
+	if s.BreakGlass {
+		return nil
+	}
+	left, known, err := s.admins(ctx, &tx.Read, organizationID)
+	if err != nil || !known || len(left) > 0 {
+		return err
+	}
+	// What others see is the state before: the store lets one change at a time
+	// come here.
+	var before []Person
+	err = s.DB.View(ctx, func(r *store.Read) error {
+		before, _, err = s.admins(ctx, r, organizationID)
+		return err
+	})
+	if err != nil || len(before) == 0 {
+		return err
+	}
+	return wouldLeaveNoAdmin()
+}
+
+func wouldLeaveNoAdmin() error {
+	const remedy = "make sure first that an admin has another way to log in that the organization allows: a passkey, a password with a second factor, or a linked identity"
+	err := identity.Invalidf(codeNoAdmin, "after this change no admin of the organization could log in any more: %s, or make somebody else an admin who has one", remedy)
+	err.Metadata = map[string]any{"remedy": remedy}
+	return err
 }

@@ -112,6 +112,7 @@ func (tx *Tx) AddAuthenticationMethod(ctx context.Context, m identity.Authentica
 // method: all but its ids, type and times. NoAuthenticationMethod when it is
 // gone.
 func (tx *Tx) SetAuthenticationMethod(ctx context.Context, m identity.AuthenticationMethod) error {
+	tx.endanger(m.OrganizationID)
 	tx.Touch(Organization(m.OrganizationID))
 	n, err := tx.exec(ctx, `UPDATE authentication_methods SET name = $3, enabled = $4, state = $5, token_max_age = $6, token_extend = $7,
 		auto_join_group_id = $8, config = $9, secret = $10, updated_at = $11 WHERE organization_id = $1 AND id = $2 AND deleted_at = 0`,
@@ -130,6 +131,7 @@ func (tx *Tx) SetAuthenticationMethod(ctx context.Context, m identity.Authentica
 // Only one of several simultaneous callers ends it; the others get
 // NoAuthenticationMethod.
 func (tx *Tx) DeleteAuthenticationMethod(ctx context.Context, organizationID, id string) error {
+	tx.endanger(organizationID)
 	tx.Touch(Organization(organizationID))
 	n, err := tx.exec(ctx, `UPDATE authentication_methods SET state = 'deleted', secret = '', updated_at = $3, deleted_at = $3
 		WHERE organization_id = $1 AND id = $2 AND deleted_at = 0`, organizationID, id, micros(tx.Now))

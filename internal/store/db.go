@@ -52,9 +52,14 @@ type DB struct {
 	MailOff bool
 	// Mailed is called after a commit that queued mail.
 	Mailed func()
+	// Guard is asked before the commit of a change by people that may have
+	// taken access in an organization away, and refuses it with an error; nil:
+	// nobody is asked.
+	Guard func(ctx context.Context, tx *Tx, organizationID string) error
 
 	write, read *sql.DB
 	dialect     *dialect
+	rehearsal   *rehearsal // nil: transactions are meant
 }
 
 // Open connects to the database named by a URL, sqlite:FILE or postgres://….
@@ -116,6 +121,8 @@ type Tx struct {
 	events   int
 	recorded []string // scopes to append to the change log
 	mailed   bool
+
+	endangered endangered
 }
 
 // ErrNoEvent is a programming error: a change without its audit event.
@@ -143,20 +150,27 @@ func (db *DB) Once(fn func(*Read) error) error {
 // be run again; it touches nothing but its transaction and its results. A
 // transaction that wrote and recorded no event is rolled back with ErrNoEvent.
 func (db *DB) Update(ctx context.Context, actor identity.Actor, scope Scope, fn func(*Tx) error) error {
-	return db.change(ctx, actor, scope, func(tx *Tx) error {
+	work := func(tx *Tx) error {
 		if err := fn(tx); err != nil {
 			return err
 		}
 		if tx.wrote && tx.events == 0 {
 			return ErrNoEvent
 		}
-		return nil
-	})
+		return tx.guard(ctx)
+	}
+	if db.rehearsal != nil {
+		return db.rehearse(ctx, actor, scope, work)
+	}
+	return db.change(ctx, actor, scope, work)
 }
 
 // Maintain runs housekeeping that needs no audit event: counters, last-use
 // records, clean-up of what has expired.
 func (db *DB) Maintain(ctx context.Context, fn func(*Tx) error) error {
+	if db.rehearsal != nil {
+		return errNotRehearsed
+	}
 	return db.change(ctx, identity.Actor{Kind: identity.ActorSystem}, Scope{}, fn)
 }
 

@@ -83,6 +83,7 @@ func groupNameTaken(err error, name string) error {
 
 // DeleteGroup removes a group with its members and grants; pilots forget it.
 func (tx *Tx) DeleteGroup(ctx context.Context, organizationID, groupID string) error {
+	tx.endanger(organizationID)
 	tx.Touch(Organization(organizationID))
 	if err := tx.leavePilots(ctx, organizationID, pilotGroup, groupID); err != nil {
 		return err
@@ -101,6 +102,7 @@ func (tx *Tx) DeleteGroup(ctx context.Context, organizationID, groupID string) e
 
 // AddToGroup makes a member of the organization a member of one of its groups.
 func (tx *Tx) AddToGroup(ctx context.Context, organizationID, groupID, userID string) error {
+	tx.endanger(organizationID) // a pilot may hold the group
 	tx.Touch(Organization(organizationID))
 	_, err := tx.exec(ctx, `INSERT INTO group_members (group_id, user_id, created_at, listed_as)
 		VALUES ($1, $2, $3, COALESCE((SELECT listed_as FROM memberships WHERE organization_id = $4 AND user_id = $2), ''))`, groupID, userID, micros(tx.Now), organizationID)
@@ -109,6 +111,7 @@ func (tx *Tx) AddToGroup(ctx context.Context, organizationID, groupID, userID st
 
 // RemoveFromGroup ends a membership in a group.
 func (tx *Tx) RemoveFromGroup(ctx context.Context, organizationID, groupID, userID string) error {
+	tx.endanger(organizationID)
 	tx.Touch(Organization(organizationID))
 	_, err := tx.exec(ctx, `DELETE FROM group_members WHERE group_id = $1 AND user_id = $2`, groupID, userID)
 	return err

@@ -75,6 +75,7 @@ func (tx *Tx) UseLinkedIdentity(ctx context.Context, id, publicIdentity string) 
 // caller's to end, with RevokeTokensOfIdentity. Only one of several
 // simultaneous callers ends it; the others get NoLinkedIdentity.
 func (tx *Tx) RemoveLinkedIdentity(ctx context.Context, userID, id string) error {
+	tx.endangerUser(userID)
 	tx.Touch(User(userID))
 	n, err := tx.exec(ctx, endLink+` AND user_id = $2 AND id = $3`, micros(tx.Now), userID, id)
 	if err == nil && n == 0 {
@@ -86,6 +87,7 @@ func (tx *Tx) RemoveLinkedIdentity(ctx context.Context, userID, id string) error
 const endLink = `UPDATE linked_identities SET deleted_at = $1, updated_at = $1 WHERE deleted_at = 0`
 
 func (tx *Tx) removeLinkedIdentities(ctx context.Context, userID string) error {
+	tx.endangerUser(userID)
 	tx.Touch(User(userID))
 	_, err := tx.exec(ctx, endLink+` AND user_id = $2`, micros(tx.Now), userID)
 	return err

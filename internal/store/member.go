@@ -67,6 +67,7 @@ func (tx *Tx) AddMember(ctx context.Context, organizationID, userID string, supe
 // RemoveMember ends a membership, every grant it carried, and being in the
 // organization's groups and pilots.
 func (tx *Tx) RemoveMember(ctx context.Context, organizationID, userID string) error {
+	tx.endanger(organizationID)
 	tx.Touch(Organization(organizationID), User(userID))
 	if _, err := tx.exec(ctx, `DELETE FROM grants WHERE organization_id = $1 AND principal_type = 'user' AND principal_id = $2`, organizationID, userID); err != nil {
 		return err
@@ -83,6 +84,7 @@ func (tx *Tx) RemoveMember(ctx context.Context, organizationID, userID string) e
 
 // SetSuperAdmin gives or takes the super-admin flag.
 func (tx *Tx) SetSuperAdmin(ctx context.Context, organizationID, userID string, superAdmin bool) error {
+	tx.endanger(organizationID)
 	tx.Touch(Organization(organizationID), User(userID))
 	_, err := tx.exec(ctx, `UPDATE memberships SET super_admin = $3 WHERE organization_id = $1 AND user_id = $2`, organizationID, userID, superAdmin)
 	return err
@@ -108,6 +110,7 @@ func (r *Read) GrantsOf(ctx context.Context, organizationID, userID string) ([]i
 // SetGrant replaces a principal's permissions on a resource; none removes the
 // row. Rows that do not change keep their times.
 func (tx *Tx) SetGrant(ctx context.Context, g identity.Grant) error {
+	tx.endanger(g.OrganizationID)
 	tx.Touch(Organization(g.OrganizationID))
 	if g.PrincipalType == "user" {
 		tx.Touch(User(g.PrincipalID))

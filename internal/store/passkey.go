@@ -102,6 +102,7 @@ func (tx *Tx) SuspendPasskey(ctx context.Context, userID, id string) (bool, erro
 // RemovePasskey takes a passkey away. Only one of several simultaneous callers
 // does; the others get NoPasskey.
 func (tx *Tx) RemovePasskey(ctx context.Context, userID, id string) error {
+	tx.endangerUser(userID)
 	tx.Touch(User(userID))
 	n, err := tx.exec(ctx, `DELETE FROM passkeys WHERE user_id = $1 AND id = $2`, userID, id)
 	if err == nil && n == 0 {
@@ -111,6 +112,7 @@ func (tx *Tx) RemovePasskey(ctx context.Context, userID, id string) error {
 }
 
 func (tx *Tx) removePasskeys(ctx context.Context, userID string) error {
+	tx.endangerUser(userID)
 	tx.Touch(User(userID))
 	_, err := tx.exec(ctx, `DELETE FROM passkeys WHERE user_id = $1`, userID)
 	return err

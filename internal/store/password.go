@@ -41,6 +41,7 @@ func (tx *Tx) SetPassword(ctx context.Context, userID, phc string) error {
 
 // RemovePassword takes a user's password away, which ends what a new one ends.
 func (tx *Tx) RemovePassword(ctx context.Context, userID string) error {
+	tx.endangerUser(userID)
 	if _, err := tx.exec(ctx, `DELETE FROM passwords WHERE user_id = $1`, userID); err != nil {
 		return err
 	}
@@ -163,6 +164,7 @@ func (tx *Tx) SetTOTP(ctx context.Context, userID, sealed string, step int64) (b
 
 // RemoveTOTP takes a user's authenticator away.
 func (tx *Tx) RemoveTOTP(ctx context.Context, userID string) error {
+	tx.endangerUser(userID)
 	tx.Touch(User(userID))
 	_, err := tx.exec(ctx, `DELETE FROM totp_factors WHERE user_id = $1`, userID)
 	return err

@@ -116,6 +116,7 @@ func (r *Read) PolicyFor(ctx context.Context, o identity.Organization, userID st
 
 // AddPilot stores a new pilot with whom it names.
 func (tx *Tx) AddPilot(ctx context.Context, p identity.Pilot) error {
+	tx.endanger(p.OrganizationID)
 	tx.Touch(Organization(p.OrganizationID))
 	if p.Created.IsZero() {
 		p.Created = tx.Now
@@ -129,6 +130,7 @@ func (tx *Tx) AddPilot(ctx context.Context, p identity.Pilot) error {
 
 // SetPilot changes a pilot's name, change, and whom it names.
 func (tx *Tx) SetPilot(ctx context.Context, p identity.Pilot) error {
+	tx.endanger(p.OrganizationID)
 	tx.Touch(Organization(p.OrganizationID))
 	if _, err := tx.exec(ctx, `UPDATE pilots SET name = $2, change = $3, updated_at = $4 WHERE id = $1`, p.ID, p.Name, p.Change, micros(tx.Now)); err != nil {
 		return err
@@ -152,6 +154,7 @@ func (tx *Tx) addPilotMembers(ctx context.Context, p identity.Pilot) error {
 
 // DeletePilot ends a pilot: its people meet the organization's policy again.
 func (tx *Tx) DeletePilot(ctx context.Context, organizationID, id string) error {
+	tx.endanger(organizationID)
 	tx.Touch(Organization(organizationID))
 	if _, err := tx.exec(ctx, `DELETE FROM pilot_members WHERE pilot_id = $1`, id); err != nil {
 		return err

@@ -20,6 +20,7 @@ func scanPolicyVersion(row scanner) (v identity.PolicyVersion, err error) {
 // that version; action is that of the event of the change. Nothing
 // else writes policies.
 func (tx *Tx) SetPolicy(ctx context.Context, organizationID, policyJSON, action string) error {
+	tx.endanger(organizationID)
 	tx.Touch(Organization(organizationID))
 	tx.wrote = true
 	version, err := one(ctx, tx.q, scanInt, `UPDATE organizations SET policy = $2, policy_version = policy_version + 1, updated_at = $3 WHERE id = $1 RETURNING policy_version`,

@@ -88,6 +88,7 @@ func (tx *Tx) ConfirmEmail(ctx context.Context, userID string) error {
 func (tx *Tx) SetUserState(ctx context.Context, id, state string) error {
 	tx.Touch(User(id))
 	if state != identity.StateActive {
+		tx.endangerUser(id)
 		if err := errors.Join(tx.VoidTokens(ctx, id), tx.EndAttemptsOf(ctx, id)); err != nil {
 			return err
 		}
