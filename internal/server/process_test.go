@@ -183,7 +183,13 @@ var errEnded = errors.New("the server ended")
 // program that runs it.
 func launch(tb testing.TB, wrapper []string, args ...string) (*node, error) {
 	tb.Helper()
-	line := append(append(wrapper, program(tb), "serve", "--listen", "127.0.0.1:0", "--log-format", "json"), args...)
+	return launchProgram(tb, append(wrapper, program(tb)), args...)
+}
+
+// launchProgram is launch for a program that may be another than ours.
+func launchProgram(tb testing.TB, program []string, args ...string) (*node, error) {
+	tb.Helper()
+	line := append(append(program, "serve", "--listen", "127.0.0.1:0", "--log-format", "json"), args...)
 	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Env = environment()
 	return awaitServing(tb, cmd)
@@ -236,7 +242,12 @@ func (n *node) follow(log io.Reader, serving chan<- string) {
 // start is launch for a server that has to come up and be ready.
 func start(tb testing.TB, args ...string) *node {
 	tb.Helper()
-	n, err := launch(tb, nil, args...)
+	return startProgram(tb, program(tb), args...)
+}
+
+func startProgram(tb testing.TB, file string, args ...string) *node {
+	tb.Helper()
+	n, err := launchProgram(tb, []string{file}, args...)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -16,6 +16,11 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
+// compatible ends the names of steps that programs without them can work beside:
+// they only add what those do not ask for. Nodes of the release before then go
+// on, and may be started again, while others are newer already.
+const compatible = ".compatible"
+
 // ErrNewerSchema is returned when the database was migrated by a newer program
 // than this one, which must then not touch it.
 var ErrNewerSchema = errors.New("the database has a newer schema than this program knows: run the newer sallyport")
@@ -101,23 +106,26 @@ func (db *DB) pending(ctx context.Context, tx *sql.Tx, known []Migration) ([]Mig
 	if _, err := tx.ExecContext(ctx, createMigrationsTable); err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}
-	applied, err := checksums(ctx, tx)
+	applied, err := appliedSteps(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	if len(applied) > len(known) {
-		return nil, ErrNewerSchema
-	}
-	for i, sum := range applied {
-		if sum != known[i].Checksum {
+	for i, step := range applied {
+		switch {
+		case i >= len(known) && !strings.HasSuffix(step.Name, compatible):
+			return nil, ErrNewerSchema
+		case i < len(known) && step.Checksum != known[i].Checksum:
 			return nil, fmt.Errorf("migration %s was applied from another text than this program holds: use the program that made this database", known[i].Name)
 		}
 	}
-	return known[len(applied):], nil
+	return known[min(len(applied), len(known)):], nil
 }
 
-func checksums(ctx context.Context, q querier) ([]string, error) {
-	return collect(ctx, q, scanText, `SELECT checksum FROM schema_migrations ORDER BY number`)
+// appliedSteps returns the steps that the schema has, by name and checksum.
+func appliedSteps(ctx context.Context, q querier) ([]Migration, error) {
+	return collect(ctx, q, func(row scanner) (m Migration, err error) {
+		return m, row.Scan(&m.Name, &m.Checksum)
+	}, `SELECT name, checksum FROM schema_migrations ORDER BY number`)
 }
 
 // Ready reports whether the database answers and has this program's schema.
@@ -128,7 +136,7 @@ func (db *DB) Ready(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	applied, err := checksums(ctx, db.read)
+	applied, err := appliedSteps(ctx, db.read)
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
@@ -145,6 +153,6 @@ func (db *DB) Applied(ctx context.Context) (int, error) {
 	if err != nil || tables == 0 {
 		return 0, err
 	}
-	applied, err := checksums(ctx, db.read)
+	applied, err := appliedSteps(ctx, db.read)
 	return len(applied), err
 }

@@ -160,6 +160,26 @@ func TestMigrateRefusesANewerSchema(t *testing.T) {
 	})
 }
 
+// Steps that say so are no hindrance to a program that does not know them,
+// unless one among them does not say so.
+func TestMigrateWorksBesideCompatibleSteps(t *testing.T) {
+	each(t, func(t *testing.T, db *DB) {
+		tomorrow := func(number int, name string) {
+			raw(t, db, fmt.Sprintf(`INSERT INTO schema_migrations (number, name, checksum, applied_at) VALUES (%d, '%s', 'x', 0)`, number, name))
+		}
+		tomorrow(9998, "9998_tomorrow.compatible")
+		for name, migrate := range map[string]func(context.Context) ([]Migration, error){"migrate": db.Migrate, "pending": db.Pending} {
+			if steps, err := migrate(t.Context()); err != nil || len(steps) > 0 {
+				t.Errorf("%s: got %v, %v, want nothing to do", name, steps, err)
+			}
+		}
+		tomorrow(9999, "9999_the_day_after")
+		if _, err := db.Migrate(t.Context()); !errors.Is(err, ErrNewerSchema) {
+			t.Errorf("got %v, want ErrNewerSchema", err)
+		}
+	})
+}
+
 func TestReadyMissesSteps(t *testing.T) {
 	each(t, func(t *testing.T, db *DB) {
 		raw(t, db, `DELETE FROM schema_migrations WHERE number = (SELECT MAX(number) FROM schema_migrations)`)
@@ -222,7 +242,7 @@ func fixture(tb testing.TB, db *DB) {
 			row(ctx, tx, `INSERT INTO pending_changes VALUES ('org-a', 'chg-a', 'policy', 'x', '{}', 'u-bob', 1, 2, 2)`),
 			row(ctx, tx, `INSERT INTO policy_versions VALUES ('org-a', 99, '{}', 'policy_changed', 'user', 'u-bob', 'Bob', 1)`),
 			row(ctx, tx, `INSERT INTO address_uses VALUES ('org-a', 'spp_bob00000', '192.0.2.1', 'u-bob', 1, 2, 3)`),
-			row(ctx, tx, `INSERT INTO nodes VALUES ('node-a', 1, 2, 0)`),
+			row(ctx, tx, `INSERT INTO nodes VALUES ('node-a', 'a', 1, 2, '4000000000000000000:4000000000000000000:', 0)`),
 			tx.AddSAMLResponse(ctx, samlResponse("trace", "am-a", "org-a")), tx.SetMetadataCheck(ctx, MetadataCheck{MethodID: "am-a", URL: "https://id.example/metadata", Next: later}),
 		)
 	})
