@@ -18,7 +18,8 @@ import (
 const maxPolicyBytes = 1 << 20
 
 func (a *app) policy() *cobra.Command {
-	return noun("policy", "Try policies out without a server", a.policyTest())
+	return noun("policy", "The policy as a file, its history, and cases that try it out",
+		a.policyPull(), a.policyPlan(), a.policyApply(), a.policyVersions(), a.policyDiff(), a.policyRestore(), a.policyTest())
 }
 
 func (a *app) policyTest() *cobra.Command {
@@ -26,8 +27,9 @@ func (a *app) policyTest() *cobra.Command {
 	c := &cobra.Command{
 		Use: "test FILE", Short: "Run text cases against a policy", Args: cobra.ExactArgs(1),
 		Long: `Run the text cases of a file, or of standard input when FILE is "-", against
-the default policy or the one of --policy: a JSON object with the field names
-of the API, or what "organization authentication-policy show --json" prints.
+the default policy or the one of --policy: what "policy pull" wrote, a JSON
+object with the field names of the API, or what "organization
+authentication-policy show --json" prints.
 No server is asked. The exit code is 1 when a case fails.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			base, err := a.basePolicy(policyFile)
@@ -75,11 +77,21 @@ func (a *app) basePolicy(name string) (policy.Policy, error) {
 	if err != nil {
 		return policy.Policy{}, fmt.Errorf("read policy: %w", err)
 	}
-	p, err := policy.Parse(unwrap(data))
+	p, err := parsePolicy(data)
 	if err != nil {
 		return policy.Policy{}, fmt.Errorf("%s: %w", name, err)
 	}
 	return p, nil
+}
+
+// parsePolicy reads a policy file, or a policy by itself in JSON.
+func parsePolicy(data []byte) (policy.Policy, error) {
+	var fields map[string]json.RawMessage
+	if data = unwrap(data); json.Unmarshal(data, &fields) == nil && fields["policy"] == nil {
+		return policy.Parse(data)
+	}
+	file, err := parsePolicyFile(data)
+	return file.policy, err
 }
 
 // unwrap takes the object out of an array of one, as our own --json prints it.
