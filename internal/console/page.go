@@ -45,6 +45,8 @@ func (t *tongue) functions() template.FuncMap {
 		"moment": t.moment,
 		"png":    png,
 		"join":   strings.Join,
+
+		"verdicts": t.verdicts,
 	}
 }
 

@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"encoding/json"
 	"maps"
 	"regexp"
 	"slices"
@@ -14,6 +15,7 @@ import (
 type told []telling
 
 type telling struct {
+	format  string
 	message *regexp.Regexp
 	words   string
 }
@@ -30,9 +32,22 @@ func newTold(byFormat map[string]string) told {
 		for _, part := range formatVerb.Split(format, -1) {
 			fixed = append(fixed, regexp.QuoteMeta(part))
 		}
-		list = append(list, telling{regexp.MustCompile("(?s)^" + strings.Join(fixed, "(.+?)") + "$"), byFormat[format]})
+		list = append(list, telling{format, regexp.MustCompile("(?s)^" + strings.Join(fixed, "(.+?)") + "$"), byFormat[format]})
 	}
 	return list
+}
+
+// verdicts are the messages about passwords, which a script asks for, and what
+// to say instead, as JSON.
+func (t *tongue) verdicts() (string, error) {
+	list := map[string]string{}
+	for _, one := range t.told {
+		if strings.HasPrefix(one.format, "Use ") || strings.HasPrefix(one.format, "This password ") {
+			list[one.format] = one.words
+		}
+	}
+	text, err := json.Marshal(list)
+	return string(text), err
 }
 
 // tell is a message in the tongue; empty: only its English is there.

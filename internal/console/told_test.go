@@ -43,7 +43,7 @@ func TestErrorsAreToldInGerman(t *testing.T) {
 	german := tongueNamed("de")
 	for _, c := range []struct{ message, want string }{
 		{"Authentication failed: this is not your current password", "Das ist nicht Ihr aktuelles Passwort."},
-		{"log in with your organization's identity provider or Google or a passkey", "So können Sie sich anmelden: Identitätsanbieter Ihrer Organisation oder Google oder Passkey."},
+		{"log in with your organization's identity provider or Google or a passkey", "Melden Sie sich so an: Identitätsanbieter Ihrer Organisation oder Google oder Passkey."},
 		{"log in with Google, then make a new personal token", "Melden Sie sich so an: Google. Erstellen Sie dann ein neues persönliches Token."},
 		{"your address 192.0.2.1 is outside this organization's ranges; ask an admin of the organization", "Ihre Adresse 192.0.2.1 liegt außerhalb der Bereiche dieser Organisation. Fragen Sie einen Admin der Organisation."},
 		{"this password cannot be used. Use at least 8 characters; several words are easier to remember than signs.", "Dieses Passwort kann nicht benutzt werden. Benutzen Sie mindestens 8 Zeichen; mehrere Wörter merkt man sich leichter als Sonderzeichen."},
@@ -69,10 +69,19 @@ func TestDoorSpeaksGerman(t *testing.T) {
 		"password":      func(f *policy.Facts) { f.Policy.PasswordEnabled = false },
 		"second factor": func(f *policy.Facts) { f.Policy.TwoFactorRequired = true },
 		"again":         func(f *policy.Facts) { f.Policy.TwoFactorRequired, f.Principal.SecondFactorSetUp = true, true },
-		"google":        func(f *policy.Facts) { f.Credential.Authentication.Method, f.Policy.OAuthEnabled = policy.MethodGoogle, false },
-		"passkey":       func(f *policy.Facts) { f.Credential.Authentication.Method, f.Policy.PasskeyEnabled = policy.MethodPasskey, false },
-		"saml":          func(f *policy.Facts) { f.Credential.Authentication.Method, f.Policy.SAMLEnabled = policy.MethodSAML, false },
-		"old":           func(f *policy.Facts) { f.Policy.SessionMaxAge = time.Hour; f.Credential.Authentication.At = now.Add(-2 * time.Hour) },
+		"google": func(f *policy.Facts) {
+			f.Credential.Authentication.Method, f.Policy.OAuthEnabled = policy.MethodGoogle, false
+		},
+		"passkey": func(f *policy.Facts) {
+			f.Credential.Authentication.Method, f.Policy.PasskeyEnabled = policy.MethodPasskey, false
+		},
+		"saml": func(f *policy.Facts) {
+			f.Credential.Authentication.Method, f.Policy.SAMLEnabled = policy.MethodSAML, false
+		},
+		"old": func(f *policy.Facts) {
+			f.Policy.SessionMaxAge = time.Hour
+			f.Credential.Authentication.At = now.Add(-2 * time.Hour)
+		},
 		"ranges": func(f *policy.Facts) {
 			f.Policy.Ranges = policy.Ranges{Enabled: true, List: []policy.Range{{Prefix: netip.MustParsePrefix("198.51.100.0/24")}}}
 		},

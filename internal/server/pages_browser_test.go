@@ -357,9 +357,9 @@ func (w *window) signUpUnconfirmed() {
 // once; all four where pictures are taken for people to look at.
 func looks() []string {
 	if os.Getenv("SALLYPORT_TEST_PICTURES") != "" {
-		return []string{"light-1280", "dark-1280", "light-360", "dark-360"}
+		return []string{"light-1280", "dark-1280", "light-360", "dark-360", "german-360"}
 	}
-	return []string{"light-1280", "dark-360"}
+	return []string{"light-1280", "dark-360", "german-360"}
 }
 
 // lookAt goes through pages in each look: axe-core finds nothing, nothing is too
@@ -377,6 +377,9 @@ func lookAt(t *testing.T, everyPage func(*window, func(name string))) {
 			}
 			w := newWindow(t)
 			w.Look(t, width, scheme)
+			if strings.HasPrefix(look, "german") { // whose words are long
+				w.Language(t, "de")
+			}
 			everyPage(w, func(name string) {
 				w.Picture(t, name+"-"+look)
 				w.WantAccessible(t, name)
@@ -390,7 +393,7 @@ func lookAt(t *testing.T, everyPage func(*window, func(name string))) {
 }
 
 // TestPagesAreAccessible has axe-core look at every page, in light and dark,
-// wide and narrow; the pictures go to where SALLYPORT_TEST_PICTURES says. No
+// wide and narrow, English and German; the pictures go to where SALLYPORT_TEST_PICTURES says. No
 // page asks for anything elsewhere, and none complains.
 func TestPagesAreAccessible(t *testing.T) {
 	t.Parallel()

@@ -29,6 +29,14 @@
 		const box = byId(field.dataset.meter);
 		const meter = box.querySelector("meter");
 		const words = box.querySelector("p");
+		// What the server says, in the language of the page: by the message, with
+		// its numbers left out.
+		const told = JSON.parse(box.dataset.told);
+		const tell = (message) => {
+			const numbers = message.match(/\d+/g) || [];
+			const own = told[message.replace(/\d+/g, "%d")];
+			return own ? own.replace(/%\[(\d)\]s/g, (_, place) => numbers[place - 1]) : message;
+		};
 		let timer, asked = 0;
 		const judge = async () => {
 			const turn = ++asked;
@@ -54,7 +62,7 @@
 			const strength = (await answer.json()).password_strength;
 			box.hidden = false;
 			meter.value = strength.is_acceptable ? Math.max(strength.score, 1) : Math.min(strength.score, 1);
-			words.textContent = strength.message;
+			words.textContent = tell(strength.message);
 		};
 		field.addEventListener("input", () => {
 			clearTimeout(timer);

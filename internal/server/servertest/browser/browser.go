@@ -292,6 +292,15 @@ func (b *Browser) Look(tb testing.TB, width int64, scheme string) {
 	}
 }
 
+// Language sets what the browser asks pages to be in, from the next page on.
+func (b *Browser) Language(tb testing.TB, code string) {
+	tb.Helper()
+	agent := Value(tb, b, chromedp.Evaluate[string]("navigator.userAgent"))
+	if _, err := chromedp.Call(b.ctx, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: agent, AcceptLanguage: code}); err != nil {
+		tb.Fatal(err)
+	}
+}
+
 // Picture writes the whole page as NAME.png into the folder that
 // SALLYPORT_TEST_PICTURES names; without it, it does nothing.
 func (b *Browser) Picture(tb testing.TB, name string) {
