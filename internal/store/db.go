@@ -22,6 +22,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
@@ -43,8 +44,14 @@ type DB struct {
 	Rand io.Reader
 	// Changed is called after the commit and before Update returns, with the
 	// scopes whose facts may have changed, so that no cache outlives the
-	// answer to a change.
+	// answer to a change; and while this process follows, with what others
+	// changed. Missed is called when changes may have been missed: whatever is
+	// in memory is to be forgotten.
 	Changed func(scopes []string)
+	Missed  func()
+	// Lease is how long this process trusts its memory after a moment at which
+	// it knew all changes; 0: it never does. See Follow.
+	Lease time.Duration
 	// Seal and Open protect what mail holds while it waits; purpose and row
 	// name its place. Without Seal, and with MailOff, no mail is queued.
 	Seal    func(purpose, row string, plain []byte) string
@@ -60,6 +67,10 @@ type DB struct {
 	write, read *sql.DB
 	dialect     *dialect
 	rehearsal   *rehearsal // nil: transactions are meant
+
+	lease atomic.Pointer[lease]
+	nodes board
+	own   ownChanges
 }
 
 // Open connects to the database named by a URL, sqlite:FILE or postgres://….
@@ -69,7 +80,7 @@ func Open(databaseURL string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DB{Now: time.Now, Rand: rand.Reader, write: write, read: read, dialect: d}, nil
+	return &DB{Now: time.Now, Rand: rand.Reader, Lease: DefaultLease, write: write, read: read, dialect: d}, nil
 }
 
 // Close ends all connections.
@@ -175,9 +186,10 @@ func (db *DB) Maintain(ctx context.Context, fn func(*Tx) error) error {
 }
 
 func (db *DB) change(ctx context.Context, actor identity.Actor, scope Scope, fn func(*Tx) error) error {
-	var touched []string
-	var mailed bool
+	var tx *Tx
+	var logged entries
 	err := db.retry(ctx, func() error {
+		logged = entries{}
 		sqlTx, err := db.write.BeginTx(ctx, nil)
 		if err != nil {
 			return err
@@ -188,24 +200,37 @@ func (db *DB) change(ctx context.Context, actor identity.Actor, scope Scope, fn 
 				return err
 			}
 		}
-		tx := &Tx{Read: Read{q: sqlTx, dialect: db.dialect, Now: db.now()}, db: db, actor: actor, scope: scope}
+		tx = &Tx{Read: Read{q: sqlTx, dialect: db.dialect, Now: db.now()}, db: db, actor: actor, scope: scope}
 		if err := fn(tx); err != nil {
 			return err
 		}
-		if touched, err = tx.logChanges(ctx); err != nil {
+		if logged, err = tx.logChanges(ctx); err != nil {
 			return err
 		}
-		mailed = tx.mailed
-		return sqlTx.Commit()
+		return db.commit(sqlTx, logged)
 	})
-	if err == nil && mailed && db.Mailed != nil {
+	if err == nil && tx.mailed && db.Mailed != nil {
 		db.Mailed()
 	}
-	// Also after a failed commit: it may have happened all the same.
-	if db.Changed != nil && len(touched) > 0 {
-		db.Changed(touched)
+	if err == nil && len(logged.scopes) > 0 {
+		return wrap(db.everywhere(logged.at, true))
 	}
-	return wrap(err)
+	return wrap(db.settle(scope, err))
+}
+
+// commit ends a transaction and forgets what it changed.
+func (db *DB) commit(tx *sql.Tx, logged entries) error {
+	if len(logged.scopes) == 0 {
+		return tx.Commit()
+	}
+	db.own.begin(logged)
+	err := tx.Commit()
+	// Also after a failed commit: it may have happened all the same.
+	if db.Changed != nil {
+		db.Changed(logged.scopes)
+	}
+	db.own.end(logged, err == nil)
+	return err
 }
 
 // retry runs fn again while it fails only because of other transactions.
@@ -225,54 +250,28 @@ func (tx *Tx) Touch(scopes ...Scope) {
 	}
 }
 
+// entries are what a transaction appended to the change log.
+type entries struct {
+	scopes []string
+	at     []int64 // by dialect.order
+}
+
 // logChanges appends the touched scopes to the change log.
-func (tx *Tx) logChanges(ctx context.Context) ([]string, error) {
+func (tx *Tx) logChanges(ctx context.Context) (entries, error) {
 	if tx.events == 0 && len(tx.recorded) == 0 {
-		return nil, nil
+		return entries{}, nil
 	}
 	scopes := slices.Concat(tx.scope.keys, tx.recorded)
 	slices.Sort(scopes)
-	scopes = slices.Compact(scopes)
-	for _, s := range scopes {
-		if _, err := tx.q.ExecContext(ctx, `INSERT INTO changes (scope, created_at) VALUES ($1, $2)`, s, tx.Now.UnixMicro()); err != nil {
-			return nil, err
+	e := entries{scopes: slices.Compact(scopes)}
+	for _, s := range e.scopes {
+		at, err := one(ctx, tx.q, scanInt, `INSERT INTO changes (scope, created_at) VALUES ($1, $2) RETURNING `+tx.dialect.order, s, tx.Now.UnixMicro())
+		if err != nil {
+			return entries{}, err
 		}
+		e.at = append(e.at, at)
 	}
-	return scopes, nil
-}
-
-// Position is a place in the change log; the zero Position is before its
-// first entry. Ids alone would not do on PostgreSQL: a transaction that began
-// later may take a lower id and commit last. The log is read in the order of
-// transactions, and only as far as none that is running can still add to it.
-type Position struct{ Transaction, ID int64 }
-
-// Change is one entry of the change log.
-type Change struct {
-	Position
-	Scope string
-}
-
-func scanChange(row scanner) (c Change, err error) {
-	return c, row.Scan(&c.Transaction, &c.ID, &c.Scope)
-}
-
-// Changes returns the entries after a position, oldest first, leaving out
-// those that a running transaction may still precede.
-func (r *Read) Changes(ctx context.Context, after Position) ([]Change, error) {
-	return collect(ctx, r.q, scanChange, `SELECT transaction_id, id, scope FROM changes
-		WHERE (transaction_id, id) > ($1, $2) AND `+r.dialect.settled+` ORDER BY transaction_id, id`, after.Transaction, after.ID)
-}
-
-// LastChange is the position from which a follower that starts with nothing
-// in memory goes on. It leaves out what Changes leaves out.
-func (r *Read) LastChange(ctx context.Context) (Position, error) {
-	c, err := one(ctx, r.q, scanChange, `SELECT transaction_id, id, scope FROM changes
-		WHERE `+r.dialect.settled+` ORDER BY transaction_id DESC, id DESC LIMIT 1`)
-	if errors.Is(err, errNoRow) {
-		return Position{}, nil
-	}
-	return c.Position, err
+	return e, nil
 }
 
 // exec runs a statement that writes.

@@ -28,9 +28,18 @@ type dialect struct {
 	snapshot *sql.TxOptions
 	// backup writes a consistent copy into a new file.
 	backup func(ctx context.Context, db *sql.DB, file string) error
-	// settled is the condition on changes that no running transaction can
-	// still precede.
-	settled string
+	// order is the column of the change log by which a snapshot tells what it
+	// shows; snapshot is the text of the present one, and plausible the
+	// condition on entries that this database made itself.
+	order, snapshotText, plausible string
+	// identity is text that changes when commits may have been lost.
+	identity string
+	// quietly, in a condition, lets an UPDATE return before its commit is on
+	// disk.
+	quietly string
+	// listen and notify wake other processes, notify with the id of who does;
+	// empty: there is no such thing.
+	listen, notify string
 	// skipLocked lets several nodes take rows of a queue without waiting for
 	// each other.
 	skipLocked string
@@ -50,10 +59,16 @@ var sqliteDialect = &dialect{
 CREATE TRIGGER events_keep_d BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'audit events cannot be deleted'); END;`,
 	),
 	// One writer at a time: BEGIN IMMEDIATE holds the whole file.
-	lock:          func(context.Context, *sql.Tx, string) error { return nil },
-	snapshot:      nil,
-	backup:        copySQLite,
-	settled:       `TRUE`,
+	lock:     func(context.Context, *sql.Tx, string) error { return nil },
+	snapshot: nil,
+	backup:   copySQLite,
+	// One writer at a time: ids are in the order of commits, and never used
+	// again.
+	order:         `id`,
+	snapshotText:  `(SELECT n || ':' || n || ':' FROM (SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0) + 1 AS n))`,
+	plausible:     `TRUE`,
+	identity:      `''`,
+	quietly:       `TRUE`,
 	list:          `json_group_array`,
 	hasMigrations: `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'`,
 }
@@ -75,10 +90,18 @@ CREATE TRIGGER events_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON events FOR EAC
 	backup: func(context.Context, *sql.DB, string) error {
 		return errors.New("this database is PostgreSQL: back it up with pg_dump, which takes a consistent copy while the server runs")
 	},
-	skipLocked: ` FOR UPDATE SKIP LOCKED`,
-	list:       `json_agg`,
-	// Rows of transactions older than every running one cannot be overtaken.
-	settled:       `transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::bigint`,
+	skipLocked:   ` FOR UPDATE SKIP LOCKED`,
+	list:         `json_agg`,
+	order:        `transaction_id`,
+	snapshotText: `pg_current_snapshot()::text`,
+	// A dump that was restored brings ids of another server.
+	plausible: `transaction_id < pg_snapshot_xmax(pg_current_snapshot())::text::bigint`,
+	// A replica that takes over has another timeline; a server that lost
+	// commits because it does not wait for its disk was started anew.
+	identity:      `(SELECT system_identifier FROM pg_control_system()) || ' ' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) || ' ' || pg_postmaster_start_time()`,
+	quietly:       `set_config('synchronous_commit', 'off', TRUE) = 'off'`,
+	listen:        `LISTEN sallyport_changes`,
+	notify:        `SELECT pg_notify('sallyport_changes', $1)`,
 	hasMigrations: `SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'schema_migrations'`,
 }
 
@@ -141,8 +164,9 @@ func openPostgres(databaseURL string) (*sql.DB, error) {
 		cfg.ConnectTimeout = connectTimeout
 	}
 	db := stdlib.OpenDB(*cfg)
-	db.SetMaxOpenConns(16)
-	db.SetMaxIdleConns(16)
+	// One of them follows.
+	db.SetMaxOpenConns(17)
+	db.SetMaxIdleConns(17)
 	db.SetConnMaxIdleTime(idleTimeout)
 	return db, nil
 }

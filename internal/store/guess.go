@@ -158,7 +158,6 @@ func (tx *Tx) CleanUp(ctx context.Context) (int64, error) {
 		{`DELETE FROM saml_lab WHERE expires_at < $1`, now},
 		{`DELETE FROM saml_sessions WHERE created_at < $1 AND NOT EXISTS (SELECT 1 FROM tokens t WHERE t.prefix = token_prefix)`, day},
 		{`DELETE FROM outbox WHERE ended_at > 0 AND ended_at < $1`, micros(tx.Now.AddDate(0, 0, -30))},
-		{`DELETE FROM changes WHERE created_at < $1`, day},
 		{`DELETE FROM address_uses WHERE last_used_at < $1`, micros(tx.Now.AddDate(0, 0, -addressUsesKept))},
 	} {
 		n, err := tx.exec(ctx, s.query, s.arg)
@@ -167,6 +166,10 @@ func (tx *Tx) CleanUp(ctx context.Context) (int64, error) {
 		}
 		total += n
 	}
+	changes, err := tx.forgetChanges(ctx)
+	if err != nil {
+		return total, err
+	}
 	n, err := tx.DeleteDeadTokens(ctx, tx.Now.AddDate(0, 0, -30))
-	return total + n, err
+	return total + changes + n, err
 }
