@@ -43,7 +43,9 @@ func recordUses(t *testing.T, db *DB, uses ...identity.AddressUse) {
 
 func seenAddresses(t *testing.T, db *DB) []identity.SeenAddress {
 	t.Helper()
-	return read(t, db, func(r *Read, ctx context.Context) ([]identity.SeenAddress, error) { return r.SeenAddresses(ctx, "org-a") })
+	return read(t, db, func(r *Read, ctx context.Context) ([]identity.SeenAddress, error) {
+		return r.SeenAddresses(ctx, "org-a")
+	})
 }
 
 func TestAddressUses(t *testing.T) {
