@@ -106,3 +106,15 @@ func strictly(p netip.Prefix) string {
 	}
 	return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mapped).Masked().String()
 }
+
+// Holding returns the ranges that hold an address, whether they are enforced or
+// not: for telling people. What counts is Decide.
+func (r Ranges) Holding(client netip.Addr) []Range {
+	var list []Range
+	for _, one := range r.List {
+		if one.Prefix.Contains(plain(client)) {
+			list = append(list, one)
+		}
+	}
+	return list
+}
