@@ -65,13 +65,65 @@ func (p Proxies) Client(socket netip.Addr, header []string) identity.Address {
 	return a
 }
 
-func (p Proxies) trusts(a netip.Addr) bool {
+func (p Proxies) trusts(a netip.Addr) bool { return p.trustedBy(a).IsValid() }
+
+// trustedBy is the trusted prefix that holds an address; the zero one when none
+// does.
+func (p Proxies) trustedBy(a netip.Addr) netip.Prefix {
 	for _, t := range p.Trusted {
 		if t.Contains(a) {
-			return true
+			return t
 		}
 	}
-	return false
+	return netip.Prefix{}
+}
+
+// Trace is how the address of a request's sender was found, for people who
+// wonder about it.
+type Trace struct {
+	identity.Address
+	// Header is the one that a trusted proxy is believed by, Received what came
+	// in it, cut; it counts where the connection is a trusted proxy's (Believed).
+	Header, Received string
+	Believed         bool
+	// Hops are the addresses that were looked at, the connection's first. All
+	// but the last are of trusted proxies.
+	Hops []Hop
+	// Ignored are other headers that came and name an address; nobody reads
+	// them.
+	Ignored []string
+}
+
+// Hop is an address that was looked at.
+type Hop struct {
+	Address netip.Addr
+	Trusted netip.Prefix // that holds it; the zero one: it is no trusted proxy
+}
+
+// forwarding are the headers by which proxies, and those who would like to be
+// one, name a client.
+var forwarding = []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "X-Client-Ip"}
+
+// Trace is Caller with the way to its answer.
+func (p Proxies) Trace(r *http.Request) Trace {
+	values := r.Header.Values(p.Header())
+	t := Trace{Address: p.Caller(r), Header: p.Header(), Received: cutText(strings.Join(values, ", "), maxChainText)}
+	t.Believed = p.trusts(t.Socket)
+	for _, name := range forwarding {
+		if r.Header.Get(name) != "" && (name != t.Header || !t.Believed) {
+			t.Ignored = append(t.Ignored, name)
+		}
+	}
+	entries, _ := split(values)
+	at := t.Socket
+	for i := len(entries); at.IsValid(); i-- {
+		t.Hops = append(t.Hops, Hop{at, p.trustedBy(at)})
+		if i == 0 || !p.trusts(at) {
+			break
+		}
+		at = p.entry(entries[i-1])
+	}
+	return t
 }
 
 // split cuts the lines of a header, in their order, into entries.

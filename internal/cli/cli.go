@@ -70,7 +70,7 @@ func Commands(env Env) []*cobra.Command {
 	a := &app{Env: env, in: bufio.NewReader(env.Stdin)}
 	nouns := []*cobra.Command{
 		a.user(), a.organizationNoun(), a.account(), a.project(), a.applicationUser(),
-		a.permissions(), a.audit(), a.events(), a.policy(), a.explain(),
+		a.permissions(), a.audit(), a.events(), a.policy(), a.explain(), a.address(),
 	}
 	for _, noun := range nouns {
 		noun.PersistentFlags().StringVar(&a.url, "url", "", "server, instead of SALLYPORT_URL and the one logged in at last")

@@ -168,6 +168,14 @@ func TestCommandsCallTheirRoutes(t *testing.T) {
 			"GET " + org + "/config/api-client-ip-allowlist\nPUT " + org + `/config/api-client-ip-allowlist {"api_client_ip_allowlist":["192.0.2.0/24","::/0"],"api_client_ip_allowlist_enabled":true,"api_client_ip_allowlist_descriptions":{"192.0.2.0/24":"a=b"},"accept_lockout":true,"accept_all_addresses":true}`,
 		},
 		{
+			"organization ip-allowlist adopt 192.0.2.7/32 ::1/128 --description d",
+			"GET " + org + "/config/api-client-ip-allowlist\nPUT " + org + `/config/api-client-ip-allowlist {"api_client_ip_allowlist":["10.0.0.0/8","192.0.2.7/32","::1/128"],"api_client_ip_allowlist_enabled":true,"api_client_ip_allowlist_descriptions":{"10.0.0.0/8":"office","192.0.2.7/32":"d","::1/128":"d"}}`,
+		},
+		{"organization ip-allowlist test ::1", "GET " + org + "/config/api-client-ip-allowlist/test?address=%3A%3A1"},
+		{"organization ip-allowlist learn stop", "DELETE " + org + "/config/api-client-ip-allowlist/learn"},
+		{"organization ip-allowlist learn show", "GET " + org + "/config/api-client-ip-allowlist/learn"},
+		{"address", "GET /v1/me/client-address"},
+		{
 			"organization ip-allowlist set --cidr none",
 			"GET " + org + "/config/api-client-ip-allowlist\nPUT " + org + `/config/api-client-ip-allowlist {"api_client_ip_allowlist":[],"api_client_ip_allowlist_enabled":true}`,
 		},

@@ -10,7 +10,8 @@ import (
 )
 
 func (a *app) ipAllowlist() *cobra.Command {
-	return noun("ip-allowlist", "The addresses an organization is reached from", a.ipAllowlistShow(), a.ipAllowlistSet())
+	return noun("ip-allowlist", "The addresses an organization is reached from", a.ipAllowlistShow(), a.ipAllowlistSet(), a.ipAllowlistAdopt(),
+		a.ipAllowlistTest(), a.ipAllowlistLearn())
 }
 
 func (a *app) ipAllowlistShow() *cobra.Command {

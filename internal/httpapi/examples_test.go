@@ -83,6 +83,7 @@ func newWorld(tb testing.TB) *world {
 	w.decisionID = w.Do(tb, http.MethodPatch, "/v1/organization/"+w.OrganizationID, w.bob, map[string]any{"name": "Bob's"}).
 		WantCode(http.StatusForbidden, "request_forbidden").Metadata()["decision_id"].(string)
 	w.resetCode = w.newResetCode(tb)
+	w.Do(tb, http.MethodPut, "/v1/organization/"+w.OrganizationID+"/config/api-client-ip-allowlist/learn", w.AdminToken, map[string]any{"days": 3}).Want(http.StatusOK)
 	empty := w.Do(tb, http.MethodPost, "/v1/organizations", w.AdminToken, map[string]any{"organization_name": "Empty", "tier": "business"}).Want(http.StatusOK)
 	w.emptyOrganization, w.emptyRoot = empty.String("organization_id"), empty.String("account_id")
 	w.domainID = w.claimDomain(tb)
@@ -308,7 +309,13 @@ func (w *world) examples() map[string]example {
 			"api_client_ip_allowlist": []string{"127.0.0.0/8"}, "api_client_ip_allowlist_enabled": true,
 			"api_client_ip_allowlist_descriptions": fieldsOf{"127.0.0.0/8": "this machine"},
 		}},
-		"OrganizationDecisionGet": {},
+		"OrganizationRangeLearningGet":   {},
+		"OrganizationRangeLearningStart": {body: fieldsOf{"days": 7}},
+		"OrganizationRangeLearningStop":  {},
+		"OrganizationAddressTest":        {query: "address=203.0.113.7"},
+		"ClientAddressGet":               {},
+		"UserClientAddressTrace":         {},
+		"OrganizationDecisionGet":        {},
 
 		"OrganizationPolicyDocumentGet":     {},
 		"OrganizationPolicyDocumentReplace": {body: fieldsOf{"policy": w.wholePolicy}},

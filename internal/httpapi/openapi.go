@@ -215,6 +215,7 @@ var pathWords = map[string]string{
 var queryWords = map[string]string{
 	"action":                    "Only events of this action.",
 	"actor":                     "Only events by this id or name.",
+	"address":                   "One IPv4 or IPv6 address.",
 	"cursor":                    "next_cursor of the page before.",
 	"format":                    "jsonl for one JSON object a line.",
 	"include_application_users": "false leaves application users out.",

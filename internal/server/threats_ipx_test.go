@@ -198,3 +198,61 @@ func TestIPX10_EverySurface(t *testing.T) {
 		s.send(t, http.MethodPost, "/v1/userauth", "", map[string]string{"X-Forwarded-For": inside}, in).Want(http.StatusOK)
 	})
 }
+
+// TestIPX02_TheWayToAnAddressIsTold to the caller, and to nobody else; without
+// a credential only what the caller knows already.
+func TestIPX02_TheWayToAnAddressIsTold(t *testing.T) {
+	proxied(t, func(t *testing.T, s *scene) {
+		forged := map[string]string{"X-Forwarded-For": "203.0.113.9, 198.51.100.7", "X-Real-IP": "203.0.113.9", "Forwarded": "for=203.0.113.9"}
+		a := s.send(t, http.MethodGet, "/v1/client-address", "", forged, nil).Want(http.StatusOK)
+		if got := strings.TrimSpace(string(a.Body)); got != `{"client_address":"198.51.100.7"}` {
+			t.Errorf("without a credential: %s", got)
+		}
+		a = s.send(t, http.MethodGet, "/v1/me/client-address", s.AdminToken, forged, nil).Want(http.StatusOK)
+		want := `{"client_address":"198.51.100.7","socket_address":"127.0.0.1","forwarding_header":"X-Forwarded-For","received_header":"203.0.113.9, 198.51.100.7","believed":true,` +
+			`"hops":[{"address":"127.0.0.1","trusted_by":"127.0.0.0/8"},{"address":"198.51.100.7","trusted_by":""}],"ignored_headers":["Forwarded","X-Real-Ip"]}`
+		if got := strings.TrimSpace(string(a.Body)); got != want {
+			t.Errorf("the way is\n%s\nwant\n%s", got, want)
+		}
+		// What cannot be read is said to be unknown; whatever it is, it is cut.
+		for _, hostile := range []string{"unknown", strings.Repeat("203.0.113.9,", 300), "<script>", "203.0.113.9\xff", strings.Repeat("x", 6<<10)} {
+			a := s.send(t, http.MethodGet, "/v1/me/client-address", s.AdminToken, map[string]string{"X-Forwarded-For": hostile}, nil).Want(http.StatusOK)
+			if a.String("client_address") != "" || len(a.String("received_header")) > 200 {
+				t.Errorf("%.40q: %s", hostile, a.Body)
+			}
+		}
+	})
+}
+
+// TestIPX01_HeadersOfNoProxyAreNamed to those who wonder why they do not count.
+func TestIPX01_HeadersOfNoProxyAreNamed(t *testing.T) {
+	s := newScene(t, servertest.Options{})
+	headers := map[string]string{"X-Forwarded-For": inside, "True-Client-IP": inside}
+	if got := s.send(t, http.MethodGet, "/v1/client-address", "", headers, nil).String("client_address"); got != "127.0.0.1" {
+		t.Errorf("a header of nobody's was believed: %s", got)
+	}
+	a := s.send(t, http.MethodGet, "/v1/me/client-address", s.AdminToken, headers, nil).Want(http.StatusOK)
+	if got := string(a.Body); !strings.Contains(got, `"believed":false,"hops":[{"address":"127.0.0.1","trusted_by":""}],"ignored_headers":["X-Forwarded-For","True-Client-Ip"]`) {
+		t.Errorf("the way is %s", got)
+	}
+}
+
+// TestIPX10_LearningFollowsTheRules: what is refused never becomes a proposal,
+// and only admins see whose addresses those are.
+func TestIPX10_LearningFollowsTheRules(t *testing.T) {
+	proxied(t, func(t *testing.T, s *scene) {
+		_, session := s.AddMember(t, bobEmail, bobPassword)
+		learn := s.organizationPath("/config/api-client-ip-allowlist/learn")
+		s.send(t, http.MethodPut, learn, session, nil, map[string]any{"days": 3}).WantCode(http.StatusForbidden, "request_forbidden")
+		s.setRanges(t, "203.0.113.0/24", "198.51.100.0/28", "127.0.0.0/8")
+		s.send(t, http.MethodPut, learn, s.AdminToken, map[string]string{"X-Forwarded-For": inside}, map[string]any{"days": 3}).Want(http.StatusOK)
+		s.from(t, "192.0.2.66", session, s.organizationPath("")).WantCode(http.StatusForbidden, "client_ip_address_policy_violation")
+		s.from(t, "203.0.113.10", session, s.organizationPath("")).Want(http.StatusOK)
+		s.setRanges(t, "198.51.100.0/24")
+		s.from(t, outside, session, learn).WantCode(http.StatusForbidden, "request_forbidden")
+		a := s.from(t, outside, s.AdminToken, learn).Want(http.StatusOK)
+		if body := string(a.Body); strings.Contains(body, "192.0.2.66") || !strings.Contains(body, `"cidr":"203.0.113.0/24"`) && !strings.Contains(body, `"cidr":"203.0.113.10/32"`) {
+			t.Errorf("learned %s", body)
+		}
+	})
+}
