@@ -65,6 +65,7 @@ func newGround(t *testing.T, databaseURL string) *ground {
 	db.Now = func() time.Time { return g.now }
 	log := slog.New(slog.DiscardHandler)
 	g.Service = &org.Service{DB: db, Keys: keys, Brand: "Sallyport", PublicURL: "http://127.0.0.1:8080", Log: log}
+	db.Guard = g.KeepAnAdmin
 	g.access = access.New(db, keys, g.PublicURL, log)
 	g.Flush = func() error { return g.access.FlushUses(context.Background()) }
 	g.alice, g.eve = g.person("alice@a.example"), g.person("eve@b.example")

@@ -120,6 +120,10 @@ func (s *Service) editPolicy(ctx context.Context, p *identity.Principal, edit po
 		if lockout != nil && !edit.acceptLockout {
 			return edit.refuse(lockout)
 		}
+		edit, err := s.accepted(ctx, tx, edit, o, after)
+		if err != nil {
+			return err
+		}
 		return storePolicy(ctx, tx, o, before, after, edit, lockout != nil)
 	})
 	return after, err

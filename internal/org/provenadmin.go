@@ -5,6 +5,7 @@ import (
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/policy"
 )
 
 // codeNoAdmin is the code of changes that would keep the last admin out.
@@ -33,6 +34,30 @@ func (s *Service) admins(ctx context.Context, r *store.Read, organizationID stri
 		return nil, false, err
 	}
 	return s.outlook(&w, readPolicy(w.Organization.Policy)).provenAdmins(), true, nil
+}
+
+// WithoutAdmin returns the ids of the organizations that no admin of theirs can
+// log in to, for the operator.
+func (s *Service) WithoutAdmin(ctx context.Context) ([]string, error) {
+	closed := []string{}
+	err := s.DB.View(ctx, func(r *store.Read) error {
+		closed = closed[:0]
+		ids, err := r.OrganizationIDs(ctx)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			list, known, err := s.admins(ctx, r, id)
+			if err != nil {
+				return err
+			}
+			if known && len(list) == 0 {
+				closed = append(closed, id)
+			}
+		}
+		return nil
+	})
+	return closed, err
 }
 
 // KeepAnAdmin is the guard of the store (store.DB.Guard): it refuses a change
@@ -66,4 +91,21 @@ func wouldLeaveNoAdmin() error {
 	err := identity.Invalidf(codeNoAdmin, "after this change no admin of the organization could log in any more: %s, or make somebody else an admin who has one", remedy)
 	err.Metadata = map[string]any{"remedy": remedy}
 	return err
+}
+
+// accepted lets an edit pass the guard whose caller accepts the consequences,
+// and makes its event say so when no admin is left.
+func (s *Service) accepted(ctx context.Context, tx *store.Tx, edit policyEdit, o identity.Organization, after policy.Policy) (policyEdit, error) {
+	if !edit.acceptLockout {
+		return edit, nil
+	}
+	tx.AcceptLockout()
+	w, err := tx.Admins(ctx, o.ID)
+	if err != nil {
+		return edit, err
+	}
+	if len(s.outlook(&w, &after).provenAdmins()) == 0 && len(s.outlook(&w, readPolicy(o.Policy)).provenAdmins()) > 0 {
+		edit.description += " although NO ADMIN can log in any more, which was accepted"
+	}
+	return edit, nil
 }

@@ -72,6 +72,7 @@ func emptyStage(t *testing.T, url string) *stage {
 		DB: db, Keys: keys, Brand: "Sallyport", PublicURL: "https://sallyport.example", Log: slog.New(slog.DiscardHandler),
 		Flush: func() error { return s.access.FlushUses(context.Background()) },
 	}
+	db.Guard = s.org.KeepAnAdmin
 	return s
 }
 

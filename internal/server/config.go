@@ -35,6 +35,7 @@ type Config struct {
 	PasswordMinLength int
 	ExposedPasswords  string
 	AllowLongTokens   bool
+	BreakGlass        bool
 	LogLevel          string
 	LogFormat         string
 	DNSServers        []string // host:port
@@ -141,6 +142,11 @@ var settings = append([]setting{
 	{"allow-long-tokens", "false", "let tokens live up to 10 years instead of 366 days", func(c *Config, v string) error {
 		b, err := strconv.ParseBool(v)
 		c.AllowLongTokens = b
+		return wordBool(err)
+	}},
+	{"break-glass", "false", "count on the recover command where no admin can log in: changes may then leave an organization without one who can", func(c *Config, v string) error {
+		b, err := strconv.ParseBool(v)
+		c.BreakGlass = b
 		return wordBool(err)
 	}},
 	{"dns-servers", "the system's", "name servers to ask for the proofs of domains: HOST:PORT, separated by commas", setDNSServers},

@@ -32,6 +32,7 @@ var sample = map[string]struct {
 	"exposed-passwords":    {"breaches.txt", func(c *Config) { c.ExposedPasswords = "breaches.txt" }},
 	"password-min-length":  {"20", func(c *Config) { c.PasswordMinLength = 20 }},
 	"allow-long-tokens":    {"true", func(c *Config) { c.AllowLongTokens = true }},
+	"break-glass":          {"true", func(c *Config) { c.BreakGlass = true }},
 	"dns-servers": {"192.0.2.53:53, [2001:db8::53]:5353", func(c *Config) {
 		c.DNSServers = []string{"192.0.2.53:53", "[2001:db8::53]:5353"}
 	}},

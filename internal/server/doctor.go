@@ -78,7 +78,7 @@ func (t Terminal) examine(ctx context.Context, cmd *cobra.Command) []finding {
 		return append(list, finding{what: "database", err: err})
 	}
 	list = append(list, finding{what: "database", note: o.db.Engine() + ", schema up to date"})
-	return append(list, examineDurability(ctx, o.db), examineIntegrity(ctx, o.db), examineAudit(ctx, o.db), examineClock(ctx, o.db))
+	return append(list, examineDurability(ctx, o.db), examineIntegrity(ctx, o.db), examineAudit(ctx, o.db), examineClock(ctx, o.db), examineAdmins(ctx, &c, o.db))
 }
 
 func examineCertificate(c *Config) finding {
@@ -165,6 +165,19 @@ func examineAudit(ctx context.Context, db *store.DB) finding {
 		return err
 	})
 	return finding{what: "audit log", err: err, note: fmt.Sprintf("%d events, each as it was written", n)}
+}
+
+// examineAdmins looks for organizations that only the operator can open again.
+func examineAdmins(ctx context.Context, c *Config, db *store.DB) finding {
+	f := finding{what: "admins", note: "each organization has an admin who can log in, and no change may take the last one's way in away"}
+	if c.BreakGlass {
+		f.note = "`sallyport recover` counts as a way in: a change may leave an organization without an admin who can log in"
+	}
+	closed, err := (&org.Service{DB: db, ThirdParties: c.thirdParties()}).WithoutAdmin(ctx)
+	if f.err = err; len(closed) > 0 {
+		f.note = fmt.Sprintf("%s: no admin of %d organizations can log in, such as %s: run `sallyport recover --organization %s --email ADMIN`, and give one a way in", warn, len(closed), closed[0], closed[0])
+	}
+	return f
 }
 
 // examineClock compares this machine's clock with the database's newest event:

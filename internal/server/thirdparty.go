@@ -76,6 +76,19 @@ func (t ThirdParty) complete(name string) error {
 	return nil
 }
 
+// thirdParties are those that the operator has registered.
+func (c *Config) thirdParties() (names []string) {
+	for _, t := range []struct {
+		name string
+		ThirdParty
+	}{{identity.ProviderGoogle, c.Google}, {identity.ProviderMicrosoft, c.Microsoft}, {identity.ProviderGitHub, c.GitHub}} {
+		if t.ClientID != "" {
+			names = append(names, t.name)
+		}
+	}
+	return names
+}
+
 // connectProviders lets people log in with those that the operator has
 // registered, and with organizations' own. The operator's may be anywhere: it
 // is the operator's word. Those of organizations are kept off private networks.
@@ -94,13 +107,13 @@ func (s *Server) connectProviders() {
 		if t.ClientID == "" {
 			continue
 		}
-		s.Login.ThirdParties = append(s.Login.ThirdParties, t.name)
 		s.Login.Providers[t.name] = thirdparty.New(thirdparty.Config{
 			Kind: t.kind, Issuer: t.Issuer, ClientID: t.ClientID, ClientSecret: t.ClientSecret, URL: t.URL, APIURL: t.APIURL,
 			RedirectURL: s.Login.RedirectURL(t.name), Now: s.DB.Now,
 		}, anywhere)
 	}
 	s.Login.Outbound = (&outbound.Client{DNSServers: s.Config.DNSServers, AllowPrivate: s.Config.AllowPrivate}).HTTP()
+	s.Login.ThirdParties = s.Config.thirdParties()
 	s.Org.Discover, s.Org.ThirdParties = s.discover, s.Login.ThirdParties
 }
 

@@ -82,6 +82,11 @@ func (r *Read) Admins(ctx context.Context, organizationID string) (World, error)
 	return r.residents(ctx, organizationID, true)
 }
 
+// OrganizationIDs returns the ids of all organizations, oldest first.
+func (r *Read) OrganizationIDs(ctx context.Context) ([]string, error) {
+	return collect(ctx, r.q, scanText, `SELECT id FROM organizations WHERE NOT deleted ORDER BY created_at, id`)
+}
+
 // adminOf says of memberships m whether they come with the admin role.
 const adminOf = ` (m.super_admin OR m.user_id IN (SELECT a.user_id FROM admins a))`
 
