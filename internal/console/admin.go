@@ -50,16 +50,22 @@ func (p *Pages) adminRoutes(mux *http.ServeMux) {
 
 	on("GET", projectsPath, member, p.projects)
 	on("POST", projectsPath, access.Need{Permission: access.Resource}, p.createProject)
-	mux.HandleFunc("GET "+one+projectsPath+"/{project}", upward)
+	on("GET", projectsPath+"/{project}", member, p.project)
 	on("POST", projectsPath+"/{project}", member, p.changeProject)
 	on("GET", projectsPath+"/{project}/delete", member, p.confirmProject)
+	mux.HandleFunc("GET "+one+projectsPath+"/{project}/permissions", upward)
+	on("POST", projectsPath+"/{project}/permissions", access.Need{Permission: access.Resource}, p.changeProjectAccess)
 
 	super := access.Need{Permission: access.SuperAdmin}
 	deletes := access.Need{Permission: access.SuperAdmin, Session: true, Fresh: true}
 	on("GET", settingsPath, member, p.settings)
 	on("POST", settingsPath, super, p.renameOrganization)
 	mux.HandleFunc("GET "+one+settingsPath+"/units", upward)
-	on("POST", settingsPath+"/units", access.Need{Permission: access.Admin}, p.changeUnits)
+	on("POST", settingsPath+"/units", access.Need{Permission: access.Admin}, p.createUnit)
+	on("GET", settingsPath+"/units/{account_id}", member, p.unit)
+	on("POST", settingsPath+"/units/{account_id}", access.Need{Permission: access.Admin}, p.changeUnit)
+	mux.HandleFunc("GET "+one+settingsPath+"/units/{account_id}/permissions", upward)
+	on("POST", settingsPath+"/units/{account_id}/permissions", access.Need{Permission: access.Resource}, p.changeUnitAccess)
 	on("GET", settingsPath+"/units/{account_id}/delete", access.Need{Permission: access.Admin}, p.confirmUnit)
 	on("GET", settingsPath+"/delete", super, p.deletion)
 	on("POST", settingsPath+"/delete", deletes, p.deleteOrganization)

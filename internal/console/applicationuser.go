@@ -1,13 +1,12 @@
 package console
 
 import (
-	"cmp"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/org"
 )
 
 const (
@@ -23,7 +22,7 @@ type applicationUsersView struct {
 	Find  find
 	List  []applicationRow
 	Pager pager
-	Total int
+	Total int64
 	Name  string // as typed
 }
 
@@ -42,23 +41,21 @@ func (p *Pages) applicationUsers(v *visit) {
 }
 
 func (p *Pages) showApplicationUsers(v *visit, status int, name string, about *problem) {
-	all, err := p.Org.ApplicationUsers(v.r.Context(), v.Principal)
+	view := applicationUsersView{Base: v.base(), Name: name}
+	view.Find = find{Path: v.base() + applicationUsersPath, Text: strings.TrimSpace(v.r.URL.Query().Get("q"))}
+	robots := org.PeopleFilter{Applications: true, Text: view.Find.Text}
+	found, err := p.Org.People(v.r.Context(), v.Principal, robots, v.at())
+	if err == nil {
+		view.Total, err = p.Org.CountPeople(v.r.Context(), v.Principal, robots)
+	}
 	if err != nil {
 		p.fail(v.w, v.r, err)
 		return
 	}
-	view := applicationUsersView{Base: v.base(), Total: len(all), Name: name}
-	view.Find = find{Path: v.base() + applicationUsersPath, Text: strings.TrimSpace(v.r.URL.Query().Get("q"))}
-	var rows []applicationRow
-	for _, m := range all {
-		if view.Find.matches(m.User.RealName, m.UserID) {
-			rows = append(rows, v.applicationRow(m))
-		}
+	for _, m := range found.List {
+		view.List = append(view.List, v.applicationRow(m))
 	}
-	slices.SortStableFunc(rows, func(a, b applicationRow) int {
-		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.ID, b.ID))
-	})
-	view.List, view.Pager = paged(v, view.Find, rows)
+	view.Pager = pagerOf(view.Find, found, func(m identity.Member) string { return m.UserID })
 	p.showOrganization(v, status, "applicationusers", applicationUsersPath, page{Title: v.say("section.application-users"), Problem: about, Body: view})
 }
 
@@ -91,6 +88,8 @@ type applicationView struct {
 	Tokens []tokenRow
 	Made   *madeToken // a token just made, shown this once
 	Grants *grantsForm
+	// Sharing is what was granted on units and projects.
+	Sharing []grantRow
 }
 
 func (v *visit) applicationPath() string {
@@ -115,8 +114,10 @@ func (p *Pages) showApplicationUser(v *visit, status int, view applicationView, 
 		view.Tokens = append(view.Tokens, tokenRowOf(v, &t, home{}))
 	}
 	if err == nil && v.Admin() {
+		var all []org.HeldGrant
+		all, err = p.Org.GrantsToMember(v.r.Context(), v.Principal, m.UserID)
 		var held []string
-		held, err = p.grantsOf(v, m.UserID)
+		held, view.Sharing = v.parted(all)
 		view.Grants = v.formOfGrants(view.Row.Path+"/permissions", held)
 	}
 	if err != nil {

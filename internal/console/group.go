@@ -14,8 +14,8 @@ const (
 	groupsPath = "/groups"
 	// groupsWrite lets its holder change user groups.
 	groupsWrite = "organization:groups:write"
-	// maxSuggested is how many names a field suggests.
-	maxSuggested = 200
+	// maxSuggested is how many names a field suggests before anything is typed.
+	maxSuggested = 50
 )
 
 // groupsView is the page of an organization's user groups, by name.
@@ -24,7 +24,7 @@ type groupsView struct {
 	Find              find
 	List              []groupRow
 	Pager             pager
-	Total             int
+	Total             int64
 	Manage            bool
 	Name, Description string // as typed
 }
@@ -42,20 +42,21 @@ func (v *visit) groupRow(g identity.Group) groupRow {
 func (p *Pages) groups(v *visit) { p.showGroups(v, http.StatusOK, groupsView{}, nil) }
 
 func (p *Pages) showGroups(v *visit, status int, view groupsView, about *problem) {
-	all, err := p.Org.Groups(v.r.Context(), v.Principal)
+	ctx := v.r.Context()
+	view.Base, view.Manage = v.base(), v.may(groupsWrite)
+	view.Find = find{Path: v.base() + groupsPath, Text: strings.TrimSpace(v.r.URL.Query().Get("q"))}
+	found, err := p.Org.GroupList(ctx, v.Principal, view.Find.Text, v.at())
+	if err == nil {
+		view.Total, err = p.Org.CountGroups(ctx, v.Principal)
+	}
 	if err != nil {
 		p.fail(v.w, v.r, err)
 		return
 	}
-	view.Base, view.Total, view.Manage = v.base(), len(all), v.may(groupsWrite)
-	view.Find = find{Path: v.base() + groupsPath, Text: strings.TrimSpace(v.r.URL.Query().Get("q"))}
-	var rows []groupRow
-	for _, g := range all {
-		if view.Find.matches(g.Name, g.Description, g.ID) {
-			rows = append(rows, v.groupRow(g))
-		}
+	for _, g := range found.List {
+		view.List = append(view.List, v.groupRow(g))
 	}
-	view.List, view.Pager = paged(v, view.Find, rows)
+	view.Pager = pagerOf(view.Find, found, func(g identity.Group) string { return g.ID })
 	p.showOrganization(v, status, "groups", groupsPath, page{Title: v.say("section.groups"), Problem: about, Body: view})
 }
 
@@ -89,10 +90,13 @@ type groupView struct {
 	Row               groupRow
 	Manage            bool // the person may change it: nobody may what a provider keeps
 	Name, Description string
+	Find              find
 	People            []userRow // people and application users, by name
-	Suggested         []choice  // members who are not in it
-	Member            string    // as typed
+	Pager             pager
+	Suggested         []choice // some members who are not in it
+	Member            string   // as typed
 	Grants            *grantsForm
+	Sharing           []grantRow // what was granted on units and projects
 }
 
 func (v *visit) groupPath() string { return v.base() + groupsPath + "/" + v.r.PathValue("group_id") }
@@ -120,31 +124,38 @@ func (p *Pages) showGroup(v *visit, status int, view groupView, about *problem) 
 }
 
 func (p *Pages) loadPeople(v *visit, view *groupView) error {
-	in, err := p.Org.GroupMembers(v.r.Context(), v.Principal, view.Row.ID)
+	view.Find = find{Path: view.Row.Path, Text: strings.TrimSpace(v.r.URL.Query().Get("q"))}
+	in, err := p.Org.GroupPeople(v.r.Context(), v.Principal, view.Row.ID, view.Find.Text, v.at())
 	if err != nil {
 		return err
 	}
-	inside := map[string]bool{}
-	for _, m := range in {
+	for _, m := range in.List {
 		row := v.userRow(m)
 		if m.User.Application {
 			row.Path, row.Managed = v.base()+applicationUsersPath+"/"+m.UserID, true
 		}
-		view.People, inside[m.UserID] = append(view.People, row), true
+		view.People = append(view.People, row)
 	}
-	slices.SortStableFunc(view.People, func(a, b userRow) int {
-		return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))
-	})
+	view.Pager = pagerOf(view.Find, in, func(m identity.Member) string { return m.UserID })
 	if !view.Manage {
 		return nil
 	}
-	all, err := p.Org.Members(v.r.Context(), v.Principal, true)
-	for _, m := range all {
-		if !inside[m.UserID] && len(view.Suggested) < maxSuggested {
-			view.Suggested = append(view.Suggested, choice{Value: m.User.Email, Words: cmp.Or(m.User.RealName, m.User.Email)})
+	view.Suggested, err = p.suggested(v, func(m identity.Member) bool {
+		return slices.ContainsFunc(in.List, func(inside identity.Member) bool { return inside.UserID == m.UserID })
+	})
+	return err
+}
+
+// suggested are the first members by name, but for some, for a field that takes
+// any: whoever means somebody else types their address.
+func (p *Pages) suggested(v *visit, but func(identity.Member) bool) (list []choice, err error) {
+	some, err := p.Org.People(v.r.Context(), v.Principal, org.PeopleFilter{}, org.ListPage{Limit: maxSuggested})
+	for _, m := range some.List {
+		if !but(m) {
+			list = append(list, choice{Value: m.User.Email, Words: cmp.Or(m.User.RealName, m.User.Email)})
 		}
 	}
-	return err
+	return list, err
 }
 
 // loadGroupGrants reads what the group gives its members, for admins.
@@ -152,20 +163,10 @@ func (p *Pages) loadGroupGrants(v *visit, view *groupView) error {
 	if !v.Admin() {
 		return nil
 	}
-	held, err := p.grantsOf(v, view.Row.ID)
-	view.Grants = v.formOfGrants(view.Row.Path+"/permissions", held)
+	all, err := p.Org.GrantsToGroup(v.r.Context(), v.Principal, view.Row.ID)
+	held, sharing := v.parted(all)
+	view.Grants, view.Sharing = v.formOfGrants(view.Row.Path+"/permissions", held), sharing
 	return err
-}
-
-// grantsOf is what a principal was granted on the accessed organization itself.
-func (p *Pages) grantsOf(v *visit, id string) ([]string, error) {
-	all, err := p.Org.Permissions(v.r.Context(), v.Principal, org.Resource{Type: "organization", ID: v.Organization.ID})
-	for _, g := range all {
-		if g.PrincipalID == id {
-			return g.Permissions, err
-		}
-	}
-	return nil, err
 }
 
 // changeGroup does what a form of a group's page asks for.
@@ -208,20 +209,16 @@ func (p *Pages) groupChanged(v *visit, err error, field string, typed groupView,
 
 // addToGroup adds the member who was named by an address or an id.
 func (p *Pages) addToGroup(v *visit, id, named string) {
-	all, err := p.Org.Members(v.r.Context(), v.Principal, true)
-	if err != nil {
-		p.fail(v.w, v.r, err)
-		return
-	}
-	at := slices.IndexFunc(all, func(m identity.Member) bool {
-		return m.UserID == named || strings.EqualFold(m.User.Email, named)
-	})
-	if at < 0 {
+	m, err := p.Org.MemberNamed(v.r.Context(), v.Principal, named)
+	switch {
+	case kindOf(err) == identity.NotFound && err != nil:
 		p.showGroup(v, http.StatusBadRequest, groupView{Member: named}, &problem{Words: v.say("group.nobody"), Field: "member"})
-		return
+	case err != nil:
+		p.fail(v.w, v.r, err)
+	default:
+		err = p.Org.ChangeGroupMembers(v.r.Context(), v.Principal, id, org.OperationAddMembers, []string{m.UserID})
+		p.groupChanged(v, err, "member", groupView{Member: named}, "group-members")
 	}
-	err = p.Org.ChangeGroupMembers(v.r.Context(), v.Principal, id, org.OperationAddMembers, []string{all[at].UserID})
-	p.groupChanged(v, err, "member", groupView{Member: named}, "group-members")
 }
 
 func (p *Pages) changeGroupGrants(v *visit) {

@@ -2,8 +2,9 @@ package console
 
 import (
 	"net/url"
-	"strconv"
 	"strings"
+
+	"github.com/sallyport/sallyport/internal/org"
 )
 
 // perPage is how many entries of a long list a page shows.
@@ -41,42 +42,35 @@ func findOf(v *visit, path, prefix string, kinds ...string) find {
 // Asked says whether the list is narrowed.
 func (f find) Asked() bool { return f.Text != "" || f.Show != "" }
 
-// matches says whether one of the fields holds the text.
-func (f find) matches(fields ...string) bool {
-	text := strings.ToLower(f.Text)
-	for _, field := range fields {
-		if strings.Contains(strings.ToLower(field), text) {
-			return true
+// pager leads to the parts of a list beside the one that is shown; empty: there
+// is none.
+type pager struct{ Earlier, Further string }
+
+// at is the part of a list that the address of a request names: after an entry,
+// or before one. Pages hold no number of a page: people come and go meanwhile,
+// and to count to a page costs as much as to read all before it.
+func (v *visit) at() org.ListPage {
+	q := v.r.URL.Query()
+	return org.ListPage{After: q.Get("after"), Before: q.Get("before"), Limit: perPage}
+}
+
+// pagerOf is the pager below a part of a list, whose entries have ids.
+func pagerOf[T any](f find, cut org.Cut[T], id func(T) string) pager {
+	var p pager
+	if n := len(cut.List); n > 0 {
+		if cut.Earlier {
+			p.Earlier = f.beside("before", id(cut.List[0]))
+		}
+		if cut.More {
+			p.Further = f.beside("after", id(cut.List[n-1]))
 		}
 	}
-	return text == ""
+	return p
 }
 
-// pager says which part of a list is shown, and leads to those beside it.
-type pager struct {
-	Total, From, To  int // From and To count from 1
-	Earlier, Further string
-}
-
-// paged cuts a list to the page that the address names.
-func paged[T any](v *visit, f find, list []T) ([]T, pager) {
-	n, _ := strconv.Atoi(v.r.URL.Query().Get("page"))
-	last := max(0, len(list)-1) / perPage
-	n = min(max(n-1, 0), last)
-	from, to := n*perPage, min(len(list), (n+1)*perPage)
-	at := pager{Total: len(list), From: from + 1, To: to}
-	if n > 0 {
-		at.Earlier = f.page(n)
-	}
-	if n < last {
-		at.Further = f.page(n + 2)
-	}
-	return list[from:to], at
-}
-
-// page is the address of a page of the list, which counts from 1.
-func (f find) page(n int) string {
-	q := url.Values{"page": {strconv.Itoa(n)}}
+// beside is the address of the part of the list that begins or ends at an entry.
+func (f find) beside(side, id string) string {
+	q := url.Values{side: {id}}
 	if f.Text != "" {
 		q.Set("q", f.Text)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/org"
 )
 
 // overviewView is the first page of an organization.
@@ -17,7 +18,7 @@ type overviewView struct {
 	Role    string // what the person is here
 	Managed bool
 	Groups  []string // of the person
-	People  int
+	People  int64
 	Steps   []nextStep // what an admin has not done yet
 	Done    int        // steps that are done
 	Of      int
@@ -35,17 +36,17 @@ func (p *Pages) overview(v *visit) {
 		p.fail(v.w, v.r, err)
 		return
 	}
-	people, err := p.Org.Members(v.r.Context(), v.Principal, false)
+	people, err := p.Org.CountPeople(v.r.Context(), v.Principal, org.PeopleFilter{})
 	if err != nil {
 		p.fail(v.w, v.r, err)
 		return
 	}
 	view := overviewView{
-		Base: v.base(), ID: o.ID, Account: o.AccountID, Created: o.Created, People: len(people),
+		Base: v.base(), ID: o.ID, Account: o.AccountID, Created: o.Created, People: people,
 		Role: v.role(), Managed: v.User.ManagingOrganizationID == o.ID, Groups: v.Principal.Groups,
 	}
 	if v.Admin() {
-		if view.Steps, view.Of, err = p.nextSteps(v, o, len(people)); err != nil {
+		if view.Steps, view.Of, err = p.nextSteps(v, o, people); err != nil {
 			p.fail(v.w, v.r, err)
 			return
 		}
@@ -66,7 +67,7 @@ func (v *visit) role() string {
 }
 
 // nextSteps are those of the four first tasks that are not done, of how many.
-func (p *Pages) nextSteps(v *visit, o identity.Organization, people int) (left []nextStep, of int, err error) {
+func (p *Pages) nextSteps(v *visit, o identity.Organization, people int64) (left []nextStep, of int, err error) {
 	domains, err := p.Org.Domains(v.r.Context(), v.Principal)
 	if err != nil {
 		return nil, 0, err
@@ -75,7 +76,7 @@ func (p *Pages) nextSteps(v *visit, o identity.Organization, people int) (left [
 	if err != nil {
 		return nil, 0, err
 	}
-	invited, err := p.Org.Invitations(v.r.Context(), v.Principal)
+	invited, err := p.Org.InvitationList(v.r.Context(), v.Principal, org.ListPage{Limit: 1})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -86,7 +87,7 @@ func (p *Pages) nextSteps(v *visit, o identity.Organization, people int) (left [
 		{slices.ContainsFunc(domains, func(d identity.Domain) bool { return !d.Verified.IsZero() }), "next.domain", "next.domain.words", "/domains"},
 		{len(methods) > 1, "next.provider", "next.provider.words", "/identity-providers"},
 		{o.PolicyVersion > 1, "next.policy", "next.policy.words", "/authentication-policy"},
-		{people > 1 || len(invited) > 0, "next.people", "next.people.words", "/users"},
+		{people > 1 || len(invited.List) > 0, "next.people", "next.people.words", "/users"},
 	}
 	for _, s := range steps {
 		if s.done {

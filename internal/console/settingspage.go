@@ -19,38 +19,24 @@ type settingsView struct {
 	Business   bool // it can have units
 	Units      []unitRow
 	UnitName   string // as typed
-	Projects   int    // that the person sees
-	Open       string // id of the unit whose form is open
+	Projects   int64  // that the person sees
 }
 
 type unitRow struct {
-	ID, Name string
-	Created  time.Time
-	Projects int // that the person sees
+	ID, Name, Path string
+	Created        time.Time
+	Projects       int64 // that the person sees
+	Manages        bool  // the person may make projects in it
 }
 
 // units are the organizational units of the accessed organization by name, with
 // the projects in them that the person sees, and how many those are in all.
-func (p *Pages) units(v *visit) (list []unitRow, projects int, err error) {
-	accounts, err := p.Org.Accounts(v.r.Context(), v.Principal)
-	if err != nil {
-		return nil, 0, err
+func (p *Pages) units(v *visit) (list []unitRow, projects int64, err error) {
+	all, projects, err := p.Org.Units(v.r.Context(), v.Principal)
+	for _, u := range all {
+		list = append(list, unitRow{u.ID, u.Name, v.unitPath(u.ID), u.Created, u.Projects, u.Manages})
 	}
-	seen, err := p.Org.Projects(v.r.Context(), v.Principal)
-	if err != nil {
-		return nil, 0, err
-	}
-	in := map[string]int{}
-	for _, one := range seen {
-		in[one.AccountID]++
-	}
-	for _, a := range accounts {
-		if a.OrganizationID == v.Organization.ID && !a.Root() {
-			list = append(list, unitRow{a.ID, a.Name, a.Created, in[a.ID]})
-		}
-	}
-	slices.SortFunc(list, func(a, b unitRow) int { return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) })
-	return list, len(seen), nil
+	return list, projects, err
 }
 
 func (p *Pages) settings(v *visit) {
@@ -85,39 +71,23 @@ func (p *Pages) renameOrganization(v *visit) {
 	v.done(v.base()+settingsPath, "organization-renamed")
 }
 
-// changeUnits does what one of the forms of the units asks for.
-func (p *Pages) changeUnits(v *visit) {
+// createUnit makes a unit.
+func (p *Pages) createUnit(v *visit) {
 	if !p.form(v.w, v.r) {
 		return
 	}
-	form := v.r.PostForm
-	ctx, id, name := v.r.Context(), form.Get("id"), form.Get("name")
-	view := settingsView{Name: v.Organization.Name}
-	var err error
-	what, field := "", ""
-	switch form.Get("do") {
-	case "create":
-		what, field, view.UnitName = "unit-created", "unit", name
-		_, err = p.Org.CreateUnit(ctx, v.Principal, v.Organization.ID, name)
-	case "rename":
-		what, field, view.Open = "unit-renamed", "name-"+id, id
-		err = p.renameUnit(v, id, name)
-	case "delete":
-		what = "unit-deleted"
-		err = p.Org.DeleteUnit(ctx, v.Principal, id)
-	default:
-		p.unreadable(v, settingsPath)
-		return
-	}
+	name := v.r.PostForm.Get("name")
+	made, err := p.Org.CreateUnit(v.r.Context(), v.Principal, v.Organization.ID, name)
 	if err != nil {
-		if kindOf(err) != identity.Invalid {
-			field = ""
+		field := ""
+		if kindOf(err) == identity.Invalid {
+			field = "unit"
 		}
 		status, about := v.problemOf(err, field)
-		p.showSettings(v, status, view, &about)
+		p.showSettings(v, status, settingsView{Name: v.Organization.Name, UnitName: name}, &about)
 		return
 	}
-	v.done(v.base()+settingsPath, what)
+	v.done(v.unitPath(made.ID), "unit-created")
 }
 
 // renameUnit renames a unit only: the root account's name is that of the
@@ -145,8 +115,8 @@ func (p *Pages) confirmUnit(v *visit) {
 	p.showOrganization(v, http.StatusOK, "confirm", settingsPath, page{
 		Title: v.say("unit.delete.title", units[i].Name),
 		Body: confirmation{
-			Words: v.say("unit.delete.words"), Action: v.base() + settingsPath + "/units", Yes: v.say("unit.delete"), Back: v.base() + settingsPath,
-			Values: []hidden{{"do", "delete"}, {"id", units[i].ID}},
+			Words: v.say("unit.delete.words"), Action: units[i].Path, Yes: v.say("unit.delete"), Back: units[i].Path,
+			Values: []hidden{{"do", "delete"}},
 		},
 	})
 }
@@ -157,7 +127,7 @@ type deletionView struct {
 	Name       string // what has to be typed
 	Typed      string
 	Units      int
-	Projects   int
+	Projects   int64
 	Unlock     unlock
 }
 

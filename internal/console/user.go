@@ -30,9 +30,14 @@ type userView struct {
 	Grouped bool // the person may change groups
 	Groups  []groupRow
 	Joins   []choice // groups that the member is not in
-	Grants  *grantsForm
-	Sharing []grantRow // what was granted elsewhere than on the organization
+	// AnyGroup: there are too many to choose from, so that one is typed.
+	AnyGroup bool
+	Grants   *grantsForm
+	Sharing  []grantRow // what was granted elsewhere than on the organization
 }
+
+// maxJoins is how many groups a list to choose from holds.
+const maxJoins = 200
 
 // profileForm are the fields of a profile.
 type profileForm struct{ RealName, JobTitle, Department, City, Country string }
@@ -130,11 +135,13 @@ func (p *Pages) loadGroups(v *visit, view *userView) error {
 	if err != nil {
 		return err
 	}
-	all, err := p.Org.Groups(v.r.Context(), v.Principal)
-	for _, g := range all {
-		if slices.ContainsFunc(in, func(one identity.Group) bool { return one.ID == g.ID }) {
-			view.Groups = append(view.Groups, v.groupRow(g))
-		} else if !g.ManagedBySCIM {
+	some, err := p.Org.GroupList(v.r.Context(), v.Principal, "", org.ListPage{Limit: maxJoins})
+	view.AnyGroup = some.More
+	for _, g := range in {
+		view.Groups = append(view.Groups, v.groupRow(g))
+	}
+	for _, g := range some.List {
+		if !g.ManagedBySCIM && !slices.ContainsFunc(in, func(one identity.Group) bool { return one.ID == g.ID }) {
 			view.Joins = append(view.Joins, choice{Value: g.ID, Words: g.Name})
 		}
 	}
@@ -144,17 +151,9 @@ func (p *Pages) loadGroups(v *visit, view *userView) error {
 // loadGrants reads what the member holds: admins may change what is granted on
 // the organization, and see the rest.
 func (p *Pages) loadGrants(v *visit, view *userView) error {
-	all, err := p.Org.MemberPermissions(v.r.Context(), v.Principal, view.ID)
-	var held []string
-	for _, g := range all {
-		switch {
-		case g.PrincipalType != "user": // by a group, whose page shows it
-		case g.ResourceType == "organization":
-			held = g.Permissions
-		default:
-			view.Sharing = append(view.Sharing, grantRow{v.say("grants.on." + g.ResourceType), g.ResourceID, g.Permissions})
-		}
-	}
+	all, err := p.Org.GrantsToMember(v.r.Context(), v.Principal, view.ID)
+	held, sharing := v.parted(all)
+	view.Sharing = sharing
 	if v.Admin() {
 		view.Grants = v.formOfGrants(view.Path+"/permissions", held)
 	}
@@ -268,7 +267,12 @@ func (p *Pages) changeUserGroups(v *visit) {
 	if v.r.PostForm.Get("do") == "remove" {
 		operation = org.OperationRemoveMembers
 	}
-	err := p.Org.ChangeGroupMembers(v.r.Context(), v.Principal, v.r.PostForm.Get("group"), operation, []string{v.r.PathValue("user_id")})
+	group, err := p.Org.GroupNamed(v.r.Context(), v.Principal, strings.TrimSpace(v.r.PostForm.Get("group")))
+	if err != nil {
+		p.userChanged(v, err, "")
+		return
+	}
+	err = p.Org.ChangeGroupMembers(v.r.Context(), v.Principal, group.ID, operation, []string{v.r.PathValue("user_id")})
 	p.userChanged(v, err, "user-groups")
 }
 

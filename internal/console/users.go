@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/org"
 )
 
 const (
@@ -20,17 +20,18 @@ const (
 // usersView is the page of an organization's people, by name, and of those who
 // are invited.
 type usersView struct {
-	Base        string
-	Find        find
-	List        []userRow
-	Pager       pager
-	People      int  // all of them
-	Manage      bool // the person may invite and change
-	Invitations []invitationRow
-	Mail        bool        // invitations are mailed
-	Links       bool        // no mail, but the person may hand links over
-	Email       string      // as typed
-	Made        *madeInvite // a link just made, shown this once
+	Base         string
+	Find         find
+	List         []userRow
+	Pager        pager
+	People       int64 // all of them
+	Manage       bool  // the person may invite and change
+	Invitations  []invitationRow
+	InvitedPager pager
+	Mail         bool        // invitations are mailed
+	Links        bool        // no mail, but the person may hand links over
+	Email        string      // as typed
+	Made         *madeInvite // a link just made, shown this once
 }
 
 type userRow struct {
@@ -55,40 +56,26 @@ type madeInvite struct {
 func (p *Pages) users(v *visit) { p.showUsers(v, http.StatusOK, usersView{}, nil) }
 
 func (p *Pages) showUsers(v *visit, status int, view usersView, about *problem) {
-	people, err := p.Org.Members(v.r.Context(), v.Principal, false)
+	ctx := v.r.Context()
+	view.Base, view.Manage, view.Mail = v.base(), v.may(usersWrite), p.Org.SendsMail()
+	view.Links = !view.Mail && v.Admin()
+	view.Find = findOf(v, v.base()+usersPath, "users.show.", org.OnlyManaged, org.OnlyOutside, org.OnlyDeactivated, org.OnlySuperAdmins)
+	people, err := p.Org.People(ctx, v.Principal, org.PeopleFilter{Text: view.Find.Text, Only: view.Find.Show}, v.at())
+	if err == nil {
+		view.People, err = p.Org.CountPeople(ctx, v.Principal, org.PeopleFilter{})
+	}
+	if err == nil && view.Manage {
+		err = p.loadInvitations(v, &view)
+	}
 	if err != nil {
 		p.fail(v.w, v.r, err)
 		return
 	}
-	view.Base, view.People, view.Manage = v.base(), len(people), v.may(usersWrite)
-	view.Mail = p.Org.SendsMail()
-	view.Links = !view.Mail && v.Admin()
-	view.Find = findOf(v, v.base()+usersPath, "users.show.", "managed", "outside", "deactivated", "super")
-	rows := v.userRows(people, view.Find)
-	view.List, view.Pager = paged(v, view.Find, rows)
-	if view.Manage {
-		if view.Invitations, err = p.invitations(v); err != nil {
-			p.fail(v.w, v.r, err)
-			return
-		}
+	for _, m := range people.List {
+		view.List = append(view.List, v.userRow(m))
 	}
+	view.Pager = pagerOf(view.Find, people, func(m identity.Member) string { return m.UserID })
 	p.showOrganization(v, status, "users", usersPath, page{Title: v.say("section.users"), Problem: about, Body: view})
-}
-
-// userRows are the people whom a search finds, by name.
-func (v *visit) userRows(people []identity.Member, f find) []userRow {
-	var rows []userRow
-	for _, m := range people {
-		row := v.userRow(m)
-		shown := map[string]bool{"": true, "managed": row.Managed, "outside": !row.Managed, "deactivated": row.Deactivated, "super": row.SuperAdmin}
-		if shown[f.Show] && f.matches(m.User.RealName, m.User.Email, m.UserID) {
-			rows = append(rows, row)
-		}
-	}
-	slices.SortStableFunc(rows, func(a, b userRow) int {
-		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.Email, b.Email))
-	})
-	return rows
 }
 
 func (v *visit) userRow(m identity.Member) userRow {
@@ -100,18 +87,20 @@ func (v *visit) userRow(m identity.Member) userRow {
 	}
 }
 
-// invitations are those that wait, by address.
-func (p *Pages) invitations(v *visit) ([]invitationRow, error) {
-	all, err := p.Org.Invitations(v.r.Context(), v.Principal)
-	var rows []invitationRow
-	for _, i := range all {
-		rows = append(rows, invitationRow{
+// loadInvitations reads those that wait, by address. The list has a pager of its
+// own: the one above must stay where it is.
+func (p *Pages) loadInvitations(v *visit, view *usersView) error {
+	q := v.r.URL.Query()
+	all, err := p.Org.InvitationList(v.r.Context(), v.Principal, org.ListPage{After: q.Get("invited-after"), Before: q.Get("invited-before"), Limit: perPage})
+	for _, i := range all.List {
+		view.Invitations = append(view.Invitations, invitationRow{
 			Email: i.Email, By: i.InviterName, Created: i.Created, Until: i.Expires, Expired: !i.Expires.After(v.Facts.Now),
 			Confirm: v.base() + usersPath + "/withdraw?" + url.Values{"email": {i.Email}}.Encode(),
 		})
 	}
-	slices.SortFunc(rows, func(a, b invitationRow) int { return strings.Compare(a.Email, b.Email) })
-	return rows, err
+	beside := pagerOf(find{Path: v.base() + usersPath}, all, func(i identity.Invitation) string { return i.Email })
+	view.InvitedPager = pager{strings.Replace(beside.Earlier, "?before", "?invited-before", 1), strings.Replace(beside.Further, "?after", "?invited-after", 1)}
+	return err
 }
 
 // changeInvitations invites, invites again, or withdraws.

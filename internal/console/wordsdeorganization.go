@@ -71,7 +71,6 @@ var organizationWordsDE = map[string]string{
 	"list.all":     "Alle anzeigen",
 	"list.none":    "Nichts gefunden",
 	"list.pages":   "Seiten der Liste",
-	"list.part":    "%d bis %d von %d",
 	"list.earlier": "Zurück",
 	"list.further": "Weiter",
 

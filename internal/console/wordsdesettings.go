@@ -230,7 +230,6 @@ var settingsWordsDE = map[string]string{
 	"projects.name.hint":    "Buchstaben, Ziffern und Bindestriche, zuerst ein Buchstabe. Keine zwei Projekte auf diesem Server heißen gleich.",
 	"projects.unit":         "Organisationseinheit",
 	"projects.unit.none":    "Keine: direkt in der Organisation",
-	"projects.unit.is":      "in %s",
 	"projects.role":         "Ihre Rolle: %s",
 	"projects.rename.words": "Programme nennen ihn: Ändern Sie auch diese.",
 	"projects.new":          "Neues Projekt",

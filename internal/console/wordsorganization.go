@@ -71,7 +71,6 @@ var organizationWords = map[string]string{
 	"list.all":     "Show all",
 	"list.none":    "Nothing found",
 	"list.pages":   "Pages of the list",
-	"list.part":    "%d to %d of %d",
 	"list.earlier": "Back",
 	"list.further": "Further",
 

@@ -230,7 +230,6 @@ var settingsWords = map[string]string{
 	"projects.name.hint":    "Letters, digits and dashes, a letter first. No two projects on this server have the same.",
 	"projects.unit":         "Organizational unit",
 	"projects.unit.none":    "None: directly in the organization",
-	"projects.unit.is":      "in %s",
 	"projects.role":         "your role: %s",
 	"projects.rename.words": "Programs name it: change them too.",
 	"projects.new":          "New project",

@@ -67,6 +67,33 @@ func (s *Service) MemberNamed(ctx context.Context, p *identity.Principal, name s
 	return m, err
 }
 
+// GroupNamed returns the user group of the accessed organization that a person
+// means by its id or its name.
+func (s *Service) GroupNamed(ctx context.Context, p *identity.Principal, name string) (g identity.Group, err error) {
+	err = s.DB.View(ctx, func(r *store.Read) error {
+		if g, err = r.Group(ctx, p.Organization.ID, name); isMissing(err) {
+			g, err = r.GroupNamed(ctx, p.Organization.ID, name)
+		}
+		return err
+	})
+	return g, err
+}
+
+// PrincipalNamed returns whom a person means to give something to: a member or
+// a user group of the accessed organization, by the address, the name of the
+// group, or the id. Nobody of these is NotFound organization_user_not_found.
+func (s *Service) PrincipalNamed(ctx context.Context, p *identity.Principal, name string) (NamedGrant, error) {
+	m, err := s.MemberNamed(ctx, p, name)
+	if !isMissing(err) {
+		return NamedGrant{PrincipalType: principalUser, PrincipalID: m.UserID}, err
+	}
+	g, other := s.GroupNamed(ctx, p, name)
+	if isMissing(other) {
+		return NamedGrant{}, err
+	}
+	return NamedGrant{PrincipalType: principalGroup, PrincipalID: g.ID}, other
+}
+
 // GroupList returns a page of the user groups of the accessed organization, by
 // name.
 func (s *Service) GroupList(ctx context.Context, p *identity.Principal, text string, at ListPage) (list Cut[identity.Group], err error) {

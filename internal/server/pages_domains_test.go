@@ -51,33 +51,34 @@ func TestDomainPages(t *testing.T) {
 // TestAuditPage: the log is filtered as by the API, goes on page by page, and is
 // exported line for line as the API writes it.
 func TestAuditPage(t *testing.T) {
-	s := newScene(t, servertest.Options{})
-	alice, path := s.as(t, s.AdminToken), "/organizations/"+s.OrganizationID+"/audit-log"
-	for i := range 103 {
-		s.Do(t, http.MethodPatch, "/v1/organization/"+s.OrganizationID, s.AdminToken, map[string]any{"name": "Name <" + strings.Repeat("x", i%7+1) + ">"}).Want(http.StatusOK)
-	}
-	page := string(alice.get(path).Want(http.StatusOK).Body)
-	if strings.Count(page, "<details class=\"aside\">") != 100 || strings.Contains(page, "Name <x") || !strings.Contains(page, `rel="next"`) {
-		t.Errorf("the first page is %s", page)
-	}
-	if page := string(alice.get(path + "?action=organization_created&since=2020-01-01T00:00&actor=&until=").Want(http.StatusOK).Body); strings.Contains(page, "organization_renamed") {
-		t.Errorf("filtered: %s", page)
-	}
-	if page := string(alice.get(path + "?until=2020-01-01T00:00").Want(http.StatusOK).Body); !strings.Contains(page, "Nothing matches") {
-		t.Errorf("nothing: %s", page)
-	}
-	if page := string(alice.get(path + "?since=yesterday").Want(http.StatusBadRequest).Body); !strings.Contains(page, `id="since-wrong"`) {
-		t.Errorf("no time: %s", page)
-	}
-	alice.get(path + "?cursor=none").Want(http.StatusBadRequest)
-	const query = "?action=organization_renamed"
-	export := alice.get(path + "/export" + query).Want(http.StatusOK)
-	api := s.Do(t, http.MethodGet, s.organizationPath("/audit-events")+query+"&limit=500&format=jsonl", s.AdminToken, nil).Want(http.StatusOK)
-	if string(export.Body) != string(api.Body) || len(api.Body) < 100 {
-		t.Errorf("the export is\n%.600s\nthe API says\n%.600s", export.Body, api.Body)
-	}
-	if kind := export.Header.Get("Content-Disposition"); !strings.HasPrefix(kind, "attachment; ") {
-		t.Errorf("browsers show it: %s", kind)
-	}
-	alice.get(path + "/export?since=never").Want(http.StatusBadRequest)
+	scenes(t, func(t *testing.T, s *scene) {
+		alice, path := s.as(t, s.AdminToken), "/organizations/"+s.OrganizationID+"/audit-log"
+		for i := range 103 {
+			s.Do(t, http.MethodPatch, "/v1/organization/"+s.OrganizationID, s.AdminToken, map[string]any{"name": "Name <" + strings.Repeat("x", i%7+1) + ">"}).Want(http.StatusOK)
+		}
+		page := string(alice.get(path).Want(http.StatusOK).Body)
+		if strings.Count(page, "<details class=\"aside\">") != 100 || strings.Contains(page, "Name <x") || !strings.Contains(page, `rel="next"`) {
+			t.Errorf("the first page is %s", page)
+		}
+		if page := string(alice.get(path + "?action=organization_created&since=2020-01-01T00:00&actor=&until=").Want(http.StatusOK).Body); strings.Contains(page, "organization_renamed") {
+			t.Errorf("filtered: %s", page)
+		}
+		if page := string(alice.get(path + "?until=2020-01-01T00:00").Want(http.StatusOK).Body); !strings.Contains(page, "Nothing matches") {
+			t.Errorf("nothing: %s", page)
+		}
+		if page := string(alice.get(path + "?since=yesterday").Want(http.StatusBadRequest).Body); !strings.Contains(page, `id="since-wrong"`) {
+			t.Errorf("no time: %s", page)
+		}
+		alice.get(path + "?cursor=none").Want(http.StatusBadRequest)
+		const query = "?action=organization_renamed"
+		export := alice.get(path + "/export" + query).Want(http.StatusOK)
+		api := s.Do(t, http.MethodGet, s.organizationPath("/audit-events")+query+"&limit=500&format=jsonl", s.AdminToken, nil).Want(http.StatusOK)
+		if string(export.Body) != string(api.Body) || len(api.Body) < 100 {
+			t.Errorf("the export is\n%.600s\nthe API says\n%.600s", export.Body, api.Body)
+		}
+		if kind := export.Header.Get("Content-Disposition"); !strings.HasPrefix(kind, "attachment; ") {
+			t.Errorf("browsers show it: %s", kind)
+		}
+		alice.get(path + "/export?since=never").Want(http.StatusBadRequest)
+	})
 }

@@ -25,6 +25,13 @@ func (r *Read) Group(ctx context.Context, organizationID, groupID string) (ident
 	return found(g, err, NoGroup())
 }
 
+// GroupNamed returns the user group of an organization that has exactly that
+// name.
+func (r *Read) GroupNamed(ctx context.Context, organizationID, name string) (identity.Group, error) {
+	g, err := one(ctx, r.q, scanGroup, groupQuery+` WHERE g.organization_id = $1 AND g.name = $2`, organizationID, unstorable.Replace(name))
+	return found(g, err, NoGroup())
+}
+
 // Groups returns the user groups of an organization, by name.
 func (r *Read) Groups(ctx context.Context, organizationID string) ([]identity.Group, error) {
 	return collect(ctx, r.q, scanGroup, groupQuery+` WHERE g.organization_id = $1 ORDER BY g.name, g.id`, organizationID)

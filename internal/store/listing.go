@@ -324,5 +324,9 @@ func folded(text string) string {
 		}
 		return unicode.ToLower(c)
 	}, norm.NFKD.String(strings.ToValidUTF8(text, "\ufffd")))
-	return strings.TrimSpace(text)
+	return strings.TrimSpace(unlike.Replace(text))
 }
+
+// unlike are letters that people type as others, and that Unicode does not take
+// apart.
+var unlike = strings.NewReplacer("ß", "ss", "æ", "ae", "œ", "oe", "ø", "o", "ł", "l", "đ", "d", "ı", "i")
