@@ -2,13 +2,12 @@
 // they? A credential becomes facts, the facts become a decision (package
 // policy), and the decision becomes a Principal or a refusal with its remedy.
 //
-// The hot path answers from memory where that is safe: on SQLite the facts are
-// kept under exact invalidation by the change log, which the store delivers
-// before the answer to a change is sent. On PostgreSQL, where other nodes
-// change things too, the facts are read by one statement per request until
-// nodes hold leases (ADR 0005). Refusals and last-use records are the only
-// writes: the first at most once per credential, reason and minute, the second
-// in batches.
+// The hot path answers from memory while the database says that memory may be
+// trusted: this process hears of every change, its own and those of other
+// nodes, before it is answered, and holds a lease that says so (ADR 0014).
+// Without a lease the facts are read by one statement per request. Refusals and
+// last-use records are the only writes: the first at most once per credential,
+// reason and minute, the second in batches.
 package access
 
 import (
@@ -42,10 +41,8 @@ type Checker struct {
 func New(db *store.DB, keys *credential.Keyring, publicURL string, log *slog.Logger) *Checker {
 	c := &Checker{db: db, keys: keys, publicURL: publicURL, log: log, now: func() time.Time { return db.Now().UTC().Truncate(time.Microsecond) }}
 	c.facts.db, c.facts.uses = db, &c.uses
-	if db.Engine() == "sqlite" {
-		c.facts.cache = newCache()
-		db.Changed = c.facts.cache.forget
-	}
+	c.facts.cache, c.facts.now, c.facts.shared = newCache(), c.now, db.Engine() != "sqlite"
+	db.Changed, db.Missed = c.facts.cache.forget, c.facts.cache.forgetAll
 	c.refusals.recent = map[refusalKey]string{}
 	c.uses.pending = map[string]identity.Use{}
 	return c

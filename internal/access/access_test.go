@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -70,8 +72,30 @@ func newWorld(tb testing.TB, url string) *world {
 	return w
 }
 
-// node opens the world's database once more: another server, on PostgreSQL.
+// node is another server on the world's database, with a lease.
 func (w *world) node() *Checker {
+	w.tb.Helper()
+	c := w.leaseless()
+	ctx, leave := context.WithCancel(context.Background())
+	var following sync.WaitGroup
+	following.Go(func() { c.db.Follow(ctx, func(error) {}) })
+	w.tb.Cleanup(func() {
+		leave()
+		following.Wait()
+	})
+	for deadline := time.Now().Add(hang); !c.db.Fresh(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			w.tb.Fatal("there is no lease")
+		}
+	}
+	return c
+}
+
+// hang bounds waits that only a broken program would sit out.
+const hang = 20 * time.Second
+
+// leaseless is a server that asks the database each time.
+func (w *world) leaseless() *Checker {
 	w.tb.Helper()
 	db, err := store.Open(w.url)
 	w.must(err)
@@ -89,6 +113,11 @@ func (w *world) must(err error) {
 	if err != nil {
 		w.tb.Fatal(err)
 	}
+}
+
+// other is the world as another server sees it.
+func (w *world) other() *world {
+	return &world{Checker: w.node(), tb: w.tb, clock: w.clock, url: w.url, made: 1000}
 }
 
 // update makes one audited change.

@@ -83,6 +83,13 @@ func (c *cache) forget(scopes []string) {
 	}
 }
 
+// forgetAll voids everything.
+func (c *cache) forgetAll() {
+	for i := range c.stripe {
+		c.stripe[i].Add(1)
+	}
+}
+
 func (c *cache) shard(k *cacheKey) *shard {
 	return &c.shards[maphash.Bytes(c.seed, k.prefix[4:])%cacheShards]
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/internal/store/storetest"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -156,6 +158,7 @@ func TestTheNextCheckSeesAChange(t *testing.T) {
 		}},
 	}
 	each(t, func(t *testing.T, w *world) {
+		nodes := []*world{w, w.other(), w.other()}
 		for _, c := range cases {
 			t.Run(c.name, func(t *testing.T) {
 				w.tb = t
@@ -170,12 +173,16 @@ func TestTheNextCheckSeesAChange(t *testing.T) {
 				}
 				outcome := func(code string) {
 					t.Helper()
-					// Twice: the second answer comes from memory.
+					// Twice: the second answer comes from memory. At all servers,
+					// while the first one changes things.
 					for range 2 {
-						if code == "" {
-							w.accepted(s.bearer, s.organization, c.ask)
-						} else {
-							w.refused(s.bearer, s.organization, code, c.ask)
+						for _, node := range nodes {
+							node.tb = t
+							if code == "" {
+								node.accepted(s.bearer, s.organization, c.ask)
+							} else {
+								node.refused(s.bearer, s.organization, code, c.ask)
+							}
 						}
 					}
 				}
@@ -256,17 +263,78 @@ func TestTheNextCheckSeesWhatIsNew(t *testing.T) {
 	w.accepted(bearer, "org-new")
 }
 
-// On SQLite an unchanged credential is not read again.
+// An unchanged credential is not read again as long as there is a lease.
 func TestFactsStayInMemory(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		o := w.organization()
+		bearer := w.token(policy.Session, w.user(o))
+		w.accepted(bearer, o)
+		w.must(w.db.Close())
+		w.accepted(bearer, o)
+		w.refused(resealed(bearer), o, policy.CodeAuthentication)
+		if _, err := w.ask(bearer, ""); err == nil {
+			t.Error("facts that were never read were accepted")
+		}
+	})
+}
+
+// When the lease has ended nothing is accepted that the database was not asked
+// for.
+func TestNothingIsAcceptedFromMemoryWithoutALease(t *testing.T) {
 	w := onSQLite(t)
-	o := w.organization()
-	bearer := w.token(policy.Session, w.user(o))
-	w.accepted(bearer, o)
+	bearer := w.token(policy.Session, w.user())
+	w.accepted(bearer, "")
 	w.must(w.db.Close())
-	w.accepted(bearer, o)
-	w.refused(resealed(bearer), o, policy.CodeAuthentication)
+	for deadline := time.Now().Add(hang); w.db.Fresh(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal("the lease has no end")
+		}
+	}
 	if _, err := w.ask(bearer, ""); err == nil {
-		t.Error("facts that were never read were accepted")
+		t.Error("accepted from memory")
+	}
+}
+
+// A server that may have missed changes keeps nothing.
+func TestForgetAll(t *testing.T) {
+	c := newCache()
+	for i := range 100 {
+		k := keyOf(i)
+		c.put(k, blank(), c.marks(fmt.Sprint("u", i), fmt.Sprint("o", i)))
+	}
+	marks := c.marks("u", "o")
+	c.forgetAll()
+	c.put(keyOf(1000), blank(), marks) // was being read
+	for i := range 1001 {
+		if c.get(keyOf(i)) != nil {
+			t.Fatalf("entry %d is still there", i)
+		}
+	}
+}
+
+// Uses at other servers count: a session that is busy there is not idle here.
+func TestUsesElsewhereCount(t *testing.T) {
+	w := newWorld(t, storetest.PostgresURL(t))
+	other := w.other()
+	o := w.organization(func(p *policy.Policy) { p.SessionIdle = policy.MinSessionIdle })
+	bearer := w.token(policy.Session, w.user(o))
+	for range 20 { // for longer than the idleness, at the other server alone
+		other.accepted(bearer, o)
+		if w.clock.now().Before(start.Add(time.Second)) {
+			w.accepted(bearer, o) // reads the facts
+		}
+		other.must(other.FlushUses(t.Context()))
+		w.clock.advance(policy.MinSessionIdle / 10)
+	}
+	w.accepted(bearer, o)
+	w.must(w.FlushUses(t.Context()))
+	if idle := w.stored(bearer).LongestIdle; idle != 0 {
+		t.Errorf("the session counts as idle for %v", idle)
+	}
+	w.clock.advance(2 * policy.MinSessionIdle)
+	for range 2 {
+		w.refused(bearer, o, policy.CodeTooOld)
+		other.refused(bearer, o, policy.CodeTooOld)
 	}
 }
 
@@ -288,7 +356,7 @@ func TestChangesOfOthersLeaveFactsInMemory(t *testing.T) {
 // given is judged by it. Moments are counted, not measured.
 func TestNothingStartedAfterAChangeIsAccepted(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		rounds := 40
+		rounds, nodes := 40, []*world{w, w.other()}
 		if w.db.Engine() == "postgres" {
 			rounds = 10
 		}
@@ -301,11 +369,11 @@ func TestNothingStartedAfterAChangeIsAccepted(t *testing.T) {
 			var stop atomic.Bool
 			var running sync.WaitGroup
 			began := make(chan struct{}, 4)
-			for range 4 {
+			for i := range 4 {
 				running.Go(func() {
 					for first := true; !stop.Load(); first = false {
 						started := sequence.Add(1)
-						_, err := w.ask(bearer, o)
+						_, err := nodes[i%2].ask(bearer, o)
 						if first {
 							began <- struct{}{}
 						}
@@ -336,8 +404,8 @@ func TestNothingStartedAfterAChangeIsAccepted(t *testing.T) {
 				w.update(store.Organization(o), func(ctx context.Context, tx *store.Tx) error { return tx.RemoveMember(ctx, o, u) })
 			}
 			done.Store(sequence.Add(1))
-			for range 200 {
-				if _, err := w.ask(bearer, o); err == nil {
+			for i := range 200 {
+				if _, err := nodes[i%2].ask(bearer, o); err == nil {
 					t.Errorf("round %d: accepted after the change", round)
 					break
 				}

@@ -50,7 +50,10 @@ func benchmarkCheck(b *testing.B, w *world) {
 }
 
 // BenchmarkCheck is a whole check with the facts in memory.
-func BenchmarkCheck(b *testing.B) { benchmarkCheck(b, onSQLite(b)) }
+func BenchmarkCheck(b *testing.B) {
+	b.Run("sqlite", func(b *testing.B) { benchmarkCheck(b, onSQLite(b)) })
+	b.Run("postgres", func(b *testing.B) { benchmarkCheck(b, newWorld(b, storetest.PostgresURL(b))) })
+}
 
 // BenchmarkCheckParallel is BenchmarkCheck on all cores.
 func BenchmarkCheckParallel(b *testing.B) {
@@ -67,15 +70,19 @@ func BenchmarkCheckParallel(b *testing.B) {
 	})
 }
 
-// BenchmarkCheckUncached reads the facts from the database each time, as every
-// check on PostgreSQL does.
+// BenchmarkCheckUncached reads the facts from the database each time, as a node
+// without a lease does.
 func BenchmarkCheckUncached(b *testing.B) {
 	b.Run("sqlite", func(b *testing.B) {
 		w := onSQLite(b)
-		w.facts.cache = nil
+		w.Checker = w.leaseless()
 		benchmarkCheck(b, w)
 	})
-	b.Run("postgres", func(b *testing.B) { benchmarkCheck(b, newWorld(b, storetest.PostgresURL(b))) })
+	b.Run("postgres", func(b *testing.B) {
+		w := newWorld(b, storetest.PostgresURL(b))
+		w.Checker = w.leaseless()
+		benchmarkCheck(b, w)
+	})
 }
 
 // BenchmarkRefusal is a refusal that is recorded already.

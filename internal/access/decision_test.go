@@ -216,7 +216,7 @@ func recorded(t *testing.T, w *world, bearer, organization string, e *identity.E
 		event.Target.Kind != "organization" || event.Target.ID != organization || event.Actor.RequestID != "req_1" || event.Actor.ID == "" {
 		t.Errorf("event %+v", event)
 	}
-	refusal, facts, decision, err := Replay(event.Detail)
+	refusal, facts, decision, err := identity.Replay(event.Detail)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -564,7 +564,7 @@ func TestNodesAgreeOnDecisions(t *testing.T) {
 		o := w.organization(func(p *policy.Policy) { p.TwoFactorRequired = true })
 		bearer := w.token(policy.Session, w.user(o))
 		first := w.refused(bearer, o, policy.CodeSecondFactor)
-		other := &world{Checker: w.node(), tb: t, clock: w.clock, url: w.url}
+		other := w.other()
 		second := other.refused(bearer, o, policy.CodeSecondFactor)
 		if diff := cmp.Diff(first, second); diff != "" {
 			t.Errorf("(-first +second):\n%s", diff)
@@ -666,7 +666,7 @@ func TestRecordedRefusal(t *testing.T) {
 		t.Errorf("fields %v, want %v", names, want)
 	}
 	for _, bad := range []string{"", "{}", "null", `{"facts":{"unknown":1}}`, `{"cut":"x"}`} {
-		if _, _, _, err := Replay([]byte(bad)); err == nil {
+		if _, _, _, err := identity.Replay([]byte(bad)); err == nil {
 			t.Errorf("replayed %q", bad)
 		}
 	}

@@ -106,24 +106,50 @@ func (k *known) principal(r Request) *identity.Principal {
 	return p
 }
 
+const (
+	// patience bounds how long a check waits for the database.
+	patience = 2500 * time.Millisecond
+	// usesElsewhere is how old the newest use in memory may be where other nodes
+	// write uses too: well below the shortest idleness that a policy can ask for,
+	// so that a session that is busy there does not count as idle here.
+	usesElsewhere = 30 * time.Second
+)
+
 // facts loads what is known of credentials, from memory where it may.
 type facts struct {
-	db    *store.DB
-	cache *cache // nil: every request asks the database
-	uses  *uses
+	db     *store.DB
+	cache  *cache
+	uses   *uses
+	now    func() time.Time
+	shared bool // with other nodes
 }
 
 func (f *facts) load(ctx context.Context, parsed credential.Parsed, organization string) (*known, error) {
-	if f.cache == nil {
-		return f.read(ctx, parsed, organization)
-	}
-	key := cacheKey{parsed.Prefix, organization}
-	if k := f.cache.get(key); k != nil {
-		if !parsed.Matches(k.Token.Hash) {
-			return nil, identity.BadCredential()
+	// In this order: an entry that is still there after the lease was seen to
+	// hold is good (ADR 0014).
+	if f.db.Fresh() {
+		key := cacheKey{parsed.Prefix, organization}
+		if k := f.cache.get(key); k != nil && !f.missesUses(k) {
+			if !parsed.Matches(k.Token.Hash) {
+				return nil, identity.BadCredential()
+			}
+			return k, nil
 		}
-		return k, nil
+		return f.fill(ctx, key, parsed)
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return f.read(ctx, parsed, organization)
+}
+
+// missesUses says whether other nodes may know of later uses that matter.
+func (f *facts) missesUses(k *known) bool {
+	return f.shared && f.now().UnixMicro()-k.used.at.Load() > usesElsewhere.Microseconds()
+}
+
+func (f *facts) fill(ctx context.Context, key cacheKey, parsed credential.Parsed) (*known, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	// Whose credential it is never changes, so it may be asked first: the
 	// owner says which marks the facts are read under.
 	var owner string
@@ -134,7 +160,7 @@ func (f *facts) load(ctx context.Context, parsed credential.Parsed, organization
 	if err != nil {
 		return nil, err
 	}
-	return f.cache.fill(key, owner, func() (*known, error) { return f.read(ctx, parsed, organization) })
+	return f.cache.fill(key, owner, func() (*known, error) { return f.read(ctx, parsed, key.organization) })
 }
 
 func (f *facts) read(ctx context.Context, parsed credential.Parsed, organization string) (*known, error) {

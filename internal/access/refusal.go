@@ -156,16 +156,3 @@ func (key refusalKey) event(p *identity.Principal, code string, detail []byte) i
 	}
 	return e
 }
-
-// Replay decides recorded facts again and returns every rule's verdict.
-func Replay(detail []byte) (identity.Refusal, policy.Facts, policy.Decision, error) {
-	var r identity.Refusal
-	if err := json.Unmarshal(detail, &r); err != nil {
-		return r, policy.Facts{}, policy.Decision{}, fmt.Errorf("read a recorded refusal: %w", err)
-	}
-	f, err := policy.ParseFacts(r.Facts)
-	if err != nil {
-		return r, f, policy.Decision{}, err
-	}
-	return r, f, policy.Decide(&f), nil
-}
