@@ -31,6 +31,7 @@ var sample = map[string]struct {
 	"brand":                {"Acme", func(c *Config) { c.Brand = "Acme" }},
 	"exposed-passwords":    {"breaches.txt", func(c *Config) { c.ExposedPasswords = "breaches.txt" }},
 	"password-min-length":  {"20", func(c *Config) { c.PasswordMinLength = 20 }},
+	"audit-retention-days": {"90", func(c *Config) { c.AuditDays = 90 }},
 	"allow-long-tokens":    {"true", func(c *Config) { c.AllowLongTokens = true }},
 	"break-glass":          {"true", func(c *Config) { c.BreakGlass = true }},
 	"dns-servers": {"192.0.2.53:53, [2001:db8::53]:5353", func(c *Config) {
@@ -209,6 +210,7 @@ func TestUnsafeConfiguration(t *testing.T) {
 		{"half a certificate", map[string]string{"tls-cert": "x"}, "", "SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY: set both"},
 		{"short passwords", map[string]string{"password-min-length": "7"}, "", "--password-min-length: "},
 		{"brand with a colon", map[string]string{"brand": "a:b"}, "", "--brand: "},
+		{"no events kept", map[string]string{"audit-retention-days": "0"}, "", "--audit-retention-days: write a number of days from 90 to 3650"},
 		{"not a truth", map[string]string{"allow-long-tokens": "perhaps"}, "", "--allow-long-tokens: write true or false"},
 		{"unknown level", map[string]string{"log-level": "loud"}, "", "--log-level: "},
 		{"unknown format", map[string]string{"log-format": "xml"}, "", "--log-format: "},

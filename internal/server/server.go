@@ -148,7 +148,7 @@ func (s *Server) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	s.work.Go(func() { s.Access.Run(ctx) })
-	s.work.Go(func() { every(ctx, cleanEvery, s.clean) })
+	s.work.Go(func() { every(ctx, cleanEvery, s.Clean) })
 	s.work.Go(func() { every(ctx, domainsEvery, s.watchDomains) })
 	s.work.Go(func() { every(ctx, providersEvery, s.watchProviders) })
 	if s.Mail != nil {
@@ -170,8 +170,8 @@ func every(ctx context.Context, interval time.Duration, work func(context.Contex
 	}
 }
 
-// clean removes what no longer matters.
-func (s *Server) clean(ctx context.Context) {
+// Clean removes what no longer matters; a running server does it every hour.
+func (s *Server) Clean(ctx context.Context) {
 	var rows int64
 	err := s.DB.Maintain(ctx, func(tx *store.Tx) (err error) {
 		rows, err = tx.CleanUp(ctx)
@@ -181,6 +181,29 @@ func (s *Server) clean(ctx context.Context) {
 		s.Log.Warn("clean-up failed; it is tried again in an hour", "error", err)
 	} else if rows > 0 {
 		s.Log.Info("cleaned up", "rows", rows)
+	}
+	if err := s.removeEvents(ctx); err != nil && ctx.Err() == nil {
+		s.Log.Warn("old events are not removed; it is tried again in an hour", "error", err)
+	}
+}
+
+// removeEvents removes the audit events that were kept long enough, in parts
+// between which others write.
+func (s *Server) removeEvents(ctx context.Context) error {
+	before := s.DB.Now().AddDate(0, 0, -s.Config.AuditDays)
+	var total int64
+	for {
+		var n int64
+		err := s.DB.Maintain(ctx, func(tx *store.Tx) (err error) {
+			n, err = tx.RemoveEvents(ctx, before)
+			return err
+		})
+		if total += n; err != nil || n == 0 {
+			if total > 0 {
+				s.Log.Info("removed old audit events", "events", total, "before", before.UTC().Format(time.RFC3339))
+			}
+			return err
+		}
 	}
 }
 

@@ -57,6 +57,9 @@ var sqliteDialect = &dialect{
 		"{{text in byte order}}", "TEXT",
 		"{{append-only events}}", `CREATE TRIGGER events_keep_u BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'audit events cannot be changed'); END;
 CREATE TRIGGER events_keep_d BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'audit events cannot be deleted'); END;`,
+		"{{events age}}", `DROP TRIGGER events_keep_d;
+CREATE TRIGGER events_keep_d BEFORE DELETE ON events WHEN OLD.chain_seq > COALESCE((SELECT chain_seq FROM event_anchors WHERE chain = OLD.chain), 0)
+BEGIN SELECT RAISE(ABORT, 'audit events cannot be deleted'); END;`,
 	),
 	// One writer at a time: BEGIN IMMEDIATE holds the whole file.
 	lock:     func(context.Context, *sql.Tx, string) error { return nil },
@@ -81,6 +84,15 @@ var postgresDialect = &dialect{
 		"{{text in byte order}}", `TEXT COLLATE "C"`,
 		"{{append-only events}}", `CREATE FUNCTION events_keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'audit events cannot be changed or deleted'; END $$;
 CREATE TRIGGER events_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON events FOR EACH STATEMENT EXECUTE FUNCTION events_keep();`,
+		"{{events age}}", `DROP TRIGGER events_keep ON events;
+CREATE TRIGGER events_keep BEFORE UPDATE OR TRUNCATE ON events FOR EACH STATEMENT EXECUTE FUNCTION events_keep();
+CREATE FUNCTION events_keep_d() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF OLD.chain_seq > COALESCE((SELECT chain_seq FROM event_anchors WHERE chain = OLD.chain), 0) THEN
+    RAISE EXCEPTION 'audit events cannot be changed or deleted';
+  END IF;
+  RETURN OLD;
+END $$;
+CREATE TRIGGER events_keep_d BEFORE DELETE ON events FOR EACH ROW EXECUTE FUNCTION events_keep_d();`,
 	),
 	lock: func(ctx context.Context, tx *sql.Tx, scope string) error {
 		_, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, scope)

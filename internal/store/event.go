@@ -91,7 +91,7 @@ func (tx *Tx) RecordRefusalOnce(ctx context.Context, e identity.Event, within ti
 func (tx *Tx) chainEnd(ctx context.Context, chain string) (hash string, seq int64, err error) {
 	err = tx.q.QueryRowContext(ctx, `SELECT hash, chain_seq FROM events WHERE chain = $1 ORDER BY chain_seq DESC LIMIT 1`, chain).Scan(&hash, &seq)
 	if errors.Is(err, errNoRow) {
-		return "", 0, nil
+		return tx.anchor(ctx, chain)
 	}
 	return hash, seq, err
 }
@@ -144,9 +144,13 @@ func eventHash(previous string, e identity.Event) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// VerifyEvents walks every chain and returns how many events it checked. The
+// VerifyEvents walks every chain, from where its kept part begins, and returns how many events it checked. The
 // error names the first entry that was changed, or after which one is missing.
 func (r *Read) VerifyEvents(ctx context.Context) (checked int64, err error) {
+	anchors, err := r.anchors(ctx)
+	if err != nil {
+		return 0, err
+	}
 	rows, err := r.q.QueryContext(ctx, `SELECT `+eventColumns+` FROM events ORDER BY chain, chain_seq`)
 	if err != nil {
 		return 0, err
@@ -159,7 +163,8 @@ func (r *Read) VerifyEvents(ctx context.Context) (checked int64, err error) {
 			return checked, err
 		}
 		if e.Chain != last.Chain {
-			last = identity.Event{Chain: e.Chain}
+			begin := anchors[e.Chain]
+			last = identity.Event{Chain: e.Chain, ChainSeq: begin.seq, Hash: begin.hash}
 		}
 		if e.ChainSeq != last.ChainSeq+1 {
 			return checked, fmt.Errorf("audit log: chain %s: entry %d is missing before event %d", e.Chain, last.ChainSeq+1, e.ID)

@@ -93,6 +93,7 @@ func lift(tb testing.TB, db *DB) {
 	tb.Helper()
 	if db.Engine() == "postgres" {
 		raw(tb, db, `DROP TRIGGER events_keep ON events`)
+		raw(tb, db, `DROP TRIGGER events_keep_d ON events`)
 		return
 	}
 	raw(tb, db, `DROP TRIGGER events_keep_u`)

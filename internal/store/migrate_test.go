@@ -237,6 +237,7 @@ func fixture(tb testing.TB, db *DB) {
 			tx.AddAuthenticationMethod(ctx, method("am-a", "org-a")), tx.LinkMethodDomain(ctx, "org-a", "am-a", "dom-a"),
 			tx.SetMethodCertificate(ctx, methodCertificate("am-a", "f1")), tx.AddMethodKey(ctx, methodKey("k-a", "am-a")),
 			consume(ctx, tx, "am-a", "_1", later), tx.AddSAMLSession(ctx, identity.SAMLSession{TokenPrefix: "spp_bob00000", MethodID: "am-a", NameID: "bob"}),
+			row(ctx, tx, `INSERT INTO event_anchors VALUES ('organization:gone', 7, 'hash', 1)`),
 			row(ctx, tx, `INSERT INTO pilots VALUES ('pil-a', 'org-a', 'first', '{}', 'u-bob', 1, 1)`),
 			row(ctx, tx, `INSERT INTO pilot_members VALUES ('pil-a', 'user', 'u-bob')`),
 			row(ctx, tx, `INSERT INTO pending_changes VALUES ('org-a', 'chg-a', 'policy', 'x', '{}', 'u-bob', 1, 2, 2)`),
