@@ -31,7 +31,9 @@ type ErrorMetadata struct {
 	Remedy     string   `json:"remedy,omitzero"`     // what to do about it, in words
 	RemedyURL  string   `json:"remedy_url,omitzero"` // and where
 	DecisionID string   `json:"decision_id,omitzero"`
-	RequestID  string   `json:"request_id,omitzero"`
+	// DecisionURL is the page that explains it to the caller.
+	DecisionURL string `json:"decision_url,omitzero"`
+	RequestID   string `json:"request_id,omitzero"`
 }
 
 // Error is an answer of the server with a status of 400 and above. Compare

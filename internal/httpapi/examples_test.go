@@ -316,6 +316,7 @@ func (w *world) examples() map[string]example {
 		"ClientAddressGet":               {},
 		"UserClientAddressTrace":         {},
 		"OrganizationDecisionGet":        {},
+		"DecisionGet":                    {token: w.bob},
 
 		"OrganizationPolicyDocumentGet":     {},
 		"OrganizationPolicyDocumentReplace": {body: fieldsOf{"policy": w.wholePolicy}},

@@ -47,12 +47,13 @@ var errorMetadata = node{
 	"additionalProperties": false,
 	"required":             []string{"request_id"},
 	"properties": node{
-		"request_id":  node{"type": "string", "description": "Names this request in the server's log and in events."},
-		"field":       node{"type": "string", "description": "The field of the request that is wrong."},
-		"reasons":     node{"type": "array", "items": node{"type": "string"}, "description": "The error codes of all rules that refuse the request; only once the credential proved genuine."},
-		"remedy":      node{"type": "string", "description": "What to do about it."},
-		"remedy_url":  node{"type": "string", "description": "Where to do it."},
-		"decision_id": node{"type": "string", "description": "An organization admin can look the decision up by it."},
+		"request_id":   node{"type": "string", "description": "Names this request in the server's log and in events."},
+		"field":        node{"type": "string", "description": "The field of the request that is wrong."},
+		"reasons":      node{"type": "array", "items": node{"type": "string"}, "description": "The error codes of all rules that refuse the request; only once the credential proved genuine."},
+		"remedy":       node{"type": "string", "description": "What to do about it."},
+		"remedy_url":   node{"type": "string", "description": "Where to do it."},
+		"decision_id":  node{"type": "string", "description": "The caller, and an organization admin, can look the decision up by it."},
+		"decision_url": node{"type": "string", "description": "Where the caller sees it explained."},
 	},
 }
 

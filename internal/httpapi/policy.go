@@ -2,15 +2,12 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/internal/access"
-	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/policy"
 )
@@ -47,11 +44,6 @@ func (a *API) policyRoutes() []route {
 				"api_client_ip_allowlist_enabled": {required: true},
 			},
 			handler: put(a.setRanges),
-		},
-		{
-			method: "GET", path: "/v1/organization/{organization_id}/decisions/{decision_id}", id: "OrganizationDecisionGet", tag: tag, summary: "Explain a recorded refusal",
-			resource: organization, need: access.Need{Scopes: []string{"accounts:read"}, Permission: "organization:event_logs:read"},
-			status: http.StatusOK, own: true, handler: read(a.decision),
 		},
 	}
 }
@@ -108,42 +100,6 @@ func (a *API) setRanges(ctx context.Context, c *Call, in sallyport.IPAllowlistUp
 		List: in.APIClientIPAllowlist, Enabled: isTrue(in.APIClientIPAllowlistEnabled), Descriptions: in.Descriptions,
 		AcceptLockout: in.AcceptLockout, AcceptAllAddresses: in.AcceptAllAddresses,
 	})
-}
-
-func (a *API) decision(ctx context.Context, c *Call) (sallyport.Decision, error) {
-	e, err := a.Org.Decision(ctx, c.Principal, c.Path("decision_id"))
-	if err != nil {
-		return sallyport.Decision{}, err
-	}
-	return replayed(e)
-}
-
-// replayed decides a recorded refusal again and shows every rule.
-func replayed(e identity.Event) (sallyport.Decision, error) {
-	refusal, facts, decision, err := access.Replay(e.Detail)
-	if err != nil {
-		return sallyport.Decision{}, err
-	}
-	rules := []sallyport.DecisionRule{}
-	for _, v := range decision.Verdicts(&facts) {
-		rules = append(rules, sallyport.DecisionRule{Rule: v.Rule, Code: v.Code, Verdict: string(v.Outcome), Explanation: v.Text})
-	}
-	judged, err := json.Marshal(facts.Policy)
-	return sallyport.Decision{
-		DecisionID: e.DecisionID, OrganizationID: e.OrganizationID, CreateTime: e.At,
-		ErrorCode: refusal.ErrorCode, Reasons: refusal.Reasons, Remedy: refusal.Remedy,
-		Rules: rules, Facts: refusal.Facts, Policy: judged, Address: addressOf(refusal.Address),
-	}, err
-}
-
-func addressOf(a identity.Address) sallyport.DecisionAddress {
-	out := sallyport.DecisionAddress{Client: addressText(a.Client), Socket: addressText(a.Socket), Chain: []string{}}
-	if a.Chain != "" {
-		for entry := range strings.SplitSeq(a.Chain, ",") {
-			out.Chain = append(out.Chain, strings.TrimSpace(entry))
-		}
-	}
-	return out
 }
 
 // addressText is an address on the wire; empty when it is unknown.

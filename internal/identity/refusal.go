@@ -39,6 +39,20 @@ func NewRefusal(d policy.Decision, f *policy.Facts, policyVersion int64, a Addre
 	}, nil
 }
 
+// Replay decides the recorded facts of a refusal again: detail is that of its
+// event.
+func Replay(detail []byte) (Refusal, policy.Facts, policy.Decision, error) {
+	var r Refusal
+	if err := json.Unmarshal(detail, &r); err != nil {
+		return r, policy.Facts{}, policy.Decision{}, fmt.Errorf("read a recorded refusal: %w", err)
+	}
+	f, err := policy.ParseFacts(r.Facts)
+	if err != nil {
+		return r, f, policy.Decision{}, err
+	}
+	return r, f, policy.Decide(&f), nil
+}
+
 // undescribed are facts without the words beside ranges. These decide nothing,
 // and a long list of them would exceed what an event may hold: the store would
 // cut the facts, and nobody could explain the refusal.
@@ -56,11 +70,15 @@ func undescribed(f *policy.Facts) *policy.Facts {
 }
 
 // RefusedError is what the caller hears of a decision that refused with 403:
-// the code and all visible reasons, the remedy, and the id under which an admin
-// finds the explanation. Paths of remedies are put behind publicURL.
+// the code and all visible reasons, the remedy, and the id under which the
+// caller and an admin find the explanation, with its page. Paths are put behind
+// publicURL.
 func RefusedError(d policy.Decision, f *policy.Facts, decisionID, publicURL string) *Error {
 	seen, remedy := d.Visible(), d.Remedy(f)
 	metadata := map[string]any{"reasons": codesOf(seen), "remedy": remedy.Text, "decision_id": decisionID}
+	if decisionID != "" {
+		metadata["decision_url"] = publicURL + "/decisions/" + decisionID
+	}
 	if remedy.Path != "" {
 		metadata["remedy_url"] = publicURL + remedy.Path
 	}

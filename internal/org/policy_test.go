@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/sallyport/sallyport/internal/access"
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/internal/store"
@@ -338,31 +337,5 @@ func TestAnUnreadablePolicyIsNotWrittenOver(t *testing.T) {
 		if e := s.events("policy_changed"); len(e) != 1 {
 			t.Errorf("events %+v", e)
 		}
-	})
-}
-
-func TestDecisionsAreFoundInTheirOwnOrganization(t *testing.T) {
-	onStages(t, func(t *testing.T, s *stage) {
-		bob := s.session(s.person("bob@b.example", false))
-		s.pass(time.Second)
-		s.policyIs(`{"two_factor_required": true}`)
-		_, err := s.try(bob)
-		id := wantCode(t, err, policy.CodeSecondFactor).Metadata["decision_id"].(string)
-		s.policyIs(`{}`)
-		e, err := s.org.Decision(t.Context(), s.admin(), id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, _, d, err := access.Replay(e.Detail); err != nil || d.Code() != policy.CodeSecondFactor {
-			t.Errorf("replays to %q, %v", d.Code(), err)
-		}
-		other, err := s.org.CreateOrganization(t.Context(), s.admin(), "B", "business")
-		if err != nil {
-			t.Fatal(err)
-		}
-		elsewhere := *s.admin()
-		elsewhere.Organization = &other
-		_, err = s.org.Decision(t.Context(), &elsewhere, id)
-		wantCode(t, err, "decision_not_found")
 	})
 }

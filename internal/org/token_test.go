@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport/sallyport/internal/access"
 	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/org"
@@ -286,7 +285,7 @@ func TestPOL06_WhoMayCreatePersonalTokens(t *testing.T) {
 			if last.Outcome != identity.Refused || last.DecisionID != refused.Metadata["decision_id"] || (last.OrganizationID != "") != c.managed {
 				t.Errorf("%s: event %+v", c.name, last)
 			}
-			_, facts, d, err := access.Replay(last.Detail)
+			_, facts, d, err := identity.Replay(last.Detail)
 			if err != nil || d.Code() != c.want || len(facts.Memberships) > 0 == c.managed {
 				t.Errorf("%s: replays to %q with %d memberships (%v)", c.name, d.Code(), len(facts.Memberships), err)
 			}
@@ -310,9 +309,9 @@ func TestAUD05_RefusedCreationsAreRecordedOnceAMinute(t *testing.T) {
 		if len(s.events("token_refused")) != 2 || ids[0] != ids[19] || ids[0] == ids[20] {
 			t.Errorf("%d events with decisions %v, want two", len(s.events("token_refused")), ids)
 		}
-		e, err := s.org.Decision(t.Context(), s.admin(), ids[0].(string))
-		if err != nil || e.Action != "token_refused" {
-			t.Errorf("the admin finds %+v, %v", e, err)
+		x, err := s.org.ExplainDecision(t.Context(), s.admin(), ids[0].(string))
+		if err != nil || x.Event.Action != "token_refused" || x.Facts.Action != policy.CreatePersonalToken {
+			t.Errorf("the admin finds %+v, %v", x, err)
 		}
 	})
 }

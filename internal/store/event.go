@@ -265,6 +265,13 @@ func (r *Read) Decision(ctx context.Context, organizationID, decisionID string) 
 	return found(e, err, identity.NotFoundf("decision_not_found", "there is no decision %q in this organization; decisions are kept as long as audit events", decisionID))
 }
 
+// OwnDecision returns the refusal recorded under a decision id, of something
+// that this principal did.
+func (r *Read) OwnDecision(ctx context.Context, principalID, decisionID string) (identity.Event, error) {
+	e, err := one(ctx, r.q, scanEvent, `SELECT `+eventColumns+` FROM events WHERE decision_id = $1 AND actor_id = $2 AND decision_id <> '' AND actor_id <> ''`, decisionID, principalID)
+	return found(e, err, identity.NotFoundf("decision_not_found", "there is no decision %q about you; decisions are kept as long as audit events", decisionID))
+}
+
 // DecisionRecorded says whether a refusal is in the log already.
 func (r *Read) DecisionRecorded(ctx context.Context, decisionID string) (bool, error) {
 	n, err := one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM events WHERE decision_id = $1`, decisionID)
