@@ -76,6 +76,8 @@ func (p *Pages) openRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+languagePath, p.speak)
 	mux.HandleFunc("POST /logout", p.logout)
 	mux.HandleFunc("/logout", onlyPost)
+	mux.HandleFunc("GET "+setupPath, p.setupForm)
+	mux.HandleFunc("POST "+setupPath, p.setup)
 	mux.HandleFunc("GET /signup", p.signUpForm)
 	mux.HandleFunc("POST /signup", p.signUp)
 	mux.HandleFunc("GET /signup/{provider}", p.signUpWith)
@@ -157,6 +159,7 @@ func (p *Pages) organizationRoutes(mux *http.ServeMux) {
 const (
 	loginPath          = "/login"
 	languagePath       = "/language"
+	setupPath          = "/setup"
 	authenticationPath = "/profile/authentication"
 	sessionsPath       = "/profile/sessions"
 	tokensPath         = "/profile/tokens"

@@ -55,6 +55,9 @@ func (p *Pages) loginPage(w http.ResponseWriter, r *http.Request) {
 		seeOther(w, r, cmp.Or(next, authenticationPath))
 		return
 	}
+	if p.whileEmpty(w, r) {
+		return
+	}
 	p.identify(w, r, http.StatusOK, loginView{Next: next}, nil)
 }
 

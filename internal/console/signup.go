@@ -14,6 +14,9 @@ type signUpView struct {
 }
 
 func (p *Pages) signUpForm(w http.ResponseWriter, r *http.Request) {
+	if p.whileEmpty(w, r) {
+		return
+	}
 	p.showSignUp(w, r, http.StatusOK, signUpView{}, nil)
 }
 

@@ -122,6 +122,18 @@ var ownWords = map[string]string{
 	"login.terminal.title": "Back to your terminal",
 	"login.terminal.words": "The command line is logged in. You can close this window.",
 
+	"setup.title":            "Set up this server",
+	"setup.words":            "It is empty still. Make its first organization, and yourself the admin of it.",
+	"setup.code":             "Setup code",
+	"setup.code.hint":        "The server wrote it to its log when it was last started.",
+	"setup.name":             "Organization",
+	"setup.name.hint":        "As people know it. It can be changed later.",
+	"setup.person":           "Your name",
+	"setup.send":             "Create the organization",
+	"setup.command":          "Without a browser, run this on the server's machine:",
+	"done.setup":             "The server is set up. You are the super admin of its first organization.",
+	"error.setup_code_wrong": "This is not the setup code. Copy the one that the server wrote to its log when it was last started: each start writes another, and older ones no longer work.",
+
 	"signup.title":     "Create your account",
 	"signup.name":      "Your name",
 	"signup.send":      "Create account",

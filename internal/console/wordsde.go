@@ -111,6 +111,18 @@ var ownWordsDE = map[string]string{
 	"login.terminal.title": "Zurück zu Ihrem Terminal",
 	"login.terminal.words": "Die Kommandozeile ist angemeldet. Sie können dieses Fenster schließen.",
 
+	"setup.title":            "Diesen Server einrichten",
+	"setup.words":            "Er ist noch leer. Legen Sie seine erste Organisation an und sich selbst als ihren Admin.",
+	"setup.code":             "Einrichtungscode",
+	"setup.code.hint":        "Der Server hat ihn beim letzten Start in sein Protokoll geschrieben.",
+	"setup.name":             "Organisation",
+	"setup.name.hint":        "So, wie man sie kennt. Der Name kann später geändert werden.",
+	"setup.person":           "Ihr Name",
+	"setup.send":             "Organisation anlegen",
+	"setup.command":          "Ohne Browser führen Sie auf dem Rechner des Servers dies aus:",
+	"done.setup":             "Der Server ist eingerichtet. Sie sind Superadmin seiner ersten Organisation.",
+	"error.setup_code_wrong": "Das ist nicht der Einrichtungscode. Kopieren Sie den, den der Server beim letzten Start in sein Protokoll geschrieben hat: Jeder Start schreibt einen neuen, und ältere gelten nicht mehr.",
+
 	"signup.title":     "Konto anlegen",
 	"signup.name":      "Ihr Name",
 	"signup.send":      "Konto anlegen",

@@ -16,6 +16,7 @@ const (
 	AttemptTest   = "test"   // no login: shows what a SAML provider answers
 
 	AttemptRegisterPasskey = "register_passkey" // no login: a passkey that is being made
+	AttemptSetup           = "setup"            // no login: an empty server waits for whoever has its code
 )
 
 // Clients of an attempt: what it ends in.

@@ -64,7 +64,8 @@ func (s *Service) SignUpInvited(ctx context.Context, in InvitedSignUp) (out Invi
 	if invited.HasAccount {
 		return out, hasAccount()
 	}
-	phc, err := s.newPassword(ctx, invited, in)
+	person := credential.Person{Email: invited.Email, RealName: in.RealName, Organizations: []string{invited.Organization}}
+	phc, err := s.newPassword(ctx, person, in.Password)
 	if err != nil {
 		return out, err
 	}
@@ -88,12 +89,12 @@ func cleanRealName(name string) (string, error) {
 }
 
 // newPassword judges and hashes a password.
-func (s *Service) newPassword(ctx context.Context, invited Invited, in InvitedSignUp) (phc string, err error) {
-	verdict := s.Rules.Check(in.Password, credential.Person{Email: invited.Email, RealName: in.RealName, Organizations: []string{invited.Organization}})
+func (s *Service) newPassword(ctx context.Context, person credential.Person, password string) (phc string, err error) {
+	verdict := s.Rules.Check(password, person)
 	if !verdict.Acceptable {
 		return "", identity.Invalidf(verdict.Code, "this password cannot be used. %s", verdict.Message)
 	}
-	phc, err = s.Hasher.Hash(ctx, in.Password)
+	phc, err = s.Hasher.Hash(ctx, password)
 	var full *credential.BusyError
 	if errors.As(err, &full) {
 		return "", &identity.Error{

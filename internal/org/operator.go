@@ -24,6 +24,7 @@ var operator = identity.Actor{Kind: identity.ActorOperator, Name: "operator"}
 // BootstrapRequest names the first organization and its super admin.
 type BootstrapRequest struct {
 	Email        string
+	RealName     string // as it was checked; may be empty
 	Organization string // at most 83 characters
 	PasswordHash string // in PHC form; empty: a one-time code to set a password is made
 	NoSession    bool   // make no session: somebody logs in with the password
@@ -41,6 +42,11 @@ type Bootstrapped struct {
 // organization exists, or ever existed, it is the kind Conflict; of several
 // calls at once one wins.
 func (s *Service) Bootstrap(ctx context.Context, in BootstrapRequest) (Bootstrapped, error) {
+	return s.bootstrap(ctx, operator, in, func(*store.Tx) error { return nil })
+}
+
+// bootstrap is Bootstrap, once may has said that this caller may.
+func (s *Service) bootstrap(ctx context.Context, by identity.Actor, in BootstrapRequest, may func(tx *store.Tx) error) (Bootstrapped, error) {
 	email, err := identity.ParseEmail(in.Email)
 	if err != nil {
 		return Bootstrapped{}, err
@@ -54,13 +60,19 @@ func (s *Service) Bootstrap(ctx context.Context, in BootstrapRequest) (Bootstrap
 		return Bootstrapped{}, err
 	}
 	out := Bootstrapped{OrganizationID: o.ID, AccountID: o.AccountID, UserID: userID, Email: email}
-	err = s.DB.Update(ctx, operator, store.Installation().And(store.Organization(o.ID)).And(store.User(userID)), func(tx *store.Tx) error {
-		if exists, err := tx.AnyOrganization(ctx); err != nil {
+	err = s.DB.Update(ctx, by, store.Installation().And(store.Organization(o.ID)).And(store.User(userID)), func(tx *store.Tx) error {
+		if err := unclaimed(ctx, tx); err != nil {
 			return err
-		} else if exists {
-			return identity.Conflictf("already_bootstrapped", "there is an organization already, so nothing was changed; to get back into it, use `sallyport recover`")
 		}
-		if err := addFirstAdmin(ctx, tx, o, userID, email); err != nil {
+		if err := may(tx); err != nil {
+			return err
+		}
+		if err := tx.EndSetupAttempts(ctx); err != nil {
+			return err
+		}
+		// The operator vouches for the address.
+		admin := identity.User{ID: userID, Email: email, EmailConfirmed: tx.Now, RealName: in.RealName, State: identity.StateActive}
+		if err := addFirstAdmin(ctx, tx, o, admin); err != nil {
 			return err
 		}
 		if out.ResetCode, err = s.setFirstPassword(ctx, tx, userID, in.PasswordHash); err != nil {
@@ -79,16 +91,14 @@ func (s *Service) Bootstrap(ctx context.Context, in BootstrapRequest) (Bootstrap
 	return out, nil
 }
 
-func addFirstAdmin(ctx context.Context, tx *store.Tx, o identity.Organization, userID, email string) error {
+func addFirstAdmin(ctx context.Context, tx *store.Tx, o identity.Organization, admin identity.User) error {
 	if err := tx.AddOrganization(ctx, o); err != nil {
 		return err
 	}
-	// The operator vouches for the address.
-	u := identity.User{ID: userID, Email: email, EmailConfirmed: tx.Now, State: identity.StateActive}
-	if err := tx.AddUser(ctx, u); err != nil {
+	if err := tx.AddUser(ctx, admin); err != nil {
 		return err
 	}
-	return tx.AddMember(ctx, o.ID, userID, true)
+	return tx.AddMember(ctx, o.ID, admin.ID, true)
 }
 
 // setFirstPassword stores a password's hash, or makes a code to set one with.

@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/credential"
@@ -54,6 +55,7 @@ type Service struct {
 	Discover func(ctx context.Context, issuer string) error
 
 	verifies perOrganization
+	setUp    atomic.Bool // see Empty
 }
 
 func (s *Service) rand() io.Reader {

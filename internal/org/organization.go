@@ -71,6 +71,9 @@ func (s *Service) CreateOrganization(ctx context.Context, p *identity.Principal,
 	var created identity.Organization
 	scope := store.Organization(draft.ID).And(store.User(p.User.ID))
 	err = s.DB.Update(ctx, p.Actor(), scope, func(tx *store.Tx) error {
+		if err := claimed(ctx, tx); err != nil {
+			return err
+		}
 		if err := mayFound(ctx, tx, p.User.ID); err != nil {
 			return err
 		}

@@ -100,6 +100,9 @@ func (t Terminal) serve(ctx context.Context, c Config, notice time.Duration, sta
 			return errors.Join(err, s.Close())
 		}
 	}
+	if err := s.offerSetup(ctx); err != nil {
+		return errors.Join(err, s.Close())
+	}
 	tellSystemd(daemon.SdNotifyReady, log)
 	context.AfterFunc(ctx, func() { tellSystemd(daemon.SdNotifyStopping, log) })
 	log.Info("serving", "address", l.Addr().String(), "public_url", c.PublicURL, "database", s.DB.Engine())

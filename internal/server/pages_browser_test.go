@@ -365,6 +365,11 @@ func looks() []string {
 // lookAt goes through pages in each look: axe-core finds nothing, nothing is too
 // wide, and nothing comes from elsewhere.
 func lookAt(t *testing.T, everyPage func(*window, func(name string))) {
+	lookFrom(t, newWindow, everyPage)
+}
+
+// lookFrom is lookAt at servers of another kind.
+func lookFrom(t *testing.T, open func(*testing.T) *window, everyPage func(*window, func(name string))) {
 	for _, look := range looks() {
 		t.Run(look, func(t *testing.T) {
 			t.Parallel()
@@ -375,7 +380,7 @@ func lookAt(t *testing.T, everyPage func(*window, func(name string))) {
 			if strings.HasSuffix(look, "-360") {
 				width = 360
 			}
-			w := newWindow(t)
+			w := open(t)
 			w.Look(t, width, scheme)
 			if strings.HasPrefix(look, "german") { // whose words are long
 				w.Language(t, "de")

@@ -25,8 +25,25 @@ func scanAttempt(row scanner) (a identity.Attempt, err error) {
 // Attempt returns a live attempt by the hash of its flow secret; NoAttempt
 // when there is none.
 func (r *Read) Attempt(ctx context.Context, id string) (identity.Attempt, error) {
-	a, err := one(ctx, r.q, scanAttempt, `SELECT `+attemptColumns+` FROM attempts WHERE id = $1 AND ended_at = 0 AND expires_at > $2`, id, micros(r.Now))
+	return r.attempt(ctx, id, `<>`)
+}
+
+// SetupAttempt returns the live attempt to set the server up, by the hash of
+// its code; NoAttempt when there is none. Attempt never does.
+func (r *Read) SetupAttempt(ctx context.Context, id string) (identity.Attempt, error) {
+	return r.attempt(ctx, id, `=`)
+}
+
+func (r *Read) attempt(ctx context.Context, id, setup string) (identity.Attempt, error) {
+	a, err := one(ctx, r.q, scanAttempt, `SELECT `+attemptColumns+` FROM attempts
+		WHERE id = $1 AND ended_at = 0 AND expires_at > $2 AND purpose `+setup+` '`+identity.AttemptSetup+`'`, id, micros(r.Now))
 	return found(a, err, NoAttempt())
+}
+
+// EndSetupAttempts ends all attempts to set the server up.
+func (tx *Tx) EndSetupAttempts(ctx context.Context) error {
+	_, err := tx.exec(ctx, endAttempt+` AND purpose = '`+identity.AttemptSetup+`'`, micros(tx.Now))
+	return err
 }
 
 // AttemptByState returns the live attempt that sent a state to a provider, by
