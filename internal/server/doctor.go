@@ -32,7 +32,7 @@ const (
 func (t Terminal) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check configuration, keys, database, audit log, clock, certificate, proxies, mail and name servers",
+		Short: "Check configuration, keys, database, audit log, clock, certificate, proxies, forged headers, mail and name servers",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), doctorsPatience)
@@ -41,14 +41,14 @@ func (t Terminal) doctorCommand() *cobra.Command {
 			for _, f := range t.examine(ctx, cmd) {
 				if f.err != nil {
 					problems++
-					fmt.Fprintf(t.Stdout, "%-8s %-13s %v\n", failed, f.what, f.err)
+					fmt.Fprintf(t.Stdout, "%-8s %-14s %v\n", failed, f.what, f.err)
 					continue
 				}
 				status := ok
 				if text, isWarning := strings.CutPrefix(f.note, warn+": "); isWarning {
 					status, f.note = warn, text
 				}
-				fmt.Fprintf(t.Stdout, "%-8s %-13s %s\n", status, f.what, f.note)
+				fmt.Fprintf(t.Stdout, "%-8s %-14s %s\n", status, f.what, f.note)
 			}
 			if problems > 0 {
 				return fmt.Errorf("%d of the checks found a problem; each line says what to do", problems)
@@ -67,7 +67,7 @@ func (t Terminal) examine(ctx context.Context, cmd *cobra.Command) []finding {
 		return []finding{{what: "configuration", err: err}}
 	}
 	list := []finding{{what: "configuration", note: "listens on " + c.Listen + ", public address " + c.PublicURL}}
-	list = append(list, examineCertificate(&c), examineProxies(&c), examineMail(ctx, &c), examineDNS(ctx, &c))
+	list = append(list, examineCertificate(&c), examineProxies(&c), examineForgery(ctx, &c), examineMail(ctx, &c), examineDNS(ctx, &c))
 	o, err := openExisting(&c)
 	if err != nil {
 		return append(list, finding{what: "database", err: err})
