@@ -36,6 +36,8 @@ func (p *Pages) adminRoutes(mux *http.ServeMux) {
 	on("GET", rangesPath, admin, p.ranges)
 	on("POST", rangesPath, present, p.changeRanges)
 	on("GET", rangesPath+"/confirm", admin, p.confirmRanges)
+	on("POST", learnPath, admin, p.learn)
+	on("GET", learnedPath, admin, p.learned)
 
 	domains, changesDomains := access.Need{Permission: domainsWrite}, access.Need{Permission: domainsWrite, Fresh: true}
 	on("GET", domainsPath, domains, p.domains)

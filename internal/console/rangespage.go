@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -22,6 +23,10 @@ type rangesView struct {
 	Range   string // as typed
 	Words   string
 	AskAll  bool // the range holds every address: is that meant?
+
+	Way      way
+	Test     testedAddress
+	Learning learningCard
 }
 
 type rangeRow struct {
@@ -29,7 +34,16 @@ type rangeRow struct {
 	Mine        bool // it holds the address of this request
 }
 
-func (p *Pages) ranges(v *visit) { p.showRanges(v, http.StatusOK, rangesView{}, nil) }
+func (p *Pages) ranges(v *visit) {
+	test, err := p.testAddress(v)
+	if err == nil {
+		p.showRanges(v, http.StatusOK, rangesView{Test: test}, nil)
+		return
+	}
+	status, about := v.problemOf(err, "address")
+	about.Words = v.say("ranges.test.wrong")
+	p.showRanges(v, status, rangesView{Test: test}, &about)
+}
 
 func (p *Pages) showRanges(v *visit, status int, view rangesView, about *problem) {
 	now, err := p.Org.Policy(v.Principal)
@@ -44,7 +58,11 @@ func (p *Pages) showRanges(v *visit, status int, view rangesView, about *problem
 	for _, r := range now.Ranges.List {
 		view.List = append(view.List, rangeRow{r.Prefix.String(), r.Description, v.inside(r)})
 	}
-	view.Inside = v.inside(now.Ranges.List...)
+	view.Inside, view.Way = v.inside(now.Ranges.List...), p.way(v)
+	if view.Learning, err = p.learningCard(v, cmp.Or(view.Learning.Days, usualDays)); err != nil {
+		p.fail(v.w, v.r, err)
+		return
+	}
 	p.showOrganization(v, status, "ranges", rangesPath, page{Title: v.say("section.ip-ranges"), Problem: about, Body: view})
 }
 
@@ -82,6 +100,13 @@ func (v *visit) changeOfRanges(now policy.Ranges) (org.RangesChange, bool) {
 		change.List = append(change.List, named)
 		if words := strings.TrimSpace(form.Get("words")); words != "" {
 			change.Descriptions[named] = words
+		}
+	case "adopt":
+		for _, text := range form["range"] {
+			change.List = append(change.List, text)
+			if words := strings.TrimSpace(form.Get("words")); words != "" {
+				change.Descriptions[text] = words
+			}
 		}
 	case "remove":
 	case "enable", "disable":
@@ -141,8 +166,10 @@ func (p *Pages) reviewRanges(v *visit, guard string) {
 	do := form.Get("do")
 	r := review{Words: v.say("ranges.review.words"), Guard: guard, Yes: v.say("ranges.review." + do)}
 	for _, name := range []string{"do", "range", "words", "accept_all"} {
-		if value := form.Get(name); value != "" {
-			r.Values = append(r.Values, hidden{name, value})
+		for _, value := range form[name] {
+			if value != "" {
+				r.Values = append(r.Values, hidden{name, value})
+			}
 		}
 	}
 	p.showReview(v, http.StatusBadRequest, rangesPath, v.say("ranges.review.title"), r)
@@ -155,6 +182,9 @@ func (p *Pages) confirmRanges(v *visit) {
 	c := confirmation{Action: v.base() + rangesPath, Back: v.base() + rangesPath, Values: []hidden{{"do", do}}}
 	title := ""
 	switch do {
+	case "adopt":
+		p.confirmAdoption(v)
+		return
 	case "enable", "disable":
 		title, c.Words, c.Yes = v.say("ranges."+do+".title"), v.say("ranges."+do+".words"), v.say("ranges."+do)
 	case "remove":

@@ -117,7 +117,11 @@ type confirmation struct {
 	Words, Action, Yes, Back string
 	Values                   []hidden
 	Safe                     bool // the button is an ordinary one
+	List                     []listed
 }
+
+// listed is one of several things that a confirmation is about.
+type listed struct{ Name, Words string }
 
 // hidden is a value that a form sends along.
 type hidden struct{ Name, Value string }

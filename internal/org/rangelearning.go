@@ -46,6 +46,16 @@ func (s *Service) Learning(ctx context.Context, p *identity.Principal) (l Learni
 	return l, err
 }
 
+// LearnsUntil is until when the accessed organization learns, or learned; zero:
+// it never did, or was stopped.
+func (s *Service) LearnsUntil(ctx context.Context, p *identity.Principal) (until time.Time, err error) {
+	err = s.DB.Once(func(r *store.Read) (err error) {
+		until, err = r.Learning(ctx, p.Organization.ID)
+		return err
+	})
+	return until, err
+}
+
 // StartLearning has the accessed organization observe, for a number of days
 // from now, from which addresses its members' credentials are accepted.
 func (s *Service) StartLearning(ctx context.Context, p *identity.Principal, days int64) error {
