@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,8 +24,15 @@ type auditView struct {
 	List   []eventRow
 	First  string // where the log begins, from a later page; empty: this is it
 	Next   string // where the following page is; empty: this is the last
+	Newer  string // where the events since are; empty: this is not where the log begins
+	Newest int64  // id of the newest event that the page knows of; 0: none
 	Export string
+	// Actions are those on the page, to filter by.
+	Actions []string
 }
+
+// perLog is how many events a page shows.
+const perLog = 50
 
 // auditFilter is the form above the log, as typed. Times are in UTC.
 type auditFilter struct{ Actor, Target, Action, Since, Until string }
@@ -39,7 +48,8 @@ type eventRow struct {
 	Credential    string // prefix
 	Request       string
 	Decision      string
-	Detail        string // JSON, indented; empty: none
+	Changes       []changedField
+	Detail        string // what else there is: JSON, indented; empty: nothing
 	OnlyActor     string // the log of this actor only
 	OnlyAction    string
 	OnlyTarget    string
@@ -106,30 +116,67 @@ func (p *Pages) auditLog(v *visit) {
 	path := v.base() + auditPath
 	view := auditView{Path: path, Filter: filter, Asked: filter != auditFilter{}, Export: withQuery(path+"/export", filter.values())}
 	query, about := filter.query(v.tongue)
-	status := http.StatusOK
+	status := http.StatusBadRequest
 	if about == nil {
-		query.Cursor = q.Get("cursor")
-		found, err := p.Org.AuditEvents(v.r.Context(), v.Principal, query)
-		if err != nil {
-			var wrong problem
-			status, wrong = v.problemOf(err, "")
-			about = &wrong
-		}
-		for _, e := range found.Events {
-			view.List = append(view.List, v.eventRowOf(e, path))
-		}
-		if query.Cursor != "" {
-			view.First = withQuery(path, filter.values())
-		}
-		if found.Next != "" {
-			further := filter.values()
-			further.Set("cursor", found.Next)
-			view.Next = withQuery(path, further)
-		}
-	} else {
-		status = http.StatusBadRequest
+		status, about = p.readLog(v, query, &view)
+	}
+	if about == nil && q.Get("part") == "events" {
+		p.showPart(v, "audit", "events", page{Body: view})
+		return
 	}
 	p.showOrganization(v, status, "audit", auditPath, page{Title: v.say("section.audit-log"), Problem: about, Body: view})
+}
+
+// showPart writes a part of a page alone, for the script that puts it into the
+// page that is there.
+func (p *Pages) showPart(v *visit, name, part string, content page) {
+	var b bytes.Buffer
+	if err := v.pages[name].ExecuteTemplate(&b, part, content); err != nil {
+		p.fail(v.w, v.r, err)
+		return
+	}
+	secure(v.w.Header())
+	_, _ = v.w.Write(b.Bytes()) // the client is gone when this fails
+}
+
+// readLog reads the part of the log that the address names: what is older than
+// an event, what came since one, or the newest.
+func (p *Pages) readLog(v *visit, query org.AuditQuery, view *auditView) (int, *problem) {
+	q := v.r.URL.Query()
+	query.Limit, query.Cursor = perLog, q.Get("cursor")
+	if after, err := strconv.ParseInt(q.Get("after"), 10, 64); err == nil && after > 0 {
+		query.After, view.Newest = after, after
+	}
+	found, err := p.Org.AuditEvents(v.r.Context(), v.Principal, query)
+	if err != nil {
+		status, wrong := v.problemOf(err, "")
+		return status, &wrong
+	}
+	for _, e := range found.Events {
+		view.List = append(view.List, v.eventRowOf(e, view.Path))
+		view.Newest = max(view.Newest, e.ID)
+		if !slices.Contains(view.Actions, e.Action) {
+			view.Actions = append(view.Actions, e.Action)
+		}
+	}
+	slices.Sort(view.Actions)
+	beside := func(name, value string) string {
+		to := view.Filter.values()
+		if value != "" {
+			to.Set(name, value)
+		}
+		return withQuery(view.Path, to)
+	}
+	if query.Cursor == "" {
+		view.Newer = beside("after", strconv.FormatInt(view.Newest, 10))
+	}
+	if query.Cursor != "" || query.After > 0 {
+		view.First = beside("", "")
+	}
+	if found.Next != "" {
+		view.Next = beside("cursor", found.Next)
+	}
+	return http.StatusOK, nil
 }
 
 func (t *tongue) eventRowOf(e identity.Event, path string) eventRow {
@@ -153,10 +200,7 @@ func (t *tongue) eventRowOf(e identity.Event, path string) eventRow {
 	if e.Actor.Client.IsValid() {
 		row.IP = e.Actor.Client.String()
 	}
-	var b bytes.Buffer
-	if len(e.Detail) > 0 && json.Indent(&b, e.Detail, "", "  ") == nil && b.String() != "{}" {
-		row.Detail = b.String()
-	}
+	row.Changes, row.Detail = changesOf(e.Detail)
 	return row
 }
 

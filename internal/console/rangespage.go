@@ -1,10 +1,11 @@
 package console
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sallyport/sallyport/internal/org"
@@ -23,27 +24,18 @@ type rangesView struct {
 	Range   string // as typed
 	Words   string
 	AskAll  bool // the range holds every address: is that meant?
-
-	Way      way
-	Test     testedAddress
-	Learning learningCard
+	// Described is the range whose description could not be stored.
+	Described string
 }
 
 type rangeRow struct {
+	Field       string // id of the field of its description
 	Text, Words string
 	Mine        bool // it holds the address of this request
+	Open        bool // its description is being written
 }
 
-func (p *Pages) ranges(v *visit) {
-	test, err := p.testAddress(v)
-	if err == nil {
-		p.showRanges(v, http.StatusOK, rangesView{Test: test}, nil)
-		return
-	}
-	status, about := v.problemOf(err, "address")
-	about.Words = v.say("ranges.test.wrong")
-	p.showRanges(v, status, rangesView{Test: test}, &about)
-}
+func (p *Pages) ranges(v *visit) { p.showRanges(v, http.StatusOK, rangesView{}, nil) }
 
 func (p *Pages) showRanges(v *visit, status int, view rangesView, about *problem) {
 	now, err := p.Org.Policy(v.Principal)
@@ -55,14 +47,15 @@ func (p *Pages) showRanges(v *visit, status int, view rangesView, about *problem
 	if v.Address.Client.IsValid() {
 		view.Mine = v.Address.Client.String()
 	}
-	for _, r := range now.Ranges.List {
-		view.List = append(view.List, rangeRow{r.Prefix.String(), r.Description, v.inside(r)})
+	for i, r := range now.Ranges.List {
+		row := rangeRow{Field: "words-" + strconv.Itoa(i), Text: r.Prefix.String(), Words: r.Description, Mine: v.inside(r)}
+		if row.Text == view.Described {
+			row.Open, row.Words, about.Field = true, view.Words, row.Field
+			view.Words = ""
+		}
+		view.List = append(view.List, row)
 	}
-	view.Inside, view.Way = v.inside(now.Ranges.List...), p.way(v)
-	if view.Learning, err = p.learningCard(v, cmp.Or(view.Learning.Days, usualDays)); err != nil {
-		p.fail(v.w, v.r, err)
-		return
-	}
+	view.Inside = v.inside(now.Ranges.List...)
 	p.showOrganization(v, status, "ranges", rangesPath, page{Title: v.say("section.ip-ranges"), Problem: about, Body: view})
 }
 
@@ -78,8 +71,7 @@ func (v *visit) inside(list ...policy.Range) bool {
 
 // changeOfRanges is the list as it will be after what a form asks for; false: no
 // form of the page asks for that.
-func (v *visit) changeOfRanges(now policy.Ranges) (org.RangesChange, bool) {
-	form := v.r.PostForm
+func changeOfRanges(now policy.Ranges, form url.Values) (org.RangesChange, bool) {
 	change := org.RangesChange{Enabled: now.Enabled, Descriptions: map[string]string{}, AcceptLockout: form.Get("accept") != "", AcceptAllAddresses: form.Get("accept_all") != ""}
 	named := strings.TrimSpace(form.Get("range"))
 	for _, r := range now.List {
@@ -101,13 +93,8 @@ func (v *visit) changeOfRanges(now policy.Ranges) (org.RangesChange, bool) {
 		if words := strings.TrimSpace(form.Get("words")); words != "" {
 			change.Descriptions[named] = words
 		}
-	case "adopt":
-		for _, text := range form["range"] {
-			change.List = append(change.List, text)
-			if words := strings.TrimSpace(form.Get("words")); words != "" {
-				change.Descriptions[text] = words
-			}
-		}
+	case "describe":
+		change.Descriptions[named] = strings.TrimSpace(form.Get("words"))
 	case "remove":
 	case "enable", "disable":
 		change.Enabled = form.Get("do") == "enable"
@@ -126,7 +113,7 @@ func (p *Pages) changeRanges(v *visit) {
 		p.fail(v.w, v.r, err)
 		return
 	}
-	change, ok := v.changeOfRanges(now.Ranges)
+	change, ok := changeOfRanges(now.Ranges, v.r.PostForm)
 	if !ok {
 		p.unreadable(v, rangesPath)
 		return
@@ -145,10 +132,13 @@ func (p *Pages) changeRanges(v *visit) {
 // rangesFailed shows the page again with what was wrong.
 func (p *Pages) rangesFailed(v *visit, err error) {
 	form := v.r.PostForm
-	view := rangesView{Range: form.Get("range"), Words: form.Get("words")}
+	view := rangesView{Words: form.Get("words")}
 	field := ""
-	if form.Get("do") == "add" {
-		field = "range"
+	switch form.Get("do") {
+	case "add":
+		field, view.Range = "range", form.Get("range")
+	case "describe":
+		view.Described = strings.TrimSpace(form.Get("range"))
 	}
 	status, about := v.problemOf(err, field)
 	if invalid, ok := errors.AsType[*policy.Invalid](err); ok && strings.HasSuffix(invalid.Field, "descriptions") {
@@ -166,10 +156,8 @@ func (p *Pages) reviewRanges(v *visit, guard string) {
 	do := form.Get("do")
 	r := review{Words: v.say("ranges.review.words"), Guard: guard, Yes: v.say("ranges.review." + do)}
 	for _, name := range []string{"do", "range", "words", "accept_all"} {
-		for _, value := range form[name] {
-			if value != "" {
-				r.Values = append(r.Values, hidden{name, value})
-			}
+		if value := form.Get(name); value != "" {
+			r.Values = append(r.Values, hidden{name, value})
 		}
 	}
 	p.showReview(v, http.StatusBadRequest, rangesPath, v.say("ranges.review.title"), r)
@@ -182,9 +170,6 @@ func (p *Pages) confirmRanges(v *visit) {
 	c := confirmation{Action: v.base() + rangesPath, Back: v.base() + rangesPath, Values: []hidden{{"do", do}}}
 	title := ""
 	switch do {
-	case "adopt":
-		p.confirmAdoption(v)
-		return
 	case "enable", "disable":
 		title, c.Words, c.Yes = v.say("ranges."+do+".title"), v.say("ranges."+do+".words"), v.say("ranges."+do)
 	case "remove":

@@ -33,6 +33,7 @@ type AuditQuery struct {
 	Since, Until  time.Time // from Since on, before Until
 	Limit         int       // 0: 100; more than 500 counts as 500
 	Cursor        string    // AuditPage.Next of the page before
+	After         int64     // only events with a higher id: those since a page was read
 }
 
 // AuditPage is a page of events, newest first.
@@ -60,7 +61,7 @@ func (s *Service) AuditEvents(ctx context.Context, p *identity.Principal, q Audi
 func (q AuditQuery) filter(organizationID string) (store.EventFilter, error) {
 	f := store.EventFilter{
 		OrganizationID: organizationID, Actor: q.Actor, Target: q.Target, Action: q.Action,
-		Since: q.Since, Until: q.Until,
+		Since: q.Since, Until: q.Until, After: q.After,
 	}
 	for _, text := range []string{q.Actor, q.Target, q.Action} {
 		if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {

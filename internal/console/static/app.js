@@ -142,6 +142,99 @@
 		});
 	});
 
+	// What goes on in another tab is shown once this one is looked at again.
+
+	all("form[data-returns]", (form) => form.addEventListener("submit", () => {
+		document.addEventListener("visibilitychange", () => {
+			if (document.visibilityState === "visible") {
+				location.reload();
+			}
+		});
+	}));
+
+	// The audit log is followed: what came since is asked for every few seconds
+	// while somebody looks, and put on top. The server makes the entries, as it
+	// does those of the page. Asking counts as using the session, so it ends by
+	// itself when nothing was touched for long.
+
+	all("[data-follow]", (log) => {
+		const button = byId("follow");
+		const state = byId("follow-state");
+		const patience = 30 * 60 * 1000;
+		let timer, touched;
+		const tell = (words) => {
+			state.hidden = false;
+			state.textContent = words;
+		};
+		const stop = () => {
+			clearInterval(timer);
+			timer = undefined;
+			button.setAttribute("aria-pressed", "false");
+		};
+		const add = (came) => {
+			const entries = came.querySelectorAll(".events > li");
+			if (entries.length === 0) {
+				return;
+			}
+			const list = log.querySelector(".events") || log.appendChild(document.importNode(came.querySelector(".events"), false));
+			[...entries].reverse().forEach((entry) => {
+				entry.className = "came";
+				list.prepend(document.importNode(entry, true));
+			});
+			list.dataset.newest = came.querySelector(".events").dataset.newest;
+			if (byId("log-empty")) {
+				byId("log-empty").remove();
+			}
+			tell(button.dataset.came + " " + entries.length);
+		};
+		const ask = () => {
+			if (document.hidden) {
+				return;
+			}
+			if (Date.now() - touched > patience) {
+				stop();
+				tell(button.dataset.stopped);
+				return;
+			}
+			const address = new URL(log.dataset.follow, location.href);
+			const list = log.querySelector(".events");
+			address.searchParams.set("after", list ? list.dataset.newest : "0");
+			address.searchParams.set("part", "events");
+			// Not fetch: this reads a document without making markup of text.
+			const request = new XMLHttpRequest();
+			request.open("GET", address);
+			request.responseType = "document";
+			request.onload = () => {
+				if (!timer) {
+					return;
+				}
+				if (request.status === 200 && request.response && request.responseURL === address.href) {
+					add(request.response);
+				} else {
+					stop();
+					tell(button.dataset.stopped);
+				}
+			};
+			request.send();
+		};
+		for (const event of ["pointerdown", "keydown"]) {
+			document.addEventListener(event, () => { touched = Date.now(); });
+		}
+		button.hidden = false;
+		button.addEventListener("click", () => {
+			if (timer) {
+				stop();
+				state.hidden = true;
+				return;
+			}
+			touched = Date.now();
+			button.setAttribute("aria-pressed", "true");
+			timer = setInterval(ask, Number(log.dataset.every) * 1000);
+			ask();
+		});
+		document.addEventListener("visibilitychange", () => { if (timer) { ask(); } });
+	});
+
 	// Ask before what cannot be taken back; without scripts a page of its own asks.
 
 	const dialog = byId("danger");
