@@ -14,10 +14,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/sallyport/sallyport/internal/mail"
+	"github.com/sallyport/sallyport/internal/store"
 )
 
 // Config is the configuration of a server. Flags win over the environment,
@@ -35,14 +37,17 @@ type Config struct {
 	PasswordMinLength int
 	ExposedPasswords  string
 	AllowLongTokens   bool
-	BreakGlass        bool
-	AuditDays         int // how long events are kept
-	LogLevel          string
-	LogFormat         string
-	DNSServers        []string // host:port
-	AllowPrivate      bool
-	SMTPURL           string
-	MailFrom          string
+	// Lease is how long the server answers from memory without hearing from
+	// the database; 0: never.
+	Lease        time.Duration
+	BreakGlass   bool
+	AuditDays    int // how long events are kept
+	LogLevel     string
+	LogFormat    string
+	DNSServers   []string // host:port
+	AllowPrivate bool
+	SMTPURL      string
+	MailFrom     string
 	// Third parties that people may log in with; without a client id one is
 	// not offered.
 	Google, Microsoft, GitHub ThirdParty
@@ -163,6 +168,7 @@ var settings = append([]setting{
 		}
 		return nil
 	}},
+	{"lease", "3s", "how long the server answers from memory without hearing from the database: 1s to 30s, or off", setLease},
 	{"dns-servers", "the system's", "name servers to ask for the proofs of domains: HOST:PORT, separated by commas", setDNSServers},
 	{"allow-private-networks", "false", "let the server fetch files that prove domains from loopback and private networks", func(c *Config, v string) error {
 		b, err := strconv.ParseBool(v)
@@ -222,6 +228,18 @@ func setDNSServers(c *Config, v string) error {
 	return nil
 }
 
+func setLease(c *Config, v string) error {
+	if c.Lease = 0; v == "off" {
+		return nil
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil || d < store.ShortestLease || d > store.LongestLease {
+		return errors.New("write a duration from 1s to 30s, or off")
+	}
+	c.Lease = d
+	return nil
+}
+
 func setTrustedProxies(c *Config, v string) error {
 	c.TrustedProxies = nil
 	for text := range strings.SplitSeq(v, ",") {
@@ -252,7 +270,7 @@ func setTrustedProxies(c *Config, v string) error {
 }
 
 func defaults() Config {
-	return Config{Listen: "127.0.0.1:8080", DataDir: ".sallyport", Brand: "Sallyport", PasswordMinLength: 15, AuditDays: 400, LogLevel: "info"}
+	return Config{Listen: "127.0.0.1:8080", DataDir: ".sallyport", Brand: "Sallyport", PasswordMinLength: 15, AuditDays: 400, LogLevel: "info", Lease: store.DefaultLease}
 }
 
 // ConfigError is a value that cannot work; it stops the start.

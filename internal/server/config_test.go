@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -32,6 +33,7 @@ var sample = map[string]struct {
 	"exposed-passwords":    {"breaches.txt", func(c *Config) { c.ExposedPasswords = "breaches.txt" }},
 	"password-min-length":  {"20", func(c *Config) { c.PasswordMinLength = 20 }},
 	"audit-retention-days": {"90", func(c *Config) { c.AuditDays = 90 }},
+	"lease":                {"5s", func(c *Config) { c.Lease = 5 * time.Second }},
 	"allow-long-tokens":    {"true", func(c *Config) { c.AllowLongTokens = true }},
 	"break-glass":          {"true", func(c *Config) { c.BreakGlass = true }},
 	"dns-servers": {"192.0.2.53:53, [2001:db8::53]:5353", func(c *Config) {
@@ -211,6 +213,9 @@ func TestUnsafeConfiguration(t *testing.T) {
 		{"short passwords", map[string]string{"password-min-length": "7"}, "", "--password-min-length: "},
 		{"brand with a colon", map[string]string{"brand": "a:b"}, "", "--brand: "},
 		{"no events kept", map[string]string{"audit-retention-days": "0"}, "", "--audit-retention-days: write a number of days from 90 to 3650"},
+		{"no duration", map[string]string{"lease": "3"}, "", "--lease: write a duration from 1s to 30s, or off"},
+		{"a lease that is too short", map[string]string{"lease": "999ms"}, "", "--lease: write a duration from 1s to 30s, or off"},
+		{"a lease that is too long", map[string]string{"lease": "31s"}, "", "--lease: write a duration from 1s to 30s, or off"},
 		{"not a truth", map[string]string{"allow-long-tokens": "perhaps"}, "", "--allow-long-tokens: write true or false"},
 		{"unknown level", map[string]string{"log-level": "loud"}, "", "--log-level: "},
 		{"unknown format", map[string]string{"log-format": "xml"}, "", "--log-format: "},

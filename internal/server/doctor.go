@@ -197,3 +197,34 @@ func examineClock(ctx context.Context, db *store.DB) finding {
 	}
 	return f
 }
+
+// examineNodes says which servers changes wait for.
+func examineNodes(ctx context.Context, db *store.DB) finding {
+	f := finding{what: "nodes"}
+	var names, behind []string
+	f.err = db.View(ctx, func(r *store.Read) error {
+		nodes, err := r.Nodes(ctx)
+		names, behind = nil, nil
+		for _, n := range nodes {
+			unseen, err := r.Unseen(ctx, n)
+			if err != nil {
+				return err
+			}
+			name := n.Name + " since " + n.Started.Format(time.DateTime)
+			names = append(names, name)
+			if unseen > 0 {
+				behind = append(behind, fmt.Sprintf("%s by %d", name, unseen))
+			}
+		}
+		return err
+	})
+	switch {
+	case len(behind) > 0:
+		f.note = warn + ": behind with changes: " + strings.Join(behind, ", ") + "; look again in a moment: a server that has died is taken off the list by the next change"
+	case len(names) > 0:
+		f.note = "in memory: " + strings.Join(names, ", ")
+	default:
+		f.note = "no server answers from memory"
+	}
+	return f
+}

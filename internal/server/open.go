@@ -48,7 +48,7 @@ func open(c *Config) (*opened, error) {
 		return nil, &ConfigError{"SALLYPORT_DATABASE_URL", err}
 	}
 	o := &opened{db: db, keys: keys, exposed: exposed}
-	db.Seal, db.Open = keys.Seal, keys.Open
+	db.Seal, db.Open, db.Lease = keys.Seal, keys.Open, c.Lease
 	if o.mail, err = c.sender(); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

@@ -81,6 +81,12 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 	if err := o.db.Durable(ctx); err != nil {
 		log.Warn("the database may lose acknowledged changes when its machine dies", "error", err)
 	}
+	if c.sqliteFile() != "" {
+		if err := o.db.Alone(ctx); err != nil {
+			unlock()
+			return nil, errors.Join(err, o.db.Close())
+		}
+	}
 	s := wire(c, o, log)
 	s.unlock = unlock
 	return s, nil
@@ -147,6 +153,7 @@ func (s *Server) ready(ctx context.Context) error {
 func (s *Server) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
+	s.work.Go(func() { s.DB.Follow(ctx, s.leased) })
 	s.work.Go(func() { s.Access.Run(ctx) })
 	s.work.Go(func() { every(ctx, cleanEvery, s.Clean) })
 	s.work.Go(func() { every(ctx, domainsEvery, s.watchDomains) })
