@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -26,6 +27,10 @@ type rangesView struct {
 	AskAll  bool // the range holds every address: is that meant?
 	// Described is the range whose description could not be stored.
 	Described string
+
+	Way      way
+	Test     testedAddress
+	Learning learningCard
 }
 
 type rangeRow struct {
@@ -35,7 +40,16 @@ type rangeRow struct {
 	Open        bool // its description is being written
 }
 
-func (p *Pages) ranges(v *visit) { p.showRanges(v, http.StatusOK, rangesView{}, nil) }
+func (p *Pages) ranges(v *visit) {
+	test, err := p.testAddress(v)
+	if err == nil {
+		p.showRanges(v, http.StatusOK, rangesView{Test: test}, nil)
+		return
+	}
+	status, about := v.problemOf(err, "address")
+	about.Words = v.say("ranges.test.wrong")
+	p.showRanges(v, status, rangesView{Test: test}, &about)
+}
 
 func (p *Pages) showRanges(v *visit, status int, view rangesView, about *problem) {
 	now, err := p.Org.Policy(v.Principal)
@@ -55,7 +69,11 @@ func (p *Pages) showRanges(v *visit, status int, view rangesView, about *problem
 		}
 		view.List = append(view.List, row)
 	}
-	view.Inside = v.inside(now.Ranges.List...)
+	view.Inside, view.Way = v.inside(now.Ranges.List...), p.way(v)
+	if view.Learning, err = p.learningCard(v, cmp.Or(view.Learning.Days, usualDays)); err != nil {
+		p.fail(v.w, v.r, err)
+		return
+	}
 	p.showOrganization(v, status, "ranges", rangesPath, page{Title: v.say("section.ip-ranges"), Problem: about, Body: view})
 }
 
@@ -95,6 +113,13 @@ func changeOfRanges(now policy.Ranges, form url.Values) (org.RangesChange, bool)
 		}
 	case "describe":
 		change.Descriptions[named] = strings.TrimSpace(form.Get("words"))
+	case "adopt":
+		for _, text := range form["range"] {
+			change.List = append(change.List, text)
+			if words := strings.TrimSpace(form.Get("words")); words != "" {
+				change.Descriptions[text] = words
+			}
+		}
 	case "remove":
 	case "enable", "disable":
 		change.Enabled = form.Get("do") == "enable"
@@ -156,8 +181,10 @@ func (p *Pages) reviewRanges(v *visit, guard string) {
 	do := form.Get("do")
 	r := review{Words: v.say("ranges.review.words"), Guard: guard, Yes: v.say("ranges.review." + do)}
 	for _, name := range []string{"do", "range", "words", "accept_all"} {
-		if value := form.Get(name); value != "" {
-			r.Values = append(r.Values, hidden{name, value})
+		for _, value := range form[name] {
+			if value != "" {
+				r.Values = append(r.Values, hidden{name, value})
+			}
 		}
 	}
 	p.showReview(v, http.StatusBadRequest, rangesPath, v.say("ranges.review.title"), r)
@@ -170,6 +197,9 @@ func (p *Pages) confirmRanges(v *visit) {
 	c := confirmation{Action: v.base() + rangesPath, Back: v.base() + rangesPath, Values: []hidden{{"do", do}}}
 	title := ""
 	switch do {
+	case "adopt":
+		p.confirmAdoption(v)
+		return
 	case "enable", "disable":
 		title, c.Words, c.Yes = v.say("ranges."+do+".title"), v.say("ranges."+do+".words"), v.say("ranges."+do)
 	case "remove":
