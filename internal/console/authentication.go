@@ -14,6 +14,7 @@ import (
 // authenticationView is the page of how somebody logs in.
 type authenticationView struct {
 	Demand      string // what the managing organization asks for; empty: nothing
+	OtherDemand string // what other organizations of the person ask for
 	HasPassword bool
 	HasCode     bool // an authenticator is set up
 	Factor      bool // any second factor is
@@ -84,6 +85,9 @@ func (p *Pages) loadAuthentication(v *visit, view *authenticationView) error {
 			return err
 		}
 		view.Demand = home.demand(v)
+		if view.OtherDemand, err = p.otherDemand(v); err != nil {
+			return err
+		}
 	}
 	if view.Passkeys, err = p.Login.Passkeys(ctx, v.Principal); err != nil {
 		return err

@@ -1,6 +1,9 @@
 package console
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/sallyport/sallyport/internal/access"
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/policy"
@@ -51,6 +54,35 @@ func (h home) demand(v *visit) string {
 		return v.say("demand.factor", h.member.Organization.Name)
 	}
 	return ""
+}
+
+// otherDemand is what organizations ask of the person's login that do not manage
+// their account, in words; empty: nothing that a second factor would give.
+func (p *Pages) otherDemand(v *visit) (string, error) {
+	if v.User.SecondFactor {
+		return "", nil
+	}
+	all, err := p.Org.Organizations(v.r.Context(), v.Principal)
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	for _, o := range all {
+		if o.ID == v.User.ManagingOrganizationID {
+			continue // see demand
+		}
+		refusal, err := p.Access.Refusal(v.r.Context(), v.Principal, o.ID)
+		if err != nil {
+			return "", err
+		}
+		if refusal != nil && slices.Contains(reasonsOf(refusal), policy.CodeSecondFactor) {
+			names = append(names, o.Name)
+		}
+	}
+	if len(names) == 0 {
+		return "", nil
+	}
+	return v.say("demand.member", strings.Join(names, ", ")), nil
 }
 
 // noTokens says why the person may not make personal tokens; empty: they may.

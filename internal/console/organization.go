@@ -95,7 +95,7 @@ func (p *Pages) organization(need access.Need, handle func(v *visit)) http.Handl
 // refused shows who is logged in why an organization does not let them do it.
 func (p *Pages) refused(v *visit, err error) {
 	base := organizationsPath + "/" + v.r.PathValue("organization_id")
-	reasons, _ := asError(err).Metadata["reasons"].([]string)
+	reasons := reasonsOf(asError(err))
 	switch {
 	case p.stepUp(v, err, pageOf(v.r)):
 	case len(reasons) > 0 && !slices.Contains(reasons, policy.CodeForbidden):
@@ -112,6 +112,12 @@ func (p *Pages) refused(v *visit, err error) {
 		}
 		p.message(v.w, v.r, http.StatusForbidden, "refused", about)
 	}
+}
+
+// reasonsOf are the codes of what refused.
+func reasonsOf(e *identity.Error) []string {
+	list, _ := e.Metadata["reasons"].([]string)
+	return list
 }
 
 // pageOf is the page that a request is about: forms go to the path of the page

@@ -17,8 +17,9 @@ type organizationsView struct {
 
 type organizationRow struct {
 	ID, Name string
-	Managing bool   // it manages the person's account
-	Missing  string // why this login does not reach it, and what would; empty: it does
+	Path     string
+	Managing bool      // it manages the person's account
+	Door     *doorView // why this login does not reach it, and what would; nil: it does
 }
 
 func (p *Pages) organizations(v *visit) {
@@ -32,15 +33,16 @@ func (p *Pages) showOrganizations(v *visit, status int, view organizationsView, 
 		return
 	}
 	for _, o := range all {
-		row := organizationRow{ID: o.ID, Name: o.Name, Managing: o.ID == v.User.ManagingOrganizationID}
+		row := organizationRow{ID: o.ID, Name: o.Name, Path: organizationsPath + "/" + o.ID, Managing: o.ID == v.User.ManagingOrganizationID}
 		refusal, err := p.Access.Refusal(v.r.Context(), v.Principal, o.ID)
 		if err != nil {
 			p.fail(v.w, v.r, err)
 			return
 		}
 		if refusal != nil {
-			d := v.doorOf(refusal, p.PublicURL)
-			row.Missing = d.Why + " " + d.Todo
+			door := v.doorOf(refusal, p.PublicURL)
+			door.Next = row.Path
+			row.Door = &door
 		}
 		view.List = append(view.List, row)
 	}

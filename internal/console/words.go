@@ -303,6 +303,7 @@ var ownWords = map[string]string{
 	"linked.remove.words":      "It no longer logs you in, and the sessions and tokens that came from it end.",
 
 	"demand.factor":       "%s requires a second factor. Set one up below, then log in again.",
+	"demand.member":       "You are a member of %s, where a second factor is required. Set one up below, then log in again.",
 	"demand.unmet":        "The organization that manages your account does not accept this login. Log in the way it told you.",
 	"demand.unmet.factor": "The organization that manages your account does not accept this login. It may require a second factor: set one up below, then log in again.",
 

@@ -292,6 +292,7 @@ var ownWordsDE = map[string]string{
 	"linked.remove.words":      "Es meldet Sie nicht mehr an, und die Sitzungen und Token, die daher kamen, enden.",
 
 	"demand.factor":       "%s verlangt einen zweiten Faktor. Richten Sie unten einen ein und melden Sie sich dann erneut an.",
+	"demand.member":       "Sie sind Mitglied von %s, wo ein zweiter Faktor verlangt wird. Richten Sie unten einen ein und melden Sie sich dann erneut an.",
 	"demand.unmet":        "Die Organisation, die Ihr Konto verwaltet, akzeptiert diese Anmeldung nicht. Melden Sie sich so an, wie sie es Ihnen mitgeteilt hat.",
 	"demand.unmet.factor": "Die Organisation, die Ihr Konto verwaltet, akzeptiert diese Anmeldung nicht. Vielleicht verlangt sie einen zweiten Faktor: Richten Sie unten einen ein und melden Sie sich dann erneut an.",
 

@@ -33,7 +33,7 @@ var organizationWordsDE = map[string]string{
 	"organizations.create":     "Organisation anlegen",
 	"organizations.open":       "Öffnen",
 	"organizations.missing":    "Nicht mit dieser Anmeldung",
-	"organizations.see":        "Was zu tun ist",
+	"organizations.reached":    "Mit dieser Anmeldung offen",
 	"organizations.managing":   "Verwaltet Ihr Konto",
 
 	"role.super":  "Superadmin",

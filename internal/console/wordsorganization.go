@@ -33,7 +33,7 @@ var organizationWords = map[string]string{
 	"organizations.create":     "Create organization",
 	"organizations.open":       "Open",
 	"organizations.missing":    "Not with this login",
-	"organizations.see":        "What to do",
+	"organizations.reached":    "Open to this login",
 	"organizations.managing":   "Manages your account",
 
 	"role.super":  "Super admin",

@@ -31,7 +31,7 @@
 		const words = box.querySelector("p");
 		// What the server says, in the language of the page: by the message, with
 		// its numbers left out.
-		const told = JSON.parse(box.dataset.told);
+		const told = JSON.parse(box.dataset.told || "{}");
 		const tell = (message) => {
 			const numbers = message.match(/\d+/g) || [];
 			const own = told[message.replace(/\d+/g, "%d")];
