@@ -29,7 +29,7 @@ func TestRecover(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.Do(t, http.MethodPatch, "/v1/organization/"+s.OrganizationID+"/config/authentication", token,
-				map[string]any{"password_auth_enabled": false, "session_max_age_seconds": 900}).Want(http.StatusOK)
+				map[string]any{"password_auth_enabled": false, "session_max_age_seconds": 900, "accept_lockout": true}).Want(http.StatusOK)
 			s.Do(t, http.MethodGet, "/v1/organization/"+s.OrganizationID, token, nil).Want(http.StatusOK)
 			s.Do(t, http.MethodGet, "/v1/organization/"+other, token, nil).Want(http.StatusForbidden)
 			events := s.Do(t, http.MethodGet, "/v1/organization/"+s.OrganizationID+"/audit-events?action=break_glass_used", token, nil).Want(http.StatusOK)
