@@ -53,13 +53,15 @@ func (p *Pages) Handler() http.Handler {
 	p.ownRoutes(mux)
 	p.organizationRoutes(mux)
 	p.adminRoutes(mux)
+	p.providerRoutes(mux)
 	mux.HandleFunc("/", p.notFound)
 	all := http.NewServeMux()
 	// Load balancers ask these under any name.
 	all.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 	all.HandleFunc("GET /readyz", p.readyz)
 	p.samlRoutes(all)
-	all.Handle("/", p.onlyOurHost(p.onlyOurPages(limited(mux))))
+	p.uploadRoutes(all)
+	all.Handle("/", p.onlyOurHost(p.onlyOurPages(limited(maxForm, mux))))
 	return all
 }
 

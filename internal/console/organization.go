@@ -40,6 +40,7 @@ var sections = []section{
 	{groupsPath, access.Member},
 	{applicationUsersPath, applicationUsersWrite},
 	{domainsPath, domainsWrite},
+	{providersPath, access.Admin},
 	{policyPath, access.Member},
 	{rangesPath, access.Admin},
 	{auditPath, eventsRead},

@@ -20,7 +20,7 @@ var pageFiles embed.FS
 // parsePages are the pages by name in a language, each with the frame and the
 // parts it uses.
 func (t *tongue) parsePages() map[string]*template.Template {
-	shared := template.Must(template.New("").Funcs(t.functions()).ParseFS(pageFiles, "pages/frame.html", "pages/parts.html"))
+	shared := template.Must(template.New("").Funcs(t.functions()).ParseFS(pageFiles, "pages/frame.html", "pages/parts.html", "pages/providerparts.html"))
 	files, err := fs.Glob(pageFiles, "pages/*.html")
 	if err != nil {
 		panic(err) // the pattern is good
@@ -28,7 +28,7 @@ func (t *tongue) parsePages() map[string]*template.Template {
 	pages := map[string]*template.Template{}
 	for _, file := range files {
 		name := strings.TrimSuffix(path.Base(file), ".html")
-		if name != "frame" && name != "parts" {
+		if name != "frame" && !strings.HasSuffix(name, "parts") {
 			pages[name] = template.Must(template.Must(shared.Clone()).ParseFS(pageFiles, file))
 		}
 	}

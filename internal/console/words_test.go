@@ -17,7 +17,7 @@ var (
 	keyInTemplate = regexp.MustCompile(`\bt "([a-z0-9._-]+)"`)
 	keyInGo       = regexp.MustCompile(`"([a-z0-9]+(?:[.][a-z0-9_-]+)+)"`)
 	titleInGo     = regexp.MustCompile(`(?:say|p\.message)\((?:(?:v\.)?w, (?:v\.)?r, (?:http\.\w+|status), )?"([^"]+)"[,)]`)
-	builtKeys     = []string{"error.", "saml.admin.", "done.", "login.title.", "how.", "section.", "users.show.", "user.", "way.", "grant.", "grants.on.", "unit.", "policy.", "ranges.", "domains.by.", "domain.proof.", "actor."}
+	builtKeys     = []string{"error.", "saml.admin.", "done.", "login.title.", "how.", "section.", "users.show.", "user.", "way.", "grant.", "grants.on.", "unit.", "policy.", "ranges.", "domains.by.", "domain.proof.", "actor.", "provider."}
 )
 
 // TestWordsAreThereAndUsed: no page asks for a text that is not there, and no
@@ -132,4 +132,6 @@ func placesOf(text string) []string {
 var sameInEach = map[string]bool{
 	"Passkey": true, "Passkeys": true, "Browser": true, "Name": true, "Status": true, "Admin": true,
 	"Google": true, "Microsoft": true, "GitHub": true, "Domains": true, "Domain": true, "in %s": true,
+	"OpenID Connect": true, "HTTP-Redirect": true, "HTTP-POST": true, "AD FS": true,
+	"XML": true, "NameID": true, "Scopes": true, "Audience": true, "Test": true, "Assertion": true,
 }

@@ -182,7 +182,7 @@ func noMetadata(err error) error {
 	if errors.Is(err, outbound.ErrPrivate) {
 		return metadataAddress.inside("its name leads to a private address")
 	}
-	return identity.Invalidf("invalid_saml_metadata_url", "the metadata could not be read, %s", blame(err))
+	return identity.Invalidf("invalid_saml_metadata_url", "the metadata could not be read: %s", strings.TrimPrefix(blame(err), "but "))
 }
 
 // fetchMetadata reads metadata under the limits of outgoing requests
@@ -278,7 +278,7 @@ func (s *Service) concludeRefresh(ctx context.Context, tx *store.Tx, organizatio
 	next := got.check(c.MethodID, c.URL, tx.Now)
 	switch {
 	case failed != nil:
-		next.LastError, next.Next = "the metadata could not be read, "+blame(failed), tx.Now.Add(metadataRetry)
+		next.LastError, next.Next = "the metadata could not be read: "+strings.TrimPrefix(blame(failed), "but "), tx.Now.Add(metadataRetry)
 		if next.FailedSince = c.FailedSince; next.FailedSince.IsZero() {
 			next.FailedSince = tx.Now
 		}

@@ -1,0 +1,211 @@
+package console
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/org"
+)
+
+// responsesView is the page of what a SAML provider sent lately, newest first.
+type responsesView struct {
+	providerView
+	Find  find
+	List  []responseRow
+	Total int
+}
+
+// responseRow is what lists say of a response.
+type responseRow struct {
+	ID, Path string
+	At       time.Time
+	Accepted bool
+	Test     bool
+	Stage    string // in words; empty: it was accepted
+	User     string // path of who logged in by it; empty: nobody
+}
+
+// responsesOf are the responses that are kept.
+func (p *Pages) responsesOf(v *visit, s *stored) ([]responseRow, error) {
+	all, err := p.Org.SAMLResponses(v.r.Context(), v.Principal, v.Organization.AccountID, s.ID)
+	var list []responseRow
+	for _, r := range all {
+		list = append(list, v.responseRow(s.ID, r))
+	}
+	return list, err
+}
+
+func (v *visit) responseRow(methodID string, r org.SAMLResponse) responseRow {
+	row := responseRow{ID: r.ID, Path: v.base() + providersPath + "/" + methodID + "/responses/" + r.ID, At: r.Received, Accepted: r.Accepted, Test: r.TestID != ""}
+	if r.Stage != "" {
+		row.Stage = v.known("provider.stage.", r.Stage)
+	}
+	if r.UserID != "" {
+		row.User = v.base() + usersPath + "/" + r.UserID
+	}
+	return row
+}
+
+// known is the text of a key whose end may be one that the catalogue does not
+// have: then the end itself.
+func (t *tongue) known(beginning, end string) string {
+	if text, ok := t.texts[beginning+end]; ok {
+		return text
+	}
+	return end
+}
+
+func (p *Pages) samlResponses(v *visit) {
+	s, ok := p.providerOf(v)
+	if !ok {
+		return
+	}
+	if s.Type != identity.MethodTypeSAML {
+		p.notFound(v.w, v.r)
+		return
+	}
+	view := responsesView{}
+	var err error
+	var all []responseRow
+	if view.providerView, err = p.viewOf(v, &s, "responses"); err == nil {
+		all, err = p.responsesOf(v, &s)
+	}
+	if err != nil {
+		p.fail(v.w, v.r, err)
+		return
+	}
+	view.Total = len(all)
+	view.Find = findOf(v, view.Path+"/responses", "provider.responses.show.", "accepted", "refused", "tests")
+	text := strings.ToLower(view.Find.Text)
+	view.List = slices.DeleteFunc(all, func(r responseRow) bool {
+		switch view.Find.Show {
+		case "accepted":
+			if !r.Accepted {
+				return true
+			}
+		case "refused":
+			if r.Accepted {
+				return true
+			}
+		case "tests":
+			if !r.Test {
+				return true
+			}
+		}
+		return !strings.Contains(strings.ToLower(r.ID+" "+r.Stage), text)
+	})
+	p.showOrganization(v, http.StatusOK, "providerresponses", providersPath, page{Title: s.Name, Body: view})
+}
+
+// responseView is one response with all that is known of it. What the provider
+// wrote is text, whatever it looks like.
+type responseView struct {
+	providerView
+	Row        responseRow
+	Expires    time.Time
+	Cause      *causeView
+	Steps      []stepRow
+	Facts      []fact
+	Attributes []org.SAMLAttribute
+	Read       []fact // what was verified, by our names
+	XML        string
+}
+
+// causeView is why a login came to nothing, and what to do.
+type causeView struct {
+	Name, Side, Problem, Remedy, Expected, Found string
+}
+
+// stepRow is a step of a login.
+type stepRow struct {
+	Name, Verdict, Words  string
+	Note, Expected, Found string
+}
+
+// fact is a name with what is found there.
+type fact struct{ Name, Text string }
+
+func (p *Pages) samlResponseKept(v *visit) {
+	s, ok := p.providerOf(v)
+	if !ok {
+		return
+	}
+	r, err := p.Org.SAMLResponse(v.r.Context(), v.Principal, v.Organization.AccountID, s.ID, v.r.PathValue("response_id"))
+	if err != nil {
+		if s.Type != identity.MethodTypeSAML {
+			p.notFound(v.w, v.r)
+			return
+		}
+		p.failOr404(v, err)
+		return
+	}
+	view := responseView{Row: v.responseRow(s.ID, r), Expires: r.Expires, Attributes: r.Said.Attributes, XML: r.Response}
+	if view.providerView, err = p.viewOf(v, &s, "responses"); err != nil {
+		p.fail(v.w, v.r, err)
+		return
+	}
+	if c := r.Cause; c != nil {
+		view.Cause = &causeView{
+			v.known("provider.cause.", c.Name), v.known("provider.side.", c.Side), v.sentence(&identity.Error{Message: v.inPageWords(c.Problem)}),
+			v.inPageWords(c.Remedy), c.Expected, c.Found,
+		}
+	}
+	for _, step := range r.Steps {
+		view.Steps = append(view.Steps, stepRow{
+			v.known("provider.check.", step.Step), step.Verdict, v.known("provider.verdict.", step.Verdict), v.inPageWords(step.Note), step.Expected, step.Found,
+		})
+	}
+	view.Facts, view.Read = v.factsOf(r.Said), v.readOf(r.Lab)
+	p.showOrganization(v, http.StatusOK, "providerresponse", providersPath, page{Title: v.say("provider.response.title", r.ID), Body: view})
+}
+
+// factsOf are what a response says of itself, as far as it says anything.
+func (t *tongue) factsOf(m org.SAMLMessage) (list []fact) {
+	for _, f := range []fact{
+		{"issuer", m.Issuer},
+		{"status", strings.Join(m.Status, ", ")},
+		{"destination", m.Destination},
+		{"in-response-to", m.InResponseTo},
+		{"issued", m.IssueInstant},
+		{"assertion-issuer", m.AssertionIssuer},
+		{"name-id", m.NameID},
+		{"name-id-format", m.NameIDFormat},
+		{"recipient", m.Recipient},
+		{"audience", strings.Join(m.Audiences, ", ")},
+		{"not-before", m.NotBefore},
+		{"not-after", m.NotOnOrAfter},
+		{"authenticated", m.AuthnInstant},
+		{"context", m.AuthnContext},
+		{"session-until", m.SessionUntil},
+	} {
+		if f.Text != "" {
+			list = append(list, fact{t.say("provider.fact." + f.Name), f.Text})
+		}
+	}
+	if m.Encrypted {
+		list = append(list, fact{t.say("provider.fact.encrypted"), t.say("provider.fact.encrypted.yes")})
+	}
+	return list
+}
+
+// readOf is what was verified of a response that was not refused.
+func (t *tongue) readOf(lab identity.SAMLLab) (list []fact) {
+	if lab.NameID == "" {
+		return nil
+	}
+	list = append(list, fact{t.say("provider.fact.name-id"), lab.NameID})
+	for _, name := range slices.Sorted(maps.Keys(lab.Attributes)) {
+		list = append(list, fact{t.known("provider.field.map-", name), lab.Attributes[name]})
+	}
+	if len(lab.Groups) > 0 {
+		list = append(list, fact{t.say("provider.field.map-groups"), strings.Join(lab.Groups, ", ")})
+	}
+	return append(list,
+		fact{t.say("provider.fact.signed"), t.known("provider.fact.signed.", lab.Signed) + ", " + strings.Join(lab.Algorithms, ", ")},
+		fact{t.say("provider.fact.fingerprint"), lab.Fingerprint},
+	)
+}

@@ -1,0 +1,69 @@
+package server_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/login"
+	"github.com/sallyport/sallyport/internal/server/servertest"
+)
+
+// everyProviderPage opens each page of identity providers, in the states that
+// look different, and shows it to look.
+func (w *window) everyProviderPage(look func(name string)) {
+	base := "/organizations/" + w.s.OrganizationID + "/identity-providers"
+	at := func(name, path string) { w.open(path); look(name) }
+	w.logIn(servertest.AdminEmail, servertest.AdminPassword)
+	at("providers-none", base)
+	at("provider-new", base+"/new")
+	m := w.c.saml(w.t, w.s.OrganizationID, aVerified, newSAMLIDP(w.t, idpEntity, 0), func(m *identity.AuthenticationMethod, s *identity.SAMLConfig) {
+		m.Name, s.Kind = "Acme, with quite a long name for an identity provider", identity.SAMLOkta
+	})
+	w.open(base + "/new")
+	w.Do(w.t, chromedp.Click(chromedp.CSS(`input[value="onelogin"]`)))
+	w.fill("#authentication_method_name", "People and culture")
+	w.submit("#new-provider .row button")
+	look("provider-setup")
+	draft := strings.TrimSuffix(w.Path(w.t), "/setup")
+	at("provider-connect-draft", draft+"/connect")
+	w.fill("#url", "http://127.0.0.1:1/nothing")
+	w.submit("#by-url button")
+	look("provider-connect-problem")
+	at("provider-draft", draft)
+	at("providers", base)
+	one := base + "/" + m.ID
+	ann := w.c.guest(w.t, login.Begin{})
+	_ = ann.atSAML(w.t, m, "ann@"+aVerified, nil)
+	eve := w.c.guest(w.t, login.Begin{})
+	_ = eve.atSAML(w.t, m, "ann@"+aVerified, func(s *said) { s.to.EntityID += "/other" })
+	at("provider", one)
+	at("provider-connect", one+"/connect")
+	at("provider-settings", one+"/settings")
+	w.fill("#saml_idp_url", "javascript:alert(1)")
+	w.submit("#settings > .row button")
+	look("provider-settings-problem")
+	w.s.Do(w.t, http.MethodPost, "/v1/account/"+m.AccountID+"/authentication/"+m.ID+"/saml/keys", w.s.AdminToken, map[string]any{"algorithm": "ecdsa-p256"}).Want(http.StatusOK)
+	at("provider-certificates", one+"/certificates")
+	at("provider-responses", one+"/responses")
+	refused, _ := m.newest(w.t)
+	at("provider-response-refused", one+"/responses/"+refused.SAMLResponseID)
+	at("provider-responses-accepted", one+"/responses?show=accepted")
+	w.submit(".table th a")
+	look("provider-response")
+	at("provider-delete", one+"/confirm?do=delete")
+	w.s.advance(11 * time.Minute)
+	at("provider-old", one)
+	at("provider-settings-old", one+"/settings")
+}
+
+// TestProviderPagesAreAccessible has axe-core look at the pages of identity
+// providers, in light and dark, wide and narrow.
+func TestProviderPagesAreAccessible(t *testing.T) {
+	t.Parallel()
+	lookAt(t, (*window).everyProviderPage)
+}
