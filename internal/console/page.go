@@ -97,8 +97,7 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name st
 		return
 	}
 	secure(w.Header())
-	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // the client is gone when this fails
+	write(w, r, status, b.Bytes())
 }
 
 // secure sets what every page carries beside what every answer does

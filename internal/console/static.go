@@ -1,6 +1,8 @@
 package console
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -8,17 +10,20 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"time"
 )
 
 //go:embed static
 var staticFiles embed.FS
 
-// hashes are the beginnings of the SHA-256 of the static files, by name: a
-// file's address changes with its content, so browsers keep it for ever.
-var hashes = hashStatic()
+// files are the static files by name: as they are, and compressed once and for
+// all, since nobody's secrets are in them.
+var files = readStatic()
 
-func hashStatic() map[string]string {
-	found := map[string]string{}
+type staticFile struct{ plain, packed []byte }
+
+func readStatic() map[string]staticFile {
+	found := map[string]staticFile{}
 	entries, err := fs.ReadDir(staticFiles, "static")
 	if err != nil {
 		panic(err) // embedded: it cannot be missing
@@ -28,8 +33,31 @@ func hashStatic() map[string]string {
 		if err != nil {
 			panic(err)
 		}
-		sum := sha256.Sum256(content)
-		found[e.Name()] = hex.EncodeToString(sum[:])[:16]
+		found[e.Name()] = staticFile{content, packed(content)}
+	}
+	return found
+}
+
+func packed(content []byte) []byte {
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		panic(err) // there is such a level
+	}
+	_, _ = z.Write(content) // a buffer takes everything
+	_ = z.Close()
+	return b.Bytes()
+}
+
+// hashes are the beginnings of the SHA-256 of the static files, by name: a
+// file's address changes with its content, so browsers keep it for ever.
+var hashes = hashStatic()
+
+func hashStatic() map[string]string {
+	found := map[string]string{}
+	for name, file := range files {
+		sum := sha256.Sum256(file.plain)
+		found[name] = hex.EncodeToString(sum[:])[:16]
 	}
 	return found
 }
@@ -59,6 +87,13 @@ func serveStatic(w http.ResponseWriter, r *http.Request, name string, hashed boo
 	if hashed {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
-	h.Set("ETag", `"`+hashes[name]+`"`)
-	http.ServeFileFS(w, r, staticFiles, "static/"+name)
+	h.Add("Vary", "Accept-Encoding")
+	content, tag := files[name].plain, hashes[name]
+	if takesGzip(r) {
+		// Another form of the file is another entity (RFC 9110 section 8.8.3).
+		content, tag = files[name].packed, tag+"-gzip"
+		h.Set("Content-Encoding", "gzip")
+	}
+	h.Set("ETag", `"`+tag+`"`)
+	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
 }
