@@ -31,6 +31,31 @@ type Token struct {
 	LastIP                     *string    `json:"last_ip"`
 	LastUserAgent              *string    `json:"last_user_agent"`
 	LastUserAgentHumanReadable *string    `json:"last_user_agent_human_readable"`
+
+	// State says of a personal token in a list of its owner's, or of a member's,
+	// whether the policies accept it now: TokenActive, TokenPartlyAsleep or
+	// TokenAsleep. Absent for other tokens and other lists.
+	State string `json:"state,omitzero"`
+	// Asleep are the organizations that do not accept it, and why. It wakes when
+	// the policy does again, or when its owner binds it to another login.
+	Asleep []TokenSleep `json:"asleep,omitzero"`
+}
+
+// The states of a personal token: every organization of its owner accepts it,
+// some do, none does. An admin's list asks one's own organization only.
+const (
+	TokenActive       = "active"
+	TokenPartlyAsleep = "partly_asleep"
+	TokenAsleep       = "asleep"
+)
+
+// TokenSleep is an organization that does not accept a personal token now.
+type TokenSleep struct {
+	OrganizationID   string   `json:"organization_id"`
+	OrganizationName string   `json:"organization_name"`
+	Reasons          []string `json:"reasons"` // error codes of all refusing rules; never null
+	Message          string   `json:"message"` // the first of them in words
+	Remedy           string   `json:"remedy"`
 }
 
 // TokenList is the answer of GET /v1/access_token and of the application-user
@@ -84,4 +109,12 @@ func (c *Client) UpdateToken(ctx context.Context, prefix string, in UpdateToken)
 // RevokeToken ends one of the caller's tokens, named by its prefix or whole.
 func (c *Client) RevokeToken(ctx context.Context, prefix string) error {
 	return c.call(ctx, http.MethodDelete, []string{"v1", "access_token", tokenPrefix(prefix)}, nil, nil, nil)
+}
+
+// RebindToken binds one of the caller's personal tokens, named by its prefix or
+// whole, to the login of the caller's session, which must be fresh. The secret,
+// the end and the reach of the token stay.
+func (c *Client) RebindToken(ctx context.Context, prefix string) (out Token, err error) {
+	err = c.call(ctx, http.MethodPost, []string{"v1", "access_token", tokenPrefix(prefix), "rebind"}, nil, nil, &out)
+	return out, err
 }

@@ -292,6 +292,7 @@ func (w *world) examples() map[string]example {
 		}},
 		"AccessTokenUpdate": {path: ownToken, body: fieldsOf{"description": "for the other pipeline"}},
 		"AccessTokenRevoke": {path: ownToken},
+		"AccessTokenRebind": {path: ownToken},
 
 		"ApplicationUsersList":             {},
 		"ApplicationUserCreate":            {body: fieldsOf{"name": "robot"}},

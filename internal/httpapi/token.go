@@ -45,6 +45,11 @@ func (a *API) tokenRoutes() []route {
 			resource: none, need: access.Need{Scopes: writeScopes}, status: http.StatusOK, event: "token_revoked",
 			handler: read(a.revokeToken),
 		},
+		{
+			method: "POST", path: "/v1/access_token/{token_prefix}/rebind", id: "AccessTokenRebind", tag: "tokens", summary: "Bind one's own personal token to the login of the calling session",
+			resource: none, need: access.Need{Scopes: writeScopes, Person: true, Session: true, Fresh: true}, status: http.StatusOK, own: true, event: "token_rebound",
+			handler: read(a.rebindToken),
+		},
 	}
 }
 
@@ -97,6 +102,11 @@ func (a *API) revokeToken(ctx context.Context, c *Call) (tokenMessage, error) {
 	return tokenMessage{"token revoked"}, a.Org.RevokeToken(ctx, c.Principal, c.Path("token_prefix"))
 }
 
+func (a *API) rebindToken(ctx context.Context, c *Call) (sallyport.Token, error) {
+	t, err := a.Org.RebindToken(ctx, c.Principal, c.Path("token_prefix"))
+	return tokenOf(t, c), err
+}
+
 func tokenListOf(list []identity.Token, c *Call) sallyport.TokenList {
 	out := sallyport.TokenList{Tokens: make([]sallyport.Token, len(list))}
 	for i, t := range list {
@@ -117,6 +127,18 @@ func tokenOf(t identity.Token, c *Call) sallyport.Token {
 	}
 	if seconds := int64(t.MaxAge / time.Second); seconds > 0 {
 		out.MaxAgeSeconds = &seconds
+	}
+	out.State = t.State()
+	for _, s := range t.Asleep() {
+		out.Asleep = append(out.Asleep, sleepOf(s))
+	}
+	return out
+}
+
+func sleepOf(s identity.TokenStanding) sallyport.TokenSleep {
+	out := sallyport.TokenSleep{OrganizationID: s.OrganizationID, OrganizationName: s.OrganizationName, Message: s.Reasons[0].Message, Remedy: s.Remedy.Text}
+	for _, r := range s.Reasons {
+		out.Reasons = append(out.Reasons, r.Code)
 	}
 	return out
 }

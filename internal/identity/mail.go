@@ -36,6 +36,7 @@ const (
 	MailRecoveryUsed       = "recovery_code_used"   // left
 	MailRecoveryRenewed    = "recovery_renewed"     //
 	MailTokenCreated       = "token_created"        // prefix
+	MailTokenRebound       = "token_rebound"        // prefix
 	MailMethodLinked       = "method_linked"        // provider, identity
 	MailMethodUnlinked     = "method_unlinked"      // provider, identity
 	MailFactorsCleared     = "factors_cleared"      // organization

@@ -39,6 +39,50 @@ type Token struct {
 	// LongestIdle is the longest a session was unused between two uses; zero
 	// when that was shorter than any policy asks about.
 	LongestIdle time.Duration
+	// Standings are how a personal token stands at organizations of its owner.
+	// Only lists have them.
+	Standings []TokenStanding
+}
+
+// TokenStanding is whether an organization accepts a personal token now.
+type TokenStanding struct {
+	OrganizationID, OrganizationName string
+	// Reasons are why it does not: the token sleeps there until the policy
+	// changes again, or the token is bound to another login. Empty: it does.
+	Reasons []policy.Reason
+	Remedy  policy.Remedy
+}
+
+// The states of a personal token, over all organizations that were asked.
+const (
+	TokenActive       = "active"
+	TokenPartlyAsleep = "partly_asleep"
+	TokenAsleep       = "asleep"
+)
+
+// State is one of the states; empty for a token that nobody asked about.
+func (t *Token) State() string {
+	asleep := len(t.Asleep())
+	switch {
+	case t.Standings == nil:
+		return ""
+	case asleep == 0:
+		return TokenActive
+	case asleep < len(t.Standings):
+		return TokenPartlyAsleep
+	}
+	return TokenAsleep
+}
+
+// Asleep are the organizations that do not accept the token.
+func (t *Token) Asleep() []TokenStanding {
+	var list []TokenStanding
+	for _, s := range t.Standings {
+		if len(s.Reasons) > 0 {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 // Credential is the token as decisions know it.

@@ -139,6 +139,10 @@ var wordings = map[string]wording{
 		subject: "A personal token was made",
 		lines:   []string{"A personal token was made for your account at {brand}; it begins with {prefix}. Whoever holds it can act as you. `sallyport user access-token list` shows your tokens, and `sallyport user access-token revoke {prefix}` ends this one.", notYou},
 	},
+	"token_rebound": {
+		subject: "A personal token was bound to another login",
+		lines:   []string{"The personal token of your account at {brand} that begins with {prefix} was bound to the login of a session: from now on it counts as made with that login. Its secret, its end and what it may do are as before. `sallyport user access-token revoke {prefix}` ends it.", notYou},
+	},
 	"method_linked": {
 		subject: "A way to log in was added",
 		lines:   []string{"{identity} at {provider} can log in to your account at {brand} from now on.", notYou},

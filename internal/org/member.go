@@ -104,7 +104,8 @@ func (s MemberSearch) order() (func(a, b identity.Member) int, error) {
 // MemberTokens returns the live tokens and sessions of a member that concern
 // the accessed organization: those made by methods that belong to no
 // organization or to this one. Which identity providers of others somebody
-// uses is not this organization's business.
+// uses is not this organization's business. Personal tokens come with how they
+// stand there.
 func (s *Service) MemberTokens(ctx context.Context, p *identity.Principal, userID string) (list []identity.Token, err error) {
 	if err := s.flush(); err != nil {
 		return nil, err
@@ -113,10 +114,13 @@ func (s *Service) MemberTokens(ctx context.Context, p *identity.Principal, userI
 		if _, err := r.Member(ctx, p.Organization.ID, userID); err != nil {
 			return err
 		}
-		list, err = r.Tokens(ctx, userID)
-		return err
+		if list, err = r.Tokens(ctx, userID); err != nil {
+			return err
+		}
+		list = slices.DeleteFunc(list, func(t identity.Token) bool { return !concerns(t, p.Organization.ID) })
+		return judgeTokens(ctx, r, list, []identity.Organization{*p.Organization})
 	})
-	return slices.DeleteFunc(list, func(t identity.Token) bool { return !concerns(t, p.Organization.ID) }), err
+	return list, err
 }
 
 func concerns(t identity.Token, organizationID string) bool {

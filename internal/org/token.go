@@ -50,9 +50,23 @@ type NewToken struct {
 	Plain credential.Token
 }
 
-// Tokens returns the caller's live tokens of every kind, newest first.
-func (s *Service) Tokens(ctx context.Context, p *identity.Principal) ([]identity.Token, error) {
-	return s.tokensOf(ctx, p.User.ID)
+// Tokens returns the caller's live tokens of every kind, newest first, and how
+// the personal ones stand at each of the caller's organizations.
+func (s *Service) Tokens(ctx context.Context, p *identity.Principal) (list []identity.Token, err error) {
+	if err := s.flush(); err != nil {
+		return nil, err
+	}
+	err = s.DB.View(ctx, func(r *store.Read) error {
+		if list, err = r.Tokens(ctx, p.User.ID); err != nil {
+			return err
+		}
+		organizations, err := r.OrganizationsOf(ctx, p.User.ID)
+		if err != nil {
+			return err
+		}
+		return judgeTokens(ctx, r, list, organizations)
+	})
+	return list, err
 }
 
 func (s *Service) tokensOf(ctx context.Context, userID string) (list []identity.Token, err error) {

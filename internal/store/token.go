@@ -174,6 +174,32 @@ func (tx *Tx) RevokeToken(ctx context.Context, userID, prefix string) ([]string,
 	return ended, nil
 }
 
+// RebindToken gives a live personal token, and those of its owner that were
+// made with it to any depth, the login of another credential. It returns the
+// prefixes of those that it changed; none when the token is not live any more.
+func (tx *Tx) RebindToken(ctx context.Context, userID, prefix string, a policy.Authentication, identityID string) ([]string, error) {
+	tx.Touch(User(userID))
+	changed := []string{}
+	for queue := []string{prefix}; len(queue) > 0; queue = queue[1:] {
+		n, err := tx.exec(ctx, `UPDATE tokens SET auth_method = $4, auth_provider = $5, auth_organization = $6, auth_second_factor = $7, auth_at = $8, auth_identity = $9
+			WHERE prefix = $1 AND user_id = $2 AND kind = $3 AND revoked_at = 0`,
+			queue[0], userID, int64(policy.PersonalToken), int64(a.Method), a.Provider, a.ProviderOrganization, a.SecondFactor, micros(a.At), identityID)
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			continue
+		}
+		changed = append(changed, queue[0])
+		children, err := collect(ctx, tx.q, scanText, `SELECT prefix FROM tokens WHERE parent = $1 AND revoked_at = 0`, queue[0])
+		if err != nil {
+			return nil, err
+		}
+		queue = append(queue, children...)
+	}
+	return changed, nil
+}
+
 // RevokePasswordTokens ends a user's tokens of the given kinds that descend
 // from a password login, except one (empty: none is spared).
 func (tx *Tx) RevokePasswordTokens(ctx context.Context, userID, except string, kinds ...policy.CredentialKind) (int64, error) {
