@@ -87,7 +87,7 @@ type page struct {
 // show writes a page, whole or not at all.
 func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name string, v page) {
 	t := tongueOf(r)
-	v.Brand, v.Tongues, v.Same = p.Brand, others(t), samePage(r)
+	v.Brand, v.Tongues, v.Same = p.Brand, others(t), samePage(r, status)
 	var b bytes.Buffer
 	if err := t.pages[name].ExecuteTemplate(&b, "page", v); err != nil {
 		if p.Failed != nil {

@@ -124,8 +124,12 @@ func (p *Pages) speak(w http.ResponseWriter, r *http.Request) {
 
 // samePage is where the page of a request is found once more. What providers
 // lead back to is answered only once, so there the login page is shown instead.
-func samePage(r *http.Request) string {
+// A page that is refused repeats nothing of what was asked for.
+func samePage(r *http.Request, status int) string {
 	at := pageOf(r)
+	if status >= http.StatusBadRequest {
+		at = r.URL.Path
+	}
 	if strings.HasPrefix(at, loginPath+"/") || strings.HasPrefix(at, "/v1/") || at == languagePath {
 		return loginPath
 	}

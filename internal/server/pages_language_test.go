@@ -5,7 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/sallyport/sallyport/internal/server/servertest"
+	"github.com/sallyport/sallyport/internal/server/servertest/browser"
 )
 
 const languageCookie = "__Host-sallyport_language"
@@ -77,4 +80,53 @@ func TestLanguageIsChosenByAForm(t *testing.T) {
 	if answer := anonymous.get("/language?language=de"); answer.Header.Get("Set-Cookie") != "" {
 		t.Errorf("a link chooses a language: %d %q", answer.Status, answer.Header.Get("Set-Cookie"))
 	}
+}
+
+// TestPagesInGerman goes from the login to the policy of an organization, in the
+// language that is chosen at the foot of the first page, without scripts.
+func TestPagesInGerman(t *testing.T) {
+	t.Parallel()
+	w := newWindow(t)
+	w.Look(t, 360, "light")
+	w.Scripts(t, false)
+	w.open("/login?next=%2Forganizations")
+	w.submit(`.foot button[value="de"]`)
+	if at := w.Path(t); at != "/login?next=%2Forganizations" {
+		t.Errorf("the choice of a language leads to %s", at)
+	}
+	says := func(want ...string) {
+		t.Helper()
+		if got := w.text("html"); browser.Value(t, w.Browser, chromedp.Evaluate[string]("document.documentElement.lang")) != "de" {
+			t.Errorf("at %s the language is another: %s", w.Path(t), got)
+		} else {
+			for _, words := range want {
+				if !strings.Contains(got, words) {
+					t.Errorf("%s does not say %q: %s", w.Path(t), words, got)
+				}
+			}
+		}
+	}
+	says("Anmelden", "Neu hier?", "Gesichert durch Sallyport", "English")
+	w.fill("#email", servertest.AdminEmail)
+	w.submit("main form button")
+	w.fill("#password", "wrong words of sense")
+	w.submit("form.stack > button")
+	says("E-Mail-Adresse oder Passwort ist falsch.")
+	w.fill("#password", servertest.AdminPassword)
+	w.submit("form.stack > button")
+	w.on("/organizations")
+	says("Ihre Organisationen", "Mit dieser Anmeldung offen")
+	w.submit(".rows h3 a")
+	says("Nächste Schritte", "0 von 4 erledigt", "Superadmin")
+	w.submit(`.rooms a[href$="/authentication-policy"]`)
+	says("Authentifizierungs\u00adrichtlinie", "Persönliche Token", "Änderung prüfen")
+	w.Do(t, chromedp.Click(chromedp.CSS(`input[name="password"][value="factor"]`)))
+	w.submit("main form > .row button")
+	says("Richtlinie ändern?", "Mit oder ohne zweiten Faktor", "Mit zweitem Faktor")
+	w.submit(`.foot button[value="en"]`)
+	w.on("/organizations/" + w.s.OrganizationID + "/authentication-policy")
+	if !strings.Contains(w.text("main"), "Authentication policy") {
+		t.Errorf("it is not English again: %s", w.text("main"))
+	}
+	w.WantOnly(t, w.s.URL)
 }

@@ -126,7 +126,7 @@ var (
 	}
 	// forms are what pages send.
 	forms = map[string][]string{
-		"/login": {"step", "identify", "email", "someone@a.example"}, "/login/passkey": {"next", "/"}, "/logout": {"a", "b"}, "/language": {"language", "de", "next", "/login"},
+		"/login": {"step", "identify", "email", "someone@a.example"}, "/login/passkey": {"next", "/"}, "/logout": {"a", "b"}, "/language": {"language", "de", "next", "/login"}, "/setup": {"code", "x"},
 		"/signup": {"real_name", "New", "email", "new@b.example", "password", "violet teapots sail at dawn"},
 		"/reset":  {"email", servertest.AdminEmail}, "/verify": {"again", "yes"}, "/device": {"email", servertest.AdminEmail},
 		"/invitation": {"code", "x", "accept", "yes"}, "/profile/authentication": {"do", "password", "current", "a", "chosen", "b"},

@@ -79,6 +79,8 @@ func TestSES03_CookiesOfPages(t *testing.T) {
 		sessionCookie: {"Path=/", "HttpOnly", "Secure", "SameSite=Lax"},
 		flowCookie:    {"Path=/", "Max-Age=600", "HttpOnly", "Secure", "SameSite=None"},
 		deviceCookie:  {"Path=/", "Expires=", "HttpOnly", "Secure", "SameSite=Lax"},
+
+		languageCookie: {"Path=/", "Max-Age=31536000", "HttpOnly", "Secure", "SameSite=Lax"},
 	}
 	v := s.visitor(t)
 	for _, path := range openPages {
@@ -122,7 +124,7 @@ func TestSES03_CookiesOfPages(t *testing.T) {
 			t.Errorf("%s says something: %q", name, value)
 		}
 	}
-	if len(seen) != 3 || seen[sessionCookie] < 3 || seen[flowCookie] < 3 {
+	if len(seen) != 4 || seen[sessionCookie] < 3 || seen[flowCookie] < 3 {
 		t.Errorf("the cookies are %v", seen)
 	}
 }

@@ -220,6 +220,36 @@ func TestOPS01_NobodySignsUpFirst(t *testing.T) {
 	}
 }
 
+// TestWEB05_SetupShowsTextAsText: what the first admin calls things does nothing
+// in a page, in either language.
+func TestWEB05_SetupShowsTextAsText(t *testing.T) {
+	for _, text := range hostile {
+		s := newScene(t, servertest.Options{Empty: true})
+		code := s.offered(t)
+		for _, language := range []string{"en", "de"} {
+			v := s.visitor(t)
+			v.cookies[languageCookie] = language
+			for _, field := range []string{"code", "organization", "real_name", "email", "password"} {
+				again := v.setUp(code, field, text, "password", "short")
+				calm(t, field, again)
+				if again.Status >= http.StatusInternalServerError || again.Status == http.StatusSeeOther {
+					t.Errorf("%s %.40q is answered with %d", field, text, again.Status)
+				}
+			}
+		}
+		owner := s.visitor(t)
+		if owner.setUp(code, "organization", text, "real_name", text).Status != http.StatusSeeOther {
+			continue // no name
+		}
+		for _, path := range []string{"/organizations", "/organizations/" + s.Value(t, `SELECT id FROM organizations`), "/profile/authentication"} {
+			for _, language := range []string{"en", "de"} {
+				owner.cookies[languageCookie] = language
+				calm(t, path, owner.get(path).Want(http.StatusOK))
+			}
+		}
+	}
+}
+
 // printedCode is the setup code in the log of a process; empty: none.
 func (n *node) printedCode() string {
 	code := ""

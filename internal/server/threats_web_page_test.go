@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/sallyport/sallyport/internal/server/servertest"
 )
@@ -176,19 +177,21 @@ func TestWEB04_PagesLeadNowhereElse(t *testing.T) {
 	}
 }
 
+// calm fails the test when a page has markup of somebody in it.
+func calm(t *testing.T, what string, a servertest.Answer) {
+	t.Helper()
+	for _, bad := range []string{"<script>alert", "<img src=x", "<svg/onload", "onerror=alert(1)>"} {
+		if strings.Contains(string(a.Body), bad) {
+			t.Errorf("%s has %s", what, bad)
+		}
+	}
+}
+
 // TestWEB05_PagesShowTextAsText: what people call things does nothing in a page.
 func TestWEB05_PagesShowTextAsText(t *testing.T) {
 	s := newScene(t, servertest.Options{})
 	alice := s.as(t, s.AdminToken)
-	calm := func(what string, a servertest.Answer) {
-		t.Helper()
-		text := string(a.Body)
-		for _, bad := range []string{"<script>alert", "<img src=x", "<svg/onload", "onerror=alert(1)>"} {
-			if strings.Contains(text, bad) {
-				t.Errorf("%s has %s", what, bad)
-			}
-		}
-	}
+	calm := func(what string, a servertest.Answer) { t.Helper(); calm(t, what, a) }
 	for _, text := range hostile {
 		s.advance(10 * time.Second)
 		s.send(t, http.MethodGet, "/v1/me", s.Personal(t, s.AdminID), map[string]string{"User-Agent": "<script>alert(1)</script>"}, nil)
@@ -204,6 +207,14 @@ func TestWEB05_PagesShowTextAsText(t *testing.T) {
 		calm("a mistyped address", v.post("/login", "step", "identify", "email", text, "next", text))
 		calm("a sign-up", v.post("/signup", "email", text, "real_name", text, "password", text))
 		calm("a reset", v.post("/reset", "email", text))
+		calm("a language", v.post("/language", "language", text, "next", text))
+		if !strings.ContainsFunc(text, unicode.IsControl) { // what no request can have in a header
+			calm("a language of the browser", v.send(http.MethodGet, "/login", nil, map[string]string{"Accept-Language": text}))
+		}
+		v.cookies[languageCookie] = "de" // which puts texts into sentences of its own
+		calm("a wrong address in German", v.post("/login", "step", "identify", "email", text))
+		calm("a sign-up in German", v.post("/signup", "email", text, "real_name", text, "password", text))
+		delete(v.cookies, languageCookie)
 		for _, path := range []string{"/reset?email=", "/device?email=", "/verify?code=", "/login?next=", "/login?done=", "/invitation?code=", "/link/"} {
 			calm(path, v.get(path+url.QueryEscape(text)))
 			calm(path, alice.get(path+url.QueryEscape(text)))
