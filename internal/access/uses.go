@@ -19,6 +19,8 @@ const (
 	useEvery = time.Second
 	// flushEvery is how long a use may wait to be written.
 	flushEvery = 2 * time.Second
+	// flushTime bounds how long the database may take for it.
+	flushTime = 5 * time.Second
 	// usesAtOnce bounds the uses written by one transaction, so that audited
 	// changes never wait long behind it.
 	usesAtOnce = 256
@@ -154,6 +156,8 @@ func (k *known) idleBefore(now time.Time) time.Duration {
 func (c *Checker) FlushUses(ctx context.Context) error {
 	c.uses.flush.Lock()
 	defer c.uses.flush.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, flushTime)
+	defer cancel()
 	batch := c.uses.take()
 	for len(batch) > 0 {
 		part := batch[:min(len(batch), usesAtOnce)]

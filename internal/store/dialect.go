@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -37,6 +38,8 @@ type dialect struct {
 	// quietly, in a condition, lets an UPDATE return before its commit is on
 	// disk.
 	quietly string
+	// patience bounds a change that people wait for; 0: nothing.
+	patience time.Duration
 	// listen and notify wake other processes, notify with the id of who does;
 	// empty: there is no such thing.
 	listen, notify string
@@ -112,6 +115,7 @@ CREATE TRIGGER events_keep_d BEFORE DELETE ON events FOR EACH ROW EXECUTE FUNCTI
 	// commits because it does not wait for its disk was started anew.
 	identity:      `(SELECT system_identifier FROM pg_control_system()) || ' ' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) || ' ' || pg_postmaster_start_time()`,
 	quietly:       `set_config('synchronous_commit', 'off', TRUE) = 'off'`,
+	patience:      changeTime,
 	listen:        `LISTEN sallyport_changes`,
 	notify:        `SELECT pg_notify('sallyport_changes', $1)`,
 	hasMigrations: `SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'schema_migrations'`,
