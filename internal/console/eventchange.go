@@ -25,7 +25,7 @@ func changesOf(detail json.RawMessage) (changed []changedField, rest string) {
 	read := json.NewDecoder(bytes.NewReader(detail))
 	read.UseNumber() // as they were written
 	if len(detail) == 0 || read.Decode(&whole) != nil {
-		return nil, indented(detail)
+		return nil, asJSON(detail)
 	}
 	was, is := map[string]any{}, map[string]any{}
 	flatten(was, "", whole["before"])
@@ -52,7 +52,7 @@ func changesOf(detail json.RawMessage) (changed []changedField, rest string) {
 	if err != nil {
 		return changed, ""
 	}
-	return changed, indented(text)
+	return changed, asJSON(text)
 }
 
 // flatten writes the fields of nested objects side by side, under their path.
@@ -126,7 +126,7 @@ func textOf(value any) string {
 	return string(text)
 }
 
-func indented(text json.RawMessage) string {
+func asJSON(text json.RawMessage) string {
 	var b bytes.Buffer
 	if len(text) == 0 || json.Indent(&b, text, "", "  ") != nil || b.String() == "{}" {
 		return ""
