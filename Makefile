@@ -10,7 +10,7 @@ RACE := $(foreach room,access credential store,\
 	$(if $(wildcard internal/$(room)/*_test.go),./internal/$(room)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test bench fuzz cover package clean format lint dependencies suites
+.PHONY: help run build check test bench soak fuzz cover package clean format lint dependencies suites
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,9 @@ test: dependencies lint ## everything: both databases, race detector; installs w
 
 bench: ## run the benchmarks
 	./scripts/bench.sh
+
+soak: ## the experiments on several nodes for hours: ROUNDS (200) of each kind
+	SALLYPORT_SOAK=$(or $(ROUNDS),200) $(GO) test ./internal/server -run 'TestR[0-9]' -v -timeout 24h
 
 fuzz: ## fuzz every target for FUZZTIME (10s)
 	./scripts/fuzz.sh $(FUZZTIME)
