@@ -25,7 +25,7 @@ func changesOf(detail json.RawMessage) (changed []changedField, rest string) {
 	read := json.NewDecoder(bytes.NewReader(detail))
 	read.UseNumber() // as they were written
 	if len(detail) == 0 || read.Decode(&whole) != nil {
-		return nil, asJSON(detail)
+		return nil, indented(detail)
 	}
 	was, is := map[string]any{}, map[string]any{}
 	flatten(was, "", whole["before"])
@@ -52,7 +52,7 @@ func changesOf(detail json.RawMessage) (changed []changedField, rest string) {
 	if err != nil {
 		return changed, ""
 	}
-	return changed, asJSON(text)
+	return changed, indented(text)
 }
 
 // flatten writes the fields of nested objects side by side, under their path.
@@ -126,7 +126,7 @@ func textOf(value any) string {
 	return string(text)
 }
 
-func asJSON(text json.RawMessage) string {
+func indented(text json.RawMessage) string {
 	var b bytes.Buffer
 	if len(text) == 0 || json.Indent(&b, text, "", "  ") != nil || b.String() == "{}" {
 		return ""
