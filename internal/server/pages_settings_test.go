@@ -102,7 +102,7 @@ func TestProjectsPage(t *testing.T) {
 var settingsPages = map[string]int{
 	"/authentication-policy": http.StatusOK, "/ip-ranges": http.StatusForbidden, "/ip-ranges/confirm?do=enable": http.StatusForbidden,
 	"/ip-ranges?address=203.0.113.7": http.StatusForbidden, "/ip-ranges/learned": http.StatusForbidden,
-	"/domains": http.StatusForbidden, "/audit-log": http.StatusForbidden, "/audit-log/export": http.StatusForbidden,
+	"/domains": http.StatusForbidden, "/identity-providers": http.StatusForbidden, "/identity-providers/new": http.StatusForbidden, "/audit-log": http.StatusForbidden, "/audit-log/export": http.StatusForbidden,
 	"/projects": http.StatusOK, "/settings": http.StatusOK, "/settings/delete": http.StatusForbidden,
 }
 
