@@ -10,6 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/server/servertest"
 	"github.com/sallyport/sallyport/internal/server/servertest/browser"
 )
@@ -167,15 +168,20 @@ func TestOPS01_SetupSaysWhatIsWrong(t *testing.T) {
 // browsers, one is the admin; the others find no page.
 func TestOPS01_OfManySetupsOneWins(t *testing.T) {
 	empties(t, func(t *testing.T, s *scene) {
+		// Hashing takes long enough for all to have shown the code before one wins.
+		s.Hasher.Params = credential.Params{MemoryKiB: 8 << 10, Passes: 1, Lanes: 1}
 		code := s.offered(t)
 		statuses := make([]int, 64)
+		begin := make(chan struct{})
 		var all sync.WaitGroup
 		for i := range statuses {
 			v := s.visitor(t)
 			all.Go(func() {
+				<-begin
 				statuses[i] = v.setUp(code, "email", "admin"+string(rune('a'+i%26))+string(rune('a'+i/26))+"@first.example").Status
 			})
 		}
+		close(begin)
 		all.Wait()
 		count := map[int]int{}
 		for _, status := range statuses {
