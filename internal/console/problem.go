@@ -81,7 +81,7 @@ func (t *tongue) sentence(e *identity.Error) string {
 	if own, ok := t.texts["error."+e.Code]; ok {
 		return own
 	}
-	if told := t.tell(e.Message); told != "" {
+	if told := t.tellWhole(e.Message); told != "" {
 		return told
 	}
 	text := strings.TrimPrefix(e.Message, "Authentication failed: ") // which the API's clients look for

@@ -66,6 +66,16 @@ func (t *tongue) tell(message string) string {
 	return ""
 }
 
+// tellWhole is tell for a message that may end with what to write instead, as
+// those of the policy do.
+func (t *tongue) tellWhole(message string) string {
+	wrong, right, found := strings.Cut(message, ": write ")
+	if told := t.tell(wrong); found && told != "" {
+		return told + " " + t.say("word.write", right)
+	}
+	return t.tell(message)
+}
+
 // tellList is what is put into a message: “your password or a passkey”, whose
 // parts are messages themselves, or what people call something, as it is.
 func (t *tongue) tellList(part string) string {

@@ -30,7 +30,8 @@ func TestToldIsStillSaid(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for format := range toldInGerman {
+	for _, one := range tongueNamed("de").told {
+		format := one.format
 		for _, part := range formatVerb.Split(format, -1) {
 			if part = strings.TrimSpace(part); !strings.Contains(code.String(), part) {
 				t.Errorf("nobody says %q of %q", part, format)
@@ -47,6 +48,7 @@ func TestErrorsAreToldInGerman(t *testing.T) {
 		{"log in with Google, then make a new personal token", "Melden Sie sich so an: Google. Erstellen Sie dann ein neues persönliches Token."},
 		{"your address 192.0.2.1 is outside this organization's ranges; ask an admin of the organization", "Ihre Adresse 192.0.2.1 liegt außerhalb der Bereiche dieser Organisation. Fragen Sie einen Admin der Organisation."},
 		{"this password cannot be used. Use at least 8 characters; several words are easier to remember than signs.", "Dieses Passwort kann nicht benutzt werden. Benutzen Sie mindestens 8 Zeichen; mehrere Wörter merkt man sich leichter als Sonderzeichen."},
+		{`"203.0.113.7/24" has bits set after its first 24: write 203.0.113.0/24`, `"203.0.113.7/24" hat nach den ersten 24 noch gesetzte Bits. Schreiben Sie 203.0.113.0/24.`},
 		// What people call things stays as it is, though it reads like a message.
 		{"this identity at your password or mine is linked to your account already", "Diese Identität bei your password or mine ist schon mit Ihrem Konto verbunden."},
 		{"this identity at %[2]s is linked to your account already", "Diese Identität bei %[2]s ist schon mit Ihrem Konto verbunden."},

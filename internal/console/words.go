@@ -52,6 +52,7 @@ var ownWords = map[string]string{
 	"password.missing":                     "Choose a password.",
 	"copy":                                 "Copy",
 	"copy.done":                            "Copied",
+	"word.write":                           "Write %s.",
 	"word.or":                              " or ",
 	"remove":                               "Remove",
 	"mail.title":                           "Look into your mail",

@@ -41,6 +41,7 @@ var ownWordsDE = map[string]string{
 	"password.missing":                     "Wählen Sie ein Passwort.",
 	"copy":                                 "Kopieren",
 	"copy.done":                            "Kopiert",
+	"word.write":                           "Schreiben Sie %s.",
 	"word.or":                              " oder ",
 	"remove":                               "Entfernen",
 	"mail.title":                           "Sehen Sie in Ihre E-Mails",
