@@ -178,8 +178,8 @@ func (w *window) press(keys string) {
 // on, to be read first, are no stops.
 func (w *window) tabTo(selector string) {
 	w.t.Helper()
-	state := "(() => { const e = document.activeElement; return e.matches(" + quote(selector) + ") ? 'there' : e.matches('body, h2, h3') || e.matches(':focus-visible, #problem') && getComputedStyle(e).outlineStyle !== 'none' ? '' : e.matches(':focus') + ' ' + e.matches(':focus-visible') + ' ' + getComputedStyle(e).outline + ' ' + e.outerHTML })()"
-	for range 60 {
+	state := "(() => { const e = document.activeElement; return e.matches(" + quote(selector) + ") ? 'there' : e.matches('body, h2, h3') || e.matches(':focus-visible, input:focus-within, #problem') && getComputedStyle(e).outlineStyle !== 'none' ? '' : e.matches(':focus') + ' ' + e.matches(':focus-visible') + ' ' + getComputedStyle(e).outline + ' ' + e.outerHTML })()"
+	for range 120 {
 		switch at := browser.Value(w.t, w.Browser, chromedp.Evaluate[string](state)); at {
 		case "there":
 			return
