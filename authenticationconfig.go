@@ -57,6 +57,9 @@ type AuthenticationConfigUpdate struct {
 	// AcceptLockout lets a change pass under which the caller's own
 	// credential would be refused.
 	AcceptLockout bool `json:"accept_lockout,omitzero"`
+	// ConfirmWithinSeconds makes the change undo itself unless it is confirmed
+	// in time, from a minute to seven days; see Client.ConfirmChange.
+	ConfirmWithinSeconds *int64 `json:"confirm_within_seconds,omitzero"`
 }
 
 // OptionalSeconds is a limit in an update, where leaving it alone and lifting

@@ -92,6 +92,9 @@ type UpdateAuthenticationMethod struct {
 	OIDCClientSecret            *string  `json:"oidc_client_secret,omitzero"`
 	OIDCScopes                  []string `json:"oidc_scopes,omitzero"` // nil: unchanged
 	OIDCTrustEmail              *bool    `json:"oidc_trust_email,omitzero"`
+	// ConfirmWithinSeconds makes the change undo itself unless it is confirmed
+	// in time; see Client.ConfirmChange.
+	ConfirmWithinSeconds *int64 `json:"confirm_within_seconds,omitzero"`
 
 	SAMLSettings
 }
@@ -100,6 +103,9 @@ type UpdateAuthenticationMethod struct {
 // /v1/organization/{organization_id}/authentication-methods/{id}/domains.
 type LinkDomain struct {
 	DomainID string `json:"domain_id"`
+	// ConfirmWithinSeconds makes the link undo itself unless it is confirmed in
+	// time; see Client.ConfirmChange.
+	ConfirmWithinSeconds *int64 `json:"confirm_within_seconds,omitzero"`
 }
 
 func authenticationPath(accountID string, more ...string) []string {
@@ -136,9 +142,10 @@ func (c *Client) UpdateAuthenticationMethod(ctx context.Context, accountID, id s
 }
 
 // DeleteAuthenticationMethod removes an identity provider, and ends the
-// sessions and tokens that were made with it.
-func (c *Client) DeleteAuthenticationMethod(ctx context.Context, accountID, id string) error {
-	return c.call(ctx, http.MethodDelete, authenticationPath(accountID, id), nil, nil, nil)
+// sessions and tokens that were made with it; with ConfirmWithin it is switched
+// off until that is confirmed.
+func (c *Client) DeleteAuthenticationMethod(ctx context.Context, accountID, id string, options ...ChangeOption) error {
+	return c.call(ctx, http.MethodDelete, authenticationPath(accountID, id), changeQuery(options), nil, nil)
 }
 
 func methodDomainsPath(organizationID, id string, more ...string) []string {
@@ -158,11 +165,12 @@ func (c *Client) MethodDomains(ctx context.Context, organizationID, id string) (
 }
 
 // LinkMethodDomain links one more verified domain.
-func (c *Client) LinkMethodDomain(ctx context.Context, organizationID, id, domainID string) error {
-	return c.call(ctx, http.MethodPut, methodDomainsPath(organizationID, id, "domains"), nil, LinkDomain{domainID}, nil)
+func (c *Client) LinkMethodDomain(ctx context.Context, organizationID, id, domainID string, options ...ChangeOption) error {
+	in := LinkDomain{DomainID: domainID, ConfirmWithinSeconds: changeOf(options).confirm}
+	return c.call(ctx, http.MethodPut, methodDomainsPath(organizationID, id, "domains"), nil, in, nil)
 }
 
 // UnlinkMethodDomain takes a link away.
-func (c *Client) UnlinkMethodDomain(ctx context.Context, organizationID, id, domainID string) error {
-	return c.call(ctx, http.MethodDelete, methodDomainsPath(organizationID, id, "domains", domainID), nil, nil, nil)
+func (c *Client) UnlinkMethodDomain(ctx context.Context, organizationID, id, domainID string, options ...ChangeOption) error {
+	return c.call(ctx, http.MethodDelete, methodDomainsPath(organizationID, id, "domains", domainID), changeQuery(options), nil, nil)
 }

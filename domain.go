@@ -67,6 +67,6 @@ func (c *Client) VerifyDomain(ctx context.Context, organizationID, domainID stri
 }
 
 // DeleteDomain gives a domain up.
-func (c *Client) DeleteDomain(ctx context.Context, organizationID, domainID string) error {
-	return c.call(ctx, http.MethodDelete, organizationPath(organizationID, "domains", domainID), nil, nil, nil)
+func (c *Client) DeleteDomain(ctx context.Context, organizationID, domainID string, options ...ChangeOption) error {
+	return c.call(ctx, http.MethodDelete, organizationPath(organizationID, "domains", domainID), changeQuery(options), nil, nil)
 }

@@ -26,6 +26,9 @@ type IPAllowlistUpdate struct {
 	// AcceptAllAddresses lets a list pass that contains every address, such
 	// as 0.0.0.0/0, which is most often a mistake.
 	AcceptAllAddresses bool `json:"accept_all_addresses,omitzero"`
+	// ConfirmWithinSeconds makes the change undo itself unless it is confirmed
+	// in time; see Client.ConfirmChange.
+	ConfirmWithinSeconds *int64 `json:"confirm_within_seconds,omitzero"`
 }
 
 // IPAllowlist returns the address ranges of an organization.

@@ -21,7 +21,7 @@ var configColumns = []string{
 
 func (a *app) authenticationPolicy() *cobra.Command {
 	return noun("authentication-policy", "How the members of an organization may log in and work",
-		a.authenticationPolicyShow(), a.authenticationPolicyUpdate())
+		a.authenticationPolicyShow(), a.authenticationPolicyUpdate(), a.pendingConfirm(), a.pendingRevert(), a.pilot())
 }
 
 func (a *app) authenticationPolicyShow() *cobra.Command {
@@ -31,7 +31,10 @@ func (a *app) authenticationPolicyShow() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return fields(a, asJSON, config, configColumns...)
+		if err := fields(a, asJSON, config, configColumns...); err != nil {
+			return err
+		}
+		return a.notePending(ctx, api, org)
 	})
 	jsonFlag(c, &asJSON)
 	return c
@@ -76,8 +79,17 @@ func (a *app) authenticationPolicyUpdate() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			a.noteConfirm(c)
 			return fields(a, asJSON, config, configColumns...)
 		})
+	configFlags(c)
+	confirmFlag(c)
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+// configFlags are the flags of the fields of a policy.
+func configFlags(c *cobra.Command) {
 	var names sallyport.AuthenticationConfigUpdate
 	for flag := range configSwitches(&names) {
 		c.Flags().Bool(flag, false, "=true or =false")
@@ -87,12 +99,22 @@ func (a *app) authenticationPolicyUpdate() *cobra.Command {
 	}
 	c.Flags().StringSlice("oauth-providers-allowed", nil, "of google, microsoft, github, with commas; or none")
 	c.Flags().Bool("accept-lockout", false, "change it even if your own credential would be refused then")
-	jsonFlag(c, &asJSON)
-	return c
 }
 
 // configUpdate is what the given flags ask for.
 func configUpdate(c *cobra.Command) (u sallyport.AuthenticationConfigUpdate, err error) {
+	if u, err = configFields(c); err != nil {
+		return u, err
+	}
+	if empty := (u.OAuthProvidersAllowed == nil); empty && isUnchanged(c) {
+		return u, usagef("name at least one setting to change")
+	}
+	u.ConfirmWithinSeconds = confirmSeconds(c)
+	return u, nil
+}
+
+// configFields are the fields of a policy that the given flags name.
+func configFields(c *cobra.Command) (u sallyport.AuthenticationConfigUpdate, err error) {
 	for flag, field := range configSwitches(&u) {
 		value, _ := c.Flags().GetBool(flag) // defined above
 		*field = changed(c, flag, value)
@@ -109,9 +131,6 @@ func configUpdate(c *cobra.Command) (u sallyport.AuthenticationConfigUpdate, err
 		if strings.Join(u.OAuthProvidersAllowed, "") == "none" {
 			u.OAuthProvidersAllowed = []string{}
 		}
-	}
-	if empty := (u.OAuthProvidersAllowed == nil); empty && isUnchanged(c) {
-		return u, usagef("name at least one setting to change")
 	}
 	u.AcceptLockout, _ = c.Flags().GetBool("accept-lockout")
 	return u, nil

@@ -105,13 +105,19 @@ func (a *app) awaitDomain(ctx context.Context, api *sallyport.Client, d sallypor
 
 func (a *app) domainRemove() *cobra.Command {
 	var domain string
-	c := a.organizationVerb("domain-remove", "Give a domain up for good; its managed users become ordinary ones", cobra.NoArgs, func(ctx context.Context, api *sallyport.Client, org string, _ []string) error {
+	var c *cobra.Command
+	c = a.organizationVerb("domain-remove", "Give a domain up for good; its managed users become ordinary ones", cobra.NoArgs, func(ctx context.Context, api *sallyport.Client, org string, _ []string) error {
 		found, err := a.findDomain(ctx, api, org, domain)
 		if err != nil {
 			return domainsOffered(err)
 		}
-		return api.DeleteDomain(ctx, org, found.DomainID)
+		if err := api.DeleteDomain(ctx, org, found.DomainID, confirmOption(c)...); err != nil {
+			return err
+		}
+		a.noteConfirm(c)
+		return nil
 	})
+	confirmFlag(c)
 	c.Flags().StringVar(&domain, "domain", "", "name of the domain, such as example.com")
 	return require(c, "domain")
 }

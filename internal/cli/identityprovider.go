@@ -211,14 +211,17 @@ func (a *app) providerUpdate() *cobra.Command {
 			return err
 		}
 		in.AuthenticationMethodName, in.AuthenticationMethodEnabled = changed(c, "name", name), changed(c, "enabled", f.enabled)
+		in.ConfirmWithinSeconds = confirmSeconds(c)
 		m, err := api.UpdateAuthenticationMethod(ctx, account, args[0], in)
 		if err != nil {
 			return err
 		}
+		a.noteConfirm(c)
 		return a.provider(asJSON, m)
 	})
 	f.add(c)
 	c.Flags().StringVar(&name, "name", "", "new name")
+	confirmFlag(c)
 	c.Flags().BoolVar(&f.enabled, "enabled", true, "false: people still log in with it, and reach nothing of the organization")
 	jsonFlag(c, &asJSON)
 	return c
@@ -250,29 +253,42 @@ func (a *app) providerTest() *cobra.Command {
 
 func (a *app) providerRemove() *cobra.Command {
 	var force bool
-	c := a.rootVerb("remove ID", "Remove an identity provider for good; sessions and tokens made with it end", cobra.ExactArgs(1), func(ctx context.Context, api *sallyport.Client, account string, args []string) error {
+	var c *cobra.Command
+	c = a.rootVerb("remove ID", "Remove an identity provider for good; sessions and tokens made with it end", cobra.ExactArgs(1), func(ctx context.Context, api *sallyport.Client, account string, args []string) error {
 		if err := a.confirm(force, "Remove the identity provider %s, and end what was made with it?", args[0]); err != nil {
 			return err
 		}
-		if err := api.DeleteAuthenticationMethod(ctx, account, args[0]); err != nil {
+		if err := api.DeleteAuthenticationMethod(ctx, account, args[0], confirmOption(c)...); err != nil {
 			return err
+		}
+		if confirmSeconds(c) != nil {
+			fmt.Fprintln(a.Stdout, "Switched off until the removal is confirmed")
+			a.noteConfirm(c)
+			return nil
 		}
 		fmt.Fprintln(a.Stdout, "Removed")
 		return nil
 	})
+	confirmFlag(c)
 	forceFlag(c, &force)
 	return c
 }
 
-func (a *app) providerDomain(use, short string, change func(c *sallyport.Client, ctx context.Context, organizationID, id, domainID string) error) *cobra.Command {
+func (a *app) providerDomain(use, short string, change func(c *sallyport.Client, ctx context.Context, organizationID, id, domainID string, options ...sallyport.ChangeOption) error) *cobra.Command {
 	var domain string
-	c := a.organizationVerb(use+" ID", short, cobra.ExactArgs(1), func(ctx context.Context, api *sallyport.Client, org string, args []string) error {
+	var c *cobra.Command
+	c = a.organizationVerb(use+" ID", short, cobra.ExactArgs(1), func(ctx context.Context, api *sallyport.Client, org string, args []string) error {
 		d, err := a.findDomain(ctx, api, org, domain)
 		if err != nil {
 			return domainsOffered(err)
 		}
-		return providersOffered(change(api, ctx, org, args[0], d.DomainID))
+		if err := change(api, ctx, org, args[0], d.DomainID, confirmOption(c)...); err != nil {
+			return providersOffered(err)
+		}
+		a.noteConfirm(c)
+		return nil
 	})
+	confirmFlag(c)
 	c.Flags().StringVar(&domain, "domain", "", "name of the domain, such as example.com")
 	return require(c, "domain")
 }

@@ -21,7 +21,10 @@ func (a *app) ipAllowlistShow() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.printAllowlist(asJSON, list)
+		if err := a.printAllowlist(asJSON, list); err != nil {
+			return err
+		}
+		return a.notePending(ctx, api, org)
 	})
 	jsonFlag(c, &asJSON)
 	return c
@@ -70,16 +73,18 @@ func (a *app) ipAllowlistSet() *cobra.Command {
 			}
 			err = api.SetIPAllowlist(ctx, org, sallyport.IPAllowlistUpdate{
 				APIClientIPAllowlist: list.APIClientIPAllowlist, APIClientIPAllowlistEnabled: &list.APIClientIPAllowlistEnabled,
-				Descriptions: list.Descriptions, AcceptLockout: acceptLockout, AcceptAllAddresses: acceptAll,
+				Descriptions: list.Descriptions, AcceptLockout: acceptLockout, AcceptAllAddresses: acceptAll, ConfirmWithinSeconds: confirmSeconds(c),
 			})
 			if err != nil {
 				return err
 			}
+			a.noteConfirm(c)
 			return a.printAllowlist(asJSON, list)
 		})
 	c.Flags().StringArrayVar(&ranges, "cidr", nil, "range, as CIDR or CIDR=DESCRIPTION; several times for several, none for an empty list")
 	c.Flags().BoolVar(&enabled, "enabled", false, "=true refuses all other addresses, =false keeps the ranges without applying them")
 	c.Flags().BoolVar(&acceptLockout, "accept-lockout", false, "change it even if your own address would be refused then")
+	confirmFlag(c)
 	c.Flags().BoolVar(&acceptAll, "accept-all-addresses", false, "allow a range that holds every address")
 	jsonFlag(c, &asJSON)
 	return c

@@ -138,7 +138,7 @@ func (p *Pages) changeDomain(v *visit) {
 		_, err = p.Org.ChangeDomain(ctx, v.Principal, view.ID, v.r.PostForm.Get("proof"))
 	case "remove":
 		what, to = "domain-removed", view.All
-		err = p.Org.RemoveDomain(ctx, v.Principal, view.ID)
+		err = p.Org.RemoveDomain(ctx, v.Principal, view.ID, nil)
 	default:
 		p.unreadable(v, domainsPath+"/"+view.ID)
 		return

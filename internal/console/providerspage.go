@@ -332,13 +332,13 @@ func (p *Pages) doToProvider(v *visit, s *stored) (what string, err error) {
 	case "same-people":
 		return "provider-same-people", change(org.MethodChange{SAML: org.SAMLChange{AutoLink: &yes}})
 	case "link":
-		return "provider-linked", p.Org.LinkMethodDomain(ctx, v.Principal, s.ID, form.Get("domain"))
+		return "provider-linked", p.Org.LinkMethodDomain(ctx, v.Principal, s.ID, form.Get("domain"), nil)
 	case "unlink":
-		return "provider-unlinked", p.Org.UnlinkMethodDomain(ctx, v.Principal, s.ID, form.Get("domain"))
+		return "provider-unlinked", p.Org.UnlinkMethodDomain(ctx, v.Principal, s.ID, form.Get("domain"), nil)
 	case "check":
 		return "provider-checked", p.Org.TestAuthenticationMethod(ctx, v.Principal, s.ID)
 	case "delete":
-		return "provider-deleted", p.Org.DeleteAuthenticationMethod(ctx, v.Principal, account, s.ID)
+		return "provider-deleted", p.Org.DeleteAuthenticationMethod(ctx, v.Principal, account, s.ID, nil)
 	}
 	return "", nil
 }

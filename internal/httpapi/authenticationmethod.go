@@ -53,7 +53,7 @@ func (a *API) authenticationMethodRoutes() []route {
 		},
 		{
 			method: "DELETE", path: one, id: "AccountAuthenticationMethodDelete", tag: tag, summary: "Remove an identity provider for good; sessions and tokens made with it end",
-			resource: account, need: writes, status: 200, event: "authentication_method_deleted", handler: read(a.deleteAuthenticationMethod),
+			resource: account, need: writes, status: 200, event: "authentication_method_deleted", query: []string{confirmQuery}, handler: read(a.deleteAuthenticationMethod),
 		},
 		{
 			method: "POST", path: beside + "/test", id: "AuthenticationMethodTest", tag: tag, summary: "Ask an identity provider for its metadata", own: true,
@@ -70,7 +70,7 @@ func (a *API) authenticationMethodRoutes() []route {
 		},
 		{
 			method: "DELETE", path: domains + "/{domain_id}", id: "OrganizationAuthDomainUnlink", tag: tag, summary: "Take the link of a domain to an identity provider away",
-			resource: organization, need: needs(true, "accounts:write"), status: 204, event: "authentication_method_domain_unlinked", handler: do(a.unlinkMethodDomain),
+			resource: organization, need: needs(true, "accounts:write"), status: 204, event: "authentication_method_domain_unlinked", query: []string{confirmQuery}, handler: do(a.unlinkMethodDomain),
 		},
 	}...)
 }
@@ -138,14 +138,21 @@ func (a *API) updateAuthenticationMethod(ctx context.Context, c *Call, in sallyp
 		Name: in.AuthenticationMethodName, Enabled: in.AuthenticationMethodEnabled,
 		TokenMaxAgeSeconds: in.AuthTokenMaxAgeSeconds, TokenExtend: in.AuthTokenExtendWhenUsed, AutoJoinGroupID: in.AutoJoinUserGroupID,
 		OIDC: oidcChange(in.OIDCIssuer, in.OIDCClientID, in.OIDCClientSecret, in.OIDCScopes, in.OIDCTrustEmail),
-		SAML: samlChange(in.SAMLSettings),
+		SAML: samlChange(in.SAMLSettings), ConfirmWithinSeconds: in.ConfirmWithinSeconds,
 	})
 	out.AuthenticationMethod = a.authenticationMethodWire(m)
 	return out, err
 }
 
 func (a *API) deleteAuthenticationMethod(ctx context.Context, c *Call) (sallyport.Message, error) {
-	err := a.Org.DeleteAuthenticationMethod(ctx, c.Principal, c.Path("account_id"), c.Path("account_authentication_method_id"))
+	confirm, err := confirmOf(c)
+	if err != nil {
+		return sallyport.Message{}, err
+	}
+	err = a.Org.DeleteAuthenticationMethod(ctx, c.Principal, c.Path("account_id"), c.Path("account_authentication_method_id"), confirm)
+	if confirm != nil {
+		return sallyport.Message{Message: "Switched off until the removal is confirmed"}, err
+	}
 	return sallyport.Message{Message: "Deleted"}, err
 }
 
@@ -174,9 +181,13 @@ func (a *API) linkedDomains(ctx context.Context, c *Call, list []identity.Domain
 }
 
 func (a *API) linkMethodDomain(ctx context.Context, c *Call, in sallyport.LinkDomain) error {
-	return a.Org.LinkMethodDomain(ctx, c.Principal, c.Path("authentication_method_id"), in.DomainID)
+	return a.Org.LinkMethodDomain(ctx, c.Principal, c.Path("authentication_method_id"), in.DomainID, in.ConfirmWithinSeconds)
 }
 
 func (a *API) unlinkMethodDomain(ctx context.Context, c *Call) error {
-	return a.Org.UnlinkMethodDomain(ctx, c.Principal, c.Path("authentication_method_id"), c.Path("domain_id"))
+	confirm, err := confirmOf(c)
+	if err != nil {
+		return err
+	}
+	return a.Org.UnlinkMethodDomain(ctx, c.Principal, c.Path("authentication_method_id"), c.Path("domain_id"), confirm)
 }

@@ -33,7 +33,7 @@ func (a *API) domainRoutes() []route {
 		},
 		{
 			method: "DELETE", path: domain, id: "OrganizationDomainsRemove", tag: tag, summary: "Remove a domain for good; its managed users become ordinary ones",
-			resource: organization, need: writes, status: 204, event: "domain_removed", handler: do(a.removeDomain),
+			resource: organization, need: writes, status: 204, event: "domain_removed", query: []string{confirmQuery}, handler: do(a.removeDomain),
 		},
 	}
 }
@@ -72,5 +72,9 @@ func (a *API) verifyDomain(ctx context.Context, c *Call) (sallyport.Domain, erro
 }
 
 func (a *API) removeDomain(ctx context.Context, c *Call) error {
-	return a.Org.RemoveDomain(ctx, c.Principal, c.Path("domain_id"))
+	confirm, err := confirmOf(c)
+	if err != nil {
+		return err
+	}
+	return a.Org.RemoveDomain(ctx, c.Principal, c.Path("domain_id"), confirm)
 }

@@ -43,6 +43,7 @@ type world struct {
 	freeDomain, linkedDomain string
 	leaverID                 string // a plain member whom nobody needs; reads the project
 	group                    string // has nobody in it
+	pilotID                  string // holds carol
 	resetCode                string // of bob
 	// Codes of open invitations, of an address without an account and of the
 	// other organization's super admin.
@@ -85,6 +86,9 @@ func newWorld(tb testing.TB) *world {
 	w.resetCode = w.newResetCode(tb)
 	w.Do(tb, http.MethodPut, "/v1/organization/"+w.OrganizationID+"/config/api-client-ip-allowlist/learn", w.AdminToken, map[string]any{"days": 3}).Want(http.StatusOK)
 	empty := w.Do(tb, http.MethodPost, "/v1/organizations", w.AdminToken, map[string]any{"organization_name": "Empty", "tier": "business"}).Want(http.StatusOK)
+	w.Do(tb, http.MethodPut, "/v1/organization/"+w.OrganizationID+"/config/api-client-ip-allowlist/learn", w.AdminToken, map[string]any{"days": 3}).Want(http.StatusOK)
+	w.pilotID = w.Do(tb, http.MethodPost, "/v1/organization/"+w.OrganizationID+"/config/authentication/pilots", w.AdminToken,
+		fieldsOf{"name": "First", "users": []string{w.carolID}, "two_factor_required": true}).Want(http.StatusOK).String("pilot_id")
 	w.emptyOrganization, w.emptyRoot = empty.String("organization_id"), empty.String("account_id")
 	w.domainID = w.claimDomain(tb)
 	w.addProvider(tb)
@@ -319,6 +323,16 @@ func (w *world) examples() map[string]example {
 		"OrganizationDecisionGet":        {},
 		"DecisionGet":                    {token: w.bob},
 
+		"OrganizationPilotsList":           {},
+		"OrganizationPilotCreate":          {body: fieldsOf{"name": "Next", "user_groups": []string{w.group}, "passkey_auth_enabled": false, "session_idle_seconds": nil}},
+		"OrganizationPilotGet":             {},
+		"OrganizationPilotUpdate":          {body: fieldsOf{"users": []string{w.bobID}, "mcp_enabled": true, "unset": []string{"two_factor_required"}}},
+		"OrganizationPilotDrop":            {},
+		"OrganizationPilotPromote":         {prepare: promotable},
+		"OrganizationPendingChangeGet":     {},
+		"OrganizationPendingChangeConfirm": {prepare: changeOnTrial},
+		"OrganizationPendingChangeRevert":  {prepare: changeOnTrial},
+
 		"OrganizationPolicyDocumentGet":     {},
 		"OrganizationPolicyDocumentReplace": {body: fieldsOf{"policy": w.wholePolicy}},
 		"OrganizationPolicyVersionsList":    {query: "limit=2"},
@@ -359,6 +373,23 @@ func deactivateSomebody(tb testing.TB, w *world, e *example) {
 	w.Manage(tb, id)
 	w.Do(tb, http.MethodPatch, "/v1/organization/"+w.OrganizationID+"/user/"+id, w.AdminToken, fieldsOf{"state": "deactivated"}).Want(http.StatusOK)
 	e.path = map[string]string{"user_id": id}
+}
+
+// promotable makes a pilot that takes nothing from the admin.
+func promotable(tb testing.TB, w *world, e *example) {
+	tb.Helper()
+	made := w.Do(tb, http.MethodPost, "/v1/organization/"+w.OrganizationID+"/config/authentication/pilots", w.AdminToken,
+		fieldsOf{"name": "Promotable", "users": []string{w.carolID}, "session_idle_seconds": 3600}).Want(http.StatusOK)
+	e.path = map[string]string{"pilot_id": made.String("pilot_id")}
+}
+
+// changeOnTrial makes a change that waits for its confirmation, unless one does.
+func changeOnTrial(tb testing.TB, w *world, _ *example) {
+	tb.Helper()
+	path := "/v1/organization/" + w.OrganizationID + "/config/authentication"
+	if w.Value(tb, `SELECT count(*) FROM pending_changes`) == "0" {
+		w.Do(tb, http.MethodPatch, path, w.AdminToken, fieldsOf{"max_application_token_age_seconds": 8640000, "confirm_within_seconds": 600}).Want(http.StatusOK)
+	}
 }
 
 // invite makes an invitation of an address and returns its code.
@@ -473,7 +504,7 @@ func (w *world) parameters(e example) map[string]string {
 	all := map[string]string{
 		"organization_id": w.OrganizationID, "account_id": w.AccountID, "project": w.project, "project_id": w.project,
 		"member_user_id": w.carolID, "user_id": w.appID, "resource_type": "organization", "resource_id": w.OrganizationID, "user_authentication_method_id": "uam0123456789a", "method_id": w.carolLogin,
-		"decision_id": w.decisionID, "user_group_id": w.group, "user_email": guest, "invitation_code": w.guestCode,
+		"decision_id": w.decisionID, "pilot_id": w.pilotID, "user_group_id": w.group, "user_email": guest, "invitation_code": w.guestCode,
 	}
 	for name, value := range e.path {
 		all[name] = value

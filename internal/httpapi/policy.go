@@ -98,7 +98,7 @@ func (a *API) ranges(_ context.Context, c *Call) (sallyport.IPAllowlist, error) 
 func (a *API) setRanges(ctx context.Context, c *Call, in sallyport.IPAllowlistUpdate) error {
 	return a.Org.SetRanges(ctx, c.Principal, org.RangesChange{
 		List: in.APIClientIPAllowlist, Enabled: isTrue(in.APIClientIPAllowlistEnabled), Descriptions: in.Descriptions,
-		AcceptLockout: in.AcceptLockout, AcceptAllAddresses: in.AcceptAllAddresses,
+		AcceptLockout: in.AcceptLockout, AcceptAllAddresses: in.AcceptAllAddresses, ConfirmWithinSeconds: in.ConfirmWithinSeconds,
 	})
 }
 

@@ -44,4 +44,5 @@ const (
 	MailCertificateStaged  = "certificate_staged"   // organization, provider, fingerprint
 	MailCertificateAdded   = "certificate_added"    // organization, provider, fingerprint
 	MailMethodTaken        = "method_taken"         // organization, method
+	MailChangeStays        = "change_not_undone"    // organization, change, why
 )

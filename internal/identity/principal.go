@@ -33,11 +33,11 @@ type Principal struct {
 	Organization *Organization
 	// Policy is the organization's own; what applies to this person is among the
 	// facts.
-	Policy       *policy.Policy
-	Member       bool
-	SuperAdmin   bool
-	Granted      []string // permissions on the organization itself, the groups' included
-	Groups       []string // names of the organization's groups that the user is in
+	Policy     *policy.Policy
+	Member     bool
+	SuperAdmin bool
+	Granted    []string // permissions on the organization itself, the groups' included
+	Groups     []string // names of the organization's groups that the user is in
 	// Facts are those that the request was accepted on, for questions such as
 	// whether a changed policy would accept it too.
 	Facts     policy.Facts

@@ -94,6 +94,10 @@ var wordings = map[string]wording{
 		subject: "The proof of {domain} cannot be checked",
 		lines:   []string{"For {days} days the name servers of {domain} have not answered whether {organization} owns it. Nothing changes, but look at them."},
 	},
+	"change_not_undone": {
+		subject: "A change of {organization} could not be undone",
+		lines:   []string{"An admin of {organization} made a change at {brand} that was to undo itself, because nobody confirmed it in time: {change}.", "It could not be undone, so it stays: {why}. Look at what it means for your people, and change back by hand what you do not want; the audit log has the change with what was before."},
+	},
 	"break_glass": {
 		subject: "Emergency access to {organization}",
 		lines:   []string{"The operator of {brand} made a session of {admin} that no rule of {organization} refuses. It lasts an hour. If nobody of you asked for it, talk to the operator now; the audit log holds what the session does."},

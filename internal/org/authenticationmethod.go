@@ -29,6 +29,9 @@ type MethodChange struct {
 	AutoJoinGroupID    *string // empty: none
 	OIDC               OIDCChange
 	SAML               SAMLChange
+	// ConfirmWithinSeconds makes a change undo itself unless it is confirmed in
+	// time, 60 to 604800; nil: it stays. New providers do not know it.
+	ConfirmWithinSeconds *int64
 }
 
 // OIDCChange is what may be said of a provider of the type oidc.
@@ -112,6 +115,9 @@ func (s *Service) CreateAuthenticationMethod(ctx context.Context, p *identity.Pr
 		return m, err
 	}
 	err = s.DB.Update(ctx, p.Actor(), store.Organization(draft.OrganizationID), func(tx *store.Tx) error {
+		if err := settled(ctx, &tx.Read, draft.OrganizationID); err != nil {
+			return err
+		}
 		list, err := tx.AuthenticationMethods(ctx, draft.OrganizationID)
 		if err != nil {
 			return err
@@ -167,6 +173,10 @@ func (s *Service) ChangeAuthenticationMethod(ctx context.Context, p *identity.Pr
 			return m, err
 		}
 	}
+	confirm, err := confirmTime(c.ConfirmWithinSeconds)
+	if err != nil {
+		return m, err
+	}
 	planned, err := s.changed(before, c)
 	if err != nil {
 		return m, s.noting(ctx, p, before.AuthenticationMethod, metadataAddress, err)
@@ -175,6 +185,9 @@ func (s *Service) ChangeAuthenticationMethod(ctx context.Context, p *identity.Pr
 		return m, err
 	}
 	err = s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
+		if err := settled(ctx, &tx.Read, p.Organization.ID); err != nil {
+			return err
+		}
 		before, err := methodOf(ctx, &tx.Read, p.Organization.ID, id)
 		if err != nil {
 			return err
@@ -199,7 +212,11 @@ func (s *Service) ChangeAuthenticationMethod(ctx context.Context, p *identity.Pr
 		if c.OIDC.ClientSecret != nil {
 			is["oidc_client_secret"] = "changed"
 		}
-		return tx.Record(ctx, methodEvent(p, "authentication_method_changed", m.AuthenticationMethod, fmt.Sprintf("changed the identity provider %q", m.Name), was, is))
+		description := fmt.Sprintf("changed the identity provider %q", m.Name)
+		if err := tx.Record(ctx, methodEvent(p, "authentication_method_changed", m.AuthenticationMethod, description, was, is)); err != nil {
+			return err
+		}
+		return s.await(ctx, tx, p, trial{identity.PendingProvider, description, confirm, undo{Provider: &providerUndo{stateOf(before), stateOf(m)}}})
 	})
 	return m, err
 }
@@ -224,30 +241,70 @@ func notOwn(p *identity.Principal, methodID string) error {
 
 // DeleteAuthenticationMethod removes an identity provider for good. The
 // sessions and tokens that were made with it end, and nobody's identity there
-// is linked any more: registering it again revives nothing.
-func (s *Service) DeleteAuthenticationMethod(ctx context.Context, p *identity.Principal, accountID, id string) error {
+// is linked any more: registering it again revives nothing. Because of that, one
+// that is to be confirmed within some seconds (60 to 604800; nil: it is not) is
+// switched off only, until it is.
+func (s *Service) DeleteAuthenticationMethod(ctx context.Context, p *identity.Principal, accountID, id string, confirmWithinSeconds *int64) error {
 	if _, err := s.provider(ctx, p, accountID, id); err != nil {
 		return err
 	}
-	if err := notOwn(p, id); err != nil {
+	confirm, err := confirmTime(confirmWithinSeconds)
+	if err != nil {
 		return err
 	}
 	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
-		m, err := methodOf(ctx, &tx.Read, p.Organization.ID, id)
-		if err != nil {
+		if err := settled(ctx, &tx.Read, p.Organization.ID); err != nil {
 			return err
 		}
-		ended, err := tx.RevokeTokensOfProvider(ctx, id)
-		if err != nil {
-			return err
+		if confirm > 0 {
+			return s.tryWithout(ctx, tx, p, id, confirm)
 		}
-		if err := tx.DeleteAuthenticationMethod(ctx, m.OrganizationID, id); err != nil {
-			return err
-		}
-		before := methodWords(m)
-		before["ended_tokens"] = ended
-		return tx.Record(ctx, methodEvent(p, "authentication_method_deleted", m.AuthenticationMethod, fmt.Sprintf("removed the identity provider %q; %d sessions and tokens made with it have ended", m.Name, ended), before, nil))
+		return removeProvider(ctx, tx, p, id)
 	})
+}
+
+// removeProvider removes an identity provider for good.
+func removeProvider(ctx context.Context, tx *store.Tx, p *identity.Principal, id string) error {
+	if err := notOwn(p, id); err != nil {
+		return err
+	}
+	m, err := methodOf(ctx, &tx.Read, p.Organization.ID, id)
+	if err != nil {
+		return err
+	}
+	ended, err := tx.RevokeTokensOfProvider(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := tx.DeleteAuthenticationMethod(ctx, m.OrganizationID, id); err != nil {
+		return err
+	}
+	before := methodWords(m)
+	before["ended_tokens"] = ended
+	return tx.Record(ctx, methodEvent(p, "authentication_method_deleted", m.AuthenticationMethod, fmt.Sprintf("removed the identity provider %q; %d sessions and tokens made with it have ended", m.Name, ended), before, nil))
+}
+
+// tryWithout switches an identity provider off, which is removed once that is
+// confirmed.
+func (s *Service) tryWithout(ctx context.Context, tx *store.Tx, p *identity.Principal, id string, confirm time.Duration) error {
+	if err := notOwn(p, id); err != nil {
+		return err
+	}
+	before, err := methodOf(ctx, &tx.Read, p.Organization.ID, id)
+	if err != nil {
+		return err
+	}
+	after := before
+	after.Enabled = false
+	if err := after.store(ctx, tx, before); err != nil {
+		return err
+	}
+	description := fmt.Sprintf("switched the identity provider %q off, to be removed once that is confirmed", before.Name)
+	was, is := wordsThatDiffer(methodWords(before), methodWords(after))
+	if err := tx.Record(ctx, methodEvent(p, "authentication_method_changed", after.AuthenticationMethod, description, was, is)); err != nil {
+		return err
+	}
+	return s.await(ctx, tx, p, trial{identity.PendingProviderRemoval, description, confirm, undo{Provider: &providerUndo{stateOf(before), stateOf(after)}}})
 }
 
 // changed is a method with a change laid over it, which is checked on the way.

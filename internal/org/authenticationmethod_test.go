@@ -83,8 +83,8 @@ func TestAuthenticationMethodLife(t *testing.T) {
 			_, err := g.ChangeAuthenticationMethod(t.Context(), p, g.a.AccountID, list[0].ID, org.MethodChange{Enabled: to(false)})
 			return err
 		})
-		g.refused("bad_request", func() error { return g.DeleteAuthenticationMethod(t.Context(), p, g.a.AccountID, list[0].ID) })
-		g.wantEvents(func() { g.must(g.DeleteAuthenticationMethod(t.Context(), p, g.a.AccountID, m.ID)) }, "authentication_method_deleted")
+		g.refused("bad_request", func() error { return g.DeleteAuthenticationMethod(t.Context(), p, g.a.AccountID, list[0].ID, nil) })
+		g.wantEvents(func() { g.must(g.DeleteAuthenticationMethod(t.Context(), p, g.a.AccountID, m.ID, nil)) }, "authentication_method_deleted")
 		g.refused("authentication_method_not_found", func() error {
 			_, err := g.AuthenticationMethod(t.Context(), p, g.a.AccountID, m.ID)
 			return err
@@ -131,9 +131,9 @@ func TestAuthenticationMethodRefusals(t *testing.T) {
 			{"bad_request", change(org.MethodChange{OIDC: org.OIDCChange{ClientID: to("two words")}})},
 			{"bad_request", change(org.MethodChange{OIDC: org.OIDCChange{Scopes: to([]string{"openid email"})}})},
 			{"invalid_issuer", issuer("https://id.example.com")}, // which is not reached
-			{"organization_domain_not_verified", func() error { return g.LinkMethodDomain(t.Context(), p, m.ID, unverified) }},
-			{"organization_domain_not_found", func() error { return g.LinkMethodDomain(t.Context(), p, m.ID, foreign) }},
-			{"authentication_method_not_found", func() error { return g.LinkMethodDomain(t.Context(), g.as(g.eve, g.b.ID), m.ID, foreign) }},
+			{"organization_domain_not_verified", func() error { return g.LinkMethodDomain(t.Context(), p, m.ID, unverified, nil) }},
+			{"organization_domain_not_found", func() error { return g.LinkMethodDomain(t.Context(), p, m.ID, foreign, nil) }},
+			{"authentication_method_not_found", func() error { return g.LinkMethodDomain(t.Context(), g.as(g.eve, g.b.ID), m.ID, foreign, nil) }},
 			{"authentication_method_incomplete", func() error { return g.TestAuthenticationMethod(t.Context(), p, m.ID) }},
 		} {
 			g.refused(c.code, c.call)
@@ -229,8 +229,8 @@ func TestPOL08_ProviderOffOrDeleted(t *testing.T) {
 			_, err := g.ChangeAuthenticationMethod(t.Context(), own, g.a.AccountID, m.ID, org.MethodChange{Enabled: to(false)})
 			return err
 		})
-		g.refused("authentication_method_disable_current_not_allowed", func() error { return g.DeleteAuthenticationMethod(t.Context(), own, g.a.AccountID, m.ID) })
-		g.must(g.DeleteAuthenticationMethod(t.Context(), p, g.a.AccountID, m.ID))
+		g.refused("authentication_method_disable_current_not_allowed", func() error { return g.DeleteAuthenticationMethod(t.Context(), own, g.a.AccountID, m.ID, nil) })
+		g.must(g.DeleteAuthenticationMethod(t.Context(), p, g.a.AccountID, m.ID, nil))
 		for _, token := range []string{session, personal} {
 			if got := enters(token, ""); got != "authentication_failed" {
 				t.Errorf("after the provider was deleted: %q", got)
@@ -252,8 +252,8 @@ func TestMethodDomains(t *testing.T) {
 		p := g.as(g.alice, g.a.ID)
 		first, second := g.domain(g.a, "a-first.com", true), g.domain(g.a, "a-second.com", true)
 		m := g.identityProvider(org.MethodChange{}, first)
-		g.wantEvents(func() { g.must(g.LinkMethodDomain(t.Context(), p, m.ID, second)) }, "authentication_method_domain_linked")
-		g.wantEvents(func() { g.must(g.LinkMethodDomain(t.Context(), p, m.ID, second)) })
+		g.wantEvents(func() { g.must(g.LinkMethodDomain(t.Context(), p, m.ID, second, nil)) }, "authentication_method_domain_linked")
+		g.wantEvents(func() { g.must(g.LinkMethodDomain(t.Context(), p, m.ID, second, nil)) })
 		names := func() (list []string) {
 			domains, err := g.MethodDomains(t.Context(), p, m.ID)
 			g.must(err)
@@ -265,8 +265,8 @@ func TestMethodDomains(t *testing.T) {
 		if got := names(); len(got) != 2 {
 			t.Errorf("linked: %v", got)
 		}
-		g.wantEvents(func() { g.must(g.UnlinkMethodDomain(t.Context(), p, m.ID, first)) }, "authentication_method_domain_unlinked")
-		g.refused("organization_domain_not_found", func() error { return g.UnlinkMethodDomain(t.Context(), p, m.ID, first) })
+		g.wantEvents(func() { g.must(g.UnlinkMethodDomain(t.Context(), p, m.ID, first, nil)) }, "authentication_method_domain_unlinked")
+		g.refused("organization_domain_not_found", func() error { return g.UnlinkMethodDomain(t.Context(), p, m.ID, first, nil) })
 		if got := names(); len(got) != 1 || got[0] != "a-second.com" {
 			t.Errorf("linked: %v", got)
 		}

@@ -57,6 +57,9 @@ func (s *Service) AddDomain(ctx context.Context, p *identity.Principal, name, pr
 	}
 	d = identity.Domain{ID: id, OrganizationID: p.Organization.ID, Name: name, Challenge: rand.Text(), VerificationType: proof}
 	err = s.DB.Update(ctx, p.Actor(), store.Organization(d.OrganizationID), func(tx *store.Tx) error {
+		if err := settled(ctx, &tx.Read, d.OrganizationID); err != nil {
+			return err
+		}
 		if err := tx.DomainFree(ctx, d.OrganizationID, name); err != nil {
 			return err
 		}
@@ -110,6 +113,9 @@ func (s *Service) ChangeDomain(ctx context.Context, p *identity.Principal, id, p
 		if d, err = tx.Domain(ctx, p.Organization.ID, id); err != nil || proof == "" || proof == d.VerificationType {
 			return err
 		}
+		if err := settled(ctx, &tx.Read, d.OrganizationID); err != nil {
+			return err
+		}
 		if err := tx.SetDomainProof(ctx, id, proof); err != nil {
 			return err
 		}
@@ -149,6 +155,9 @@ func (s *Service) VerifyDomain(ctx context.Context, p *identity.Principal, id st
 func (s *Service) verified(ctx context.Context, p *identity.Principal, proven identity.Domain) (d identity.Domain, err error) {
 	err = s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
 		if d, err = tx.Domain(ctx, p.Organization.ID, proven.ID); err != nil || d.State == identity.DomainVerified {
+			return err
+		}
+		if err := settled(ctx, &tx.Read, d.OrganizationID); err != nil {
 			return err
 		}
 		if d.VerificationType != proven.VerificationType {
@@ -206,9 +215,18 @@ func blockedEvent(p *identity.Principal, d identity.Domain) identity.Event {
 }
 
 // RemoveDomain gives a domain up for good. Whom the organization managed by it
-// is free at once, and the addresses there lapse: see store.LapseAddresses.
-func (s *Service) RemoveDomain(ctx context.Context, p *identity.Principal, id string) error {
+// is free at once, and the addresses there lapse: see store.LapseAddresses. It
+// undoes itself unless it is confirmed within some seconds (60 to 604800; nil:
+// it stays), or another organization claims the domain meanwhile.
+func (s *Service) RemoveDomain(ctx context.Context, p *identity.Principal, id string, confirmWithinSeconds *int64) error {
+	confirm, err := confirmTime(confirmWithinSeconds)
+	if err != nil {
+		return err
+	}
 	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
+		if err := settled(ctx, &tx.Read, p.Organization.ID); err != nil {
+			return err
+		}
 		d, err := tx.Domain(ctx, p.Organization.ID, id)
 		if err != nil {
 			return err
@@ -222,8 +240,12 @@ func (s *Service) RemoveDomain(ctx context.Context, p *identity.Principal, id st
 				return err
 			}
 		}
-		return tx.Record(ctx, domainEvent(p, "domain_removed", d, fmt.Sprintf("removed the domain %s; %d members are no longer managed, and %d have to confirm their addresses again", d.Name, len(people), len(lapsed)),
-			map[string]any{"domain_name": d.Name, "state": d.State, "managed_user_ids": userIDs(people), "lapsed_user_ids": userIDs(lapsed)}, nil))
+		description := fmt.Sprintf("removed the domain %s; %d members are no longer managed, and %d have to confirm their addresses again", d.Name, len(people), len(lapsed))
+		if err := tx.Record(ctx, domainEvent(p, "domain_removed", d, description,
+			map[string]any{"domain_name": d.Name, "state": d.State, "managed_user_ids": userIDs(people), "lapsed_user_ids": userIDs(lapsed)}, nil)); err != nil {
+			return err
+		}
+		return s.await(ctx, tx, p, trial{identity.PendingDomainRemoval, description, confirm, undo{Domain: &d}})
 	})
 }
 

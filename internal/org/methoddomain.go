@@ -24,10 +24,19 @@ func (s *Service) MethodDomains(ctx context.Context, p *identity.Principal, id s
 }
 
 // LinkMethodDomain links an identity provider to one more domain. What is
-// linked stays so, without an event. Errors: NotFound for a domain or provider
-// of somebody else; Invalid organization_domain_not_verified.
-func (s *Service) LinkMethodDomain(ctx context.Context, p *identity.Principal, id, domainID string) error {
+// linked stays so, without an event. The link undoes itself unless it is
+// confirmed within some seconds (60 to 604800; nil: it stays). Errors: NotFound
+// for a domain or provider of somebody else; Invalid
+// organization_domain_not_verified.
+func (s *Service) LinkMethodDomain(ctx context.Context, p *identity.Principal, id, domainID string, confirmWithinSeconds *int64) error {
+	confirm, err := confirmTime(confirmWithinSeconds)
+	if err != nil {
+		return err
+	}
 	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
+		if err := settled(ctx, &tx.Read, p.Organization.ID); err != nil {
+			return err
+		}
 		m, err := tx.AuthenticationMethod(ctx, p.Organization.ID, id)
 		if err != nil {
 			return err
@@ -46,7 +55,11 @@ func (s *Service) LinkMethodDomain(ctx context.Context, p *identity.Principal, i
 		if err != nil {
 			return err
 		}
-		return tx.Record(ctx, methodEvent(p, "authentication_method_domain_linked", m, fmt.Sprintf("let the identity provider %q speak for addresses in %s", m.Name, d.Name), nil, map[string]any{"domain_id": d.ID, "domain_name": d.Name}))
+		description := fmt.Sprintf("let the identity provider %q speak for addresses in %s", m.Name, d.Name)
+		if err := tx.Record(ctx, methodEvent(p, "authentication_method_domain_linked", m, description, nil, map[string]any{"domain_id": d.ID, "domain_name": d.Name})); err != nil {
+			return err
+		}
+		return s.await(ctx, tx, p, trial{identity.PendingProviderDomain, description, confirm, undo{Link: &linkUndo{id, domainID, false}}})
 	})
 }
 
@@ -63,9 +76,17 @@ func linkDomain(ctx context.Context, tx *store.Tx, m identity.AuthenticationMeth
 }
 
 // UnlinkMethodDomain takes a link away: the provider speaks for addresses there
-// no more. Who is linked to it already stays so.
-func (s *Service) UnlinkMethodDomain(ctx context.Context, p *identity.Principal, id, domainID string) error {
+// no more. Who is linked to it already stays so. That undoes itself as a link
+// does.
+func (s *Service) UnlinkMethodDomain(ctx context.Context, p *identity.Principal, id, domainID string, confirmWithinSeconds *int64) error {
+	confirm, err := confirmTime(confirmWithinSeconds)
+	if err != nil {
+		return err
+	}
 	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
+		if err := settled(ctx, &tx.Read, p.Organization.ID); err != nil {
+			return err
+		}
 		m, err := tx.AuthenticationMethod(ctx, p.Organization.ID, id)
 		if err != nil {
 			return err
@@ -77,7 +98,11 @@ func (s *Service) UnlinkMethodDomain(ctx context.Context, p *identity.Principal,
 		if err := tx.UnlinkMethodDomain(ctx, p.Organization.ID, id, domainID); err != nil {
 			return err
 		}
-		return tx.Record(ctx, methodEvent(p, "authentication_method_domain_unlinked", m, fmt.Sprintf("took from the identity provider %q the say over addresses in %s", m.Name, d.Name), map[string]any{"domain_id": d.ID, "domain_name": d.Name}, nil))
+		description := fmt.Sprintf("took from the identity provider %q the say over addresses in %s", m.Name, d.Name)
+		if err := tx.Record(ctx, methodEvent(p, "authentication_method_domain_unlinked", m, description, map[string]any{"domain_id": d.ID, "domain_name": d.Name}, nil)); err != nil {
+			return err
+		}
+		return s.await(ctx, tx, p, trial{identity.PendingProviderDomain, description, confirm, undo{Link: &linkUndo{id, domainID, true}}})
 	})
 }
 

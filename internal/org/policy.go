@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -45,46 +46,88 @@ func unreadable() error {
 //
 // A change under which the caller's own credential would be refused is the
 // kind Invalid, unless accept_lockout is true, which takes a session with a
-// login of the last minutes.
+// login of the last minutes. With confirm_within_seconds the change undoes
+// itself unless ConfirmChange comes in time; while it waits, others are the kind
+// Conflict change_pending.
 func (s *Service) ChangePolicy(ctx context.Context, p *identity.Principal, document []byte) (policy.Policy, error) {
-	accept, rest, err := splitAccept(document)
+	asked, rest, err := splitAccept(document)
 	if err != nil {
 		return policy.Policy{}, err
 	}
 	return s.editPolicy(ctx, p, policyEdit{
 		action: "policy_changed", description: "changed the authentication policy",
-		acceptLockout: accept,
-		lockoutCode:   "authentication_method_disable_current_not_allowed",
-		apply:         func(base policy.Policy) (policy.Policy, error) { return policy.ParseOver(base, rest) },
+		acceptLockout: asked.acceptLockout, kind: identity.PendingPolicy, confirm: asked.confirm,
+		lockoutCode: "authentication_method_disable_current_not_allowed",
+		apply:       func(base policy.Policy) (policy.Policy, error) { return policy.ParseOver(base, rest) },
 	})
 }
 
-// splitAccept takes accept_lockout out of a document, and refuses fields of
-// other resources. What is left is for the policy package to judge.
-func splitAccept(document []byte) (accept bool, rest []byte, err error) {
-	fields := map[string]jsontext.Value{}
-	if len(document) == 0 {
-		return false, []byte("{}"), nil
-	}
-	// Names that appear twice are an error here.
-	if err := jsonv2.Unmarshal(document, &fields); err != nil || fields == nil {
-		return false, nil, identity.Invalidf("bad_request", "the change is not one JSON object with each field once")
+// asked is how a change is to be made, beside what it changes.
+type asked struct {
+	acceptLockout, acceptAllAddresses bool
+	confirm                           time.Duration // 0: it stays
+}
+
+// splitAccept takes how a change is to be made out of a document, and refuses
+// fields of other resources. What is left is for the policy package to judge.
+func splitAccept(document []byte) (how asked, rest []byte, err error) {
+	fields, err := changeFields(document)
+	if err != nil {
+		return how, nil, err
 	}
 	for name := range fields {
 		if strings.HasPrefix(name, rangesPrefix) {
-			return false, nil, identity.Invalidf("bad_request", "%.64s is not a field of this resource: change address ranges with PUT …/config/api-client-ip-allowlist", name)
+			return how, nil, identity.Invalidf("bad_request", "%.64s is not a field of this resource: change address ranges with PUT …/config/api-client-ip-allowlist", name)
 		}
 	}
-	switch value := string(fields[acceptLockout]); value {
+	if how.acceptLockout, err = takeYes(fields, acceptLockout); err != nil {
+		return how, nil, err
+	}
+	if how.confirm, err = takeConfirm(fields); err != nil {
+		return how, nil, err
+	}
+	rest, err = jsonv2.Marshal(fields)
+	return how, rest, err
+}
+
+// changeFields are the fields of a change, which may be empty.
+func changeFields(document []byte) (map[string]jsontext.Value, error) {
+	fields := map[string]jsontext.Value{}
+	if len(document) == 0 {
+		return fields, nil
+	}
+	// Names that appear twice are an error here.
+	if err := jsonv2.Unmarshal(document, &fields); err != nil || fields == nil {
+		return nil, identity.Invalidf("bad_request", "the change is not one JSON object with each field once")
+	}
+	return fields, nil
+}
+
+// takeYes takes a field out that is true, or absent.
+func takeYes(fields map[string]jsontext.Value, name string) (yes bool, err error) {
+	switch value := string(fields[name]); value {
 	case "", "null", "false":
 	case "true":
-		accept = true
+		yes = true
 	default:
-		return false, nil, identity.Invalidf("bad_request", "%s is not true or false", acceptLockout)
+		return false, identity.Invalidf("bad_request", "%s is not true or false", name)
 	}
-	delete(fields, acceptLockout)
-	rest, err = jsonv2.Marshal(fields)
-	return accept, rest, err
+	delete(fields, name)
+	return yes, nil
+}
+
+// takeConfirm takes out how long a change waits for its confirmation.
+func takeConfirm(fields map[string]jsontext.Value) (time.Duration, error) {
+	value, sent := fields[confirmWithin]
+	delete(fields, confirmWithin)
+	if !sent {
+		return 0, nil
+	}
+	var seconds *int64
+	if err := jsonv2.Unmarshal(value, &seconds); err != nil {
+		return 0, identity.Invalidf("bad_request", "%s is not a whole number of seconds", confirmWithin)
+	}
+	return confirmTime(seconds)
 }
 
 // policyEdit is one change of a policy.
@@ -92,7 +135,10 @@ type policyEdit struct {
 	action, description string // of its event
 	acceptLockout       bool
 	lockoutCode         string // of the error when it would lock the caller out; empty: by what refuses
-	version             int64  // that the organization's policy must have; 0: any
+	kind                string // of the change, when it waits for its confirmation
+	confirm             time.Duration
+	promoted            *identity.Pilot // that ends with the edit; nil: none
+	version             int64           // that the organization's policy must have; 0: any
 	apply               func(base policy.Policy) (policy.Policy, error)
 }
 
@@ -109,6 +155,9 @@ func (s *Service) editPolicy(ctx context.Context, p *identity.Principal, edit po
 		if err != nil {
 			return err
 		}
+		if err := settled(ctx, &tx.Read, o.ID); err != nil {
+			return err
+		}
 		if edit.version != 0 && edit.version != o.PolicyVersion {
 			return versionMoved(o.PolicyVersion, edit.version)
 		}
@@ -116,17 +165,65 @@ func (s *Service) editPolicy(ctx context.Context, p *identity.Principal, edit po
 		if before, after, err = edit.plan(p, o); err != nil {
 			return err
 		}
-		lockout := lockedOut(p, &after)
-		if lockout != nil && !edit.acceptLockout {
-			return edit.refuse(lockout)
-		}
-		edit, err := s.accepted(ctx, tx, edit, o, after)
-		if err != nil {
-			return err
-		}
-		return storePolicy(ctx, tx, o, before, after, edit, lockout != nil)
+		return s.makeEdit(ctx, tx, p, o, before, after, edit)
 	})
 	return after, err
+}
+
+// makeEdit stores a planned edit, unless it would lock somebody out who did not
+// accept that.
+func (s *Service) makeEdit(ctx context.Context, tx *store.Tx, p *identity.Principal, o identity.Organization, before, after policy.Policy, edit policyEdit) error {
+	if err := edit.endPilot(ctx, tx, o, p); err != nil {
+		return err
+	}
+	lockout, err := edit.judge(ctx, tx, o, p, after)
+	if err != nil {
+		return err
+	}
+	if edit, err = s.accepted(ctx, tx, edit, o, after); err != nil {
+		return err
+	}
+	if err := storePolicy(ctx, tx, o, before, after, edit, lockout != nil); err != nil {
+		return err
+	}
+	return s.awaitPolicy(ctx, tx, p, o, before, after, edit)
+}
+
+// judge refuses an edit under which a pilot of the organization would not hold,
+// or the caller would be locked out and did not accept that.
+func (e policyEdit) judge(ctx context.Context, tx *store.Tx, o identity.Organization, p *identity.Principal, after policy.Policy) (*lockout, error) {
+	if err := pilotsHold(ctx, &tx.Read, o.ID, after); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(after)
+	if err != nil {
+		return nil, err
+	}
+	o.Policy = string(text)
+	applied, err := tx.PolicyFor(ctx, o, p.User.ID)
+	if err != nil {
+		return nil, err
+	}
+	lockout := lockedOut(p, applied)
+	if lockout != nil && !e.acceptLockout {
+		return nil, e.refuse(lockout)
+	}
+	return lockout, nil
+}
+
+// awaitPolicy makes an edit undo itself that asked for it.
+func (s *Service) awaitPolicy(ctx context.Context, tx *store.Tx, p *identity.Principal, o identity.Organization, before, after policy.Policy, edit policyEdit) error {
+	if edit.confirm == 0 {
+		return nil
+	}
+	if readPolicy(o.Policy) == nil {
+		return identity.Invalidf("bad_request", "the policy before this change cannot be read, so nothing could bring it back: leave %s out", confirmWithin)
+	}
+	fields, err := policyBefore(before, after)
+	if err != nil {
+		return err
+	}
+	return s.await(ctx, tx, p, trial{kind: edit.kind, description: edit.description, within: edit.confirm, undo: undo{Policy: fields, Pilot: edit.promoted}})
 }
 
 // plan is the policy before and after an edit. One that cannot be read is not

@@ -21,6 +21,9 @@ type RangesChange struct {
 	// AcceptAllAddresses lets a range pass that holds every address, which is
 	// most often a mistake.
 	AcceptAllAddresses bool
+	// ConfirmWithinSeconds makes the change undo itself unless it is confirmed
+	// in time, 60 to 604800; nil: it stays.
+	ConfirmWithinSeconds *int64
 }
 
 // SetRanges replaces the address ranges of the accessed organization. Ranges
@@ -32,10 +35,14 @@ func (s *Service) SetRanges(ctx context.Context, p *identity.Principal, change R
 	if err != nil {
 		return err
 	}
+	confirm, err := confirmTime(change.ConfirmWithinSeconds)
+	if err != nil {
+		return err
+	}
 	_, err = s.editPolicy(ctx, p, policyEdit{
 		action: "ip_allowlist_changed", description: "changed the address ranges",
-		acceptLockout: change.AcceptLockout,
-		lockoutCode:   "api_client_ip_allowlist_blocks_caller",
+		acceptLockout: change.AcceptLockout, kind: identity.PendingRanges, confirm: confirm,
+		lockoutCode: "api_client_ip_allowlist_blocks_caller",
 		apply: func(base policy.Policy) (policy.Policy, error) {
 			next, err := policy.ParseOver(base, document)
 			if err == nil && policy.AllAddresses(next.Ranges) && !change.AcceptAllAddresses {

@@ -98,6 +98,9 @@ func (s *Service) changeSAML(ctx context.Context, p *identity.Principal, account
 		return err
 	}
 	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
+		if err := settled(ctx, &tx.Read, p.Organization.ID); err != nil {
+			return err
+		}
 		before, err := methodOf(ctx, &tx.Read, p.Organization.ID, id)
 		if err != nil {
 			return err

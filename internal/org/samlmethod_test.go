@@ -138,7 +138,7 @@ func TestSAMLProviderInThreeSteps(t *testing.T) {
 		if got := m.CertificateText(); got != strings.TrimSpace(certificate.text) {
 			t.Errorf("read back as %q", got)
 		}
-		g.must(g.DeleteAuthenticationMethod(t.Context(), g.admin(), g.a.AccountID, m.ID))
+		g.must(g.DeleteAuthenticationMethod(t.Context(), g.admin(), g.a.AccountID, m.ID, nil))
 	})
 }
 

@@ -92,6 +92,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 	return s, nil
 }
 
+	s.revertOverdue(ctx) // whose deadline passed while no server ran
 // wire connects the rooms.
 func wire(c Config, o *opened, log *slog.Logger) *Server {
 	s := &Server{Config: c, DB: o.db, Keys: o.keys, Log: log, Mail: o.mail, mailed: make(chan struct{}, 1), unlock: func() {}, cancel: func() {}}
@@ -160,6 +161,7 @@ func (s *Server) Start() {
 	s.work.Go(func() { every(ctx, providersEvery, s.watchProviders) })
 	if s.Mail != nil {
 		s.work.Go(func() { s.deliver(ctx) })
+	s.work.Go(func() { every(ctx, pendingEvery, s.revertOverdue) })
 	}
 }
 

@@ -72,6 +72,18 @@ func (tx *Tx) RemoveDomain(ctx context.Context, id string) error {
 	return err
 }
 
+// RestoreDomain takes a removal back. Conflict organization_domain_already_linked
+// when another organization has verified the domain since. The check of its
+// proof is due at once.
+func (tx *Tx) RestoreDomain(ctx context.Context, d identity.Domain) error {
+	_, err := tx.exec(ctx, `UPDATE domains SET state = $2, next_check_at = 0, updated_at = $3 WHERE id = $1 AND state = 'deleted'`,
+		d.ID, d.State, micros(tx.Now))
+	if duplicate(err) {
+		return domainTaken()
+	}
+	return err
+}
+
 // DomainFree is nil unless another organization has verified a domain.
 func (r *Read) DomainFree(ctx context.Context, organizationID, name string) error {
 	n, err := one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM domains WHERE name = $2 AND state = 'verified' AND organization_id <> $1`, organizationID, name)
