@@ -34,6 +34,9 @@ const (
 	noticeTime = time.Second
 	drainTime  = 13 * time.Second
 	cleanEvery = time.Hour
+	// requestTime ends a request whose database has fallen silent; what asks
+	// others, as a login by a third party, takes up to 20 seconds.
+	requestTime = 30 * time.Second
 	// startTime bounds the migration at start.
 	startTime = 5 * time.Minute
 )
@@ -89,10 +92,10 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 	}
 	s := wire(c, o, log)
 	s.unlock = unlock
+	s.revertOverdue(ctx) // whose deadline passed while no server ran
 	return s, nil
 }
 
-	s.revertOverdue(ctx) // whose deadline passed while no server ran
 // wire connects the rooms.
 func wire(c Config, o *opened, log *slog.Logger) *Server {
 	s := &Server{Config: c, DB: o.db, Keys: o.keys, Log: log, Mail: o.mail, mailed: make(chan struct{}, 1), unlock: func() {}, cancel: func() {}}
@@ -158,10 +161,10 @@ func (s *Server) Start() {
 	s.work.Go(func() { s.Access.Run(ctx) })
 	s.work.Go(func() { every(ctx, cleanEvery, s.Clean) })
 	s.work.Go(func() { every(ctx, domainsEvery, s.watchDomains) })
+	s.work.Go(func() { every(ctx, pendingEvery, s.revertOverdue) })
 	s.work.Go(func() { every(ctx, providersEvery, s.watchProviders) })
 	if s.Mail != nil {
 		s.work.Go(func() { s.deliver(ctx) })
-	s.work.Go(func() { every(ctx, pendingEvery, s.revertOverdue) })
 	}
 }
 
@@ -270,9 +273,13 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return h.Shutdown(drain)
 }
 
-// serveHTTP asks clients to leave once the server is stopping: a connection
-// that waits for its next request could be closed just as one is sent.
+// serveHTTP ends what takes too long, and asks clients to leave once the server
+// is stopping: a connection that waits for its next request could be closed
+// just as one is sent.
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), requestTime)
+	defer cancel()
+	r = r.WithContext(ctx)
 	if s.stopping.Load() {
 		w.Header().Set("Connection", "close")
 	}

@@ -31,7 +31,6 @@ import (
 const (
 	connectTimeout = 3 * time.Second
 	idleTimeout    = 5 * time.Minute
-	changeTime     = 5 * time.Second
 	// maxAttempts bounds how often a closure runs again after a conflict with
 	// another transaction.
 	maxAttempts = 5
@@ -173,12 +172,6 @@ func (db *DB) Update(ctx context.Context, actor identity.Actor, scope Scope, fn 
 	}
 	if db.rehearsal != nil {
 		return db.rehearse(ctx, actor, scope, work)
-	}
-	// On a network that swallows everything nothing else would end the wait.
-	if patience := db.dialect.patience; patience > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, patience)
-		defer cancel()
 	}
 	return db.change(ctx, actor, scope, work)
 }

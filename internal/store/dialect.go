@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -38,8 +37,6 @@ type dialect struct {
 	// quietly, in a condition, lets an UPDATE return before its commit is on
 	// disk.
 	quietly string
-	// patience bounds a change that people wait for; 0: nothing.
-	patience time.Duration
 	// listen and notify wake other processes, notify with the id of who does;
 	// empty: there is no such thing.
 	listen, notify string
@@ -115,7 +112,6 @@ CREATE TRIGGER events_keep_d BEFORE DELETE ON events FOR EACH ROW EXECUTE FUNCTI
 	// commits because it does not wait for its disk was started anew.
 	identity:      `(SELECT system_identifier FROM pg_control_system()) || ' ' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) || ' ' || pg_postmaster_start_time()`,
 	quietly:       `set_config('synchronous_commit', 'off', TRUE) = 'off'`,
-	patience:      changeTime,
 	listen:        `LISTEN sallyport_changes`,
 	notify:        `SELECT pg_notify('sallyport_changes', $1)`,
 	hasMigrations: `SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'schema_migrations'`,
@@ -179,6 +175,7 @@ func openPostgres(databaseURL string) (*sql.DB, error) {
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = connectTimeout
 	}
+	cfg.DialFunc = dialer.DialContext
 	db := stdlib.OpenDB(*cfg)
 	// One of them follows.
 	db.SetMaxOpenConns(17)
