@@ -150,7 +150,7 @@ func addressMends(c *Credential) []mending {
 	}
 	inside := c.Addresses[0].Addr()
 	return []mending{
-		{Owner, "client", inside.String(), "use the credential from one of its own addresses: " + prefixes(c.Addresses), func(f *Facts) { f.Client = inside }},
+		{Owner, "client", inside.String(), "use the credential from one of its own addresses", func(f *Facts) { f.Client = inside }},
 		{Owner, "credential.addresses", "", "make a credential that may be used from this address", func(f *Facts) { f.Credential.Addresses = nil }},
 	}
 }
@@ -205,7 +205,7 @@ func methodMends(rule int, f *Facts) []mending {
 		return []mending{field(fieldPassword, "true", "allow passwords", func(p *Policy) { p.PasswordEnabled = true })}
 	case 13:
 		one := thirdParty(f.Credential.Authentication.Method)
-		return []mending{field(fieldOAuth+", "+fieldProviders, one.String(), "allow logins with "+providerTitle(f.Credential.Authentication.Method), func(p *Policy) {
+		return []mending{field(fieldOAuth+", "+fieldProviders, one.String(), fmt.Sprintf("allow logins with %s", providerTitle(f.Credential.Authentication.Method)), func(p *Policy) {
 			p.OAuthEnabled, p.OAuthProviders = true, p.OAuthProviders|one
 		})}
 	case 14:
@@ -227,9 +227,9 @@ func methodMends(rule int, f *Facts) []mending {
 // otherLogins are the ways to log in instead.
 func otherLogins(f *Facts) []mending {
 	org, _ := governing(f)
-	how := "log in with "
+	how := "log in with %s"
 	if f.Credential.Kind == PersonalToken {
-		how = "bind the token to a login with "
+		how = "bind the token to a login with %s"
 	}
 	var list []mending
 	for _, m := range []Method{MethodSAML, MethodGoogle, MethodMicrosoft, MethodGitHub, MethodPasskey, MethodPassword} {
@@ -240,7 +240,7 @@ func otherLogins(f *Facts) []mending {
 		if m == MethodSAML {
 			a.ProviderOrganization = org
 		}
-		list = append(list, mending{Owner, "credential.authentication.method", m.String(), how + providerTitle(m), func(f *Facts) {
+		list = append(list, mending{Owner, "credential.authentication.method", m.String(), fmt.Sprintf(how, providerTitle(m)), func(f *Facts) {
 			f.Credential.Authentication, f.Credential.ProviderOff = a, false
 		}})
 	}

@@ -33,6 +33,10 @@ func (p *Pages) adminRoutes(mux *http.ServeMux) {
 	member, admin, present := access.Need{Permission: access.Member}, access.Need{Permission: access.Admin}, access.Need{Permission: access.Admin, Fresh: true}
 	on("GET", policyPath, member, p.policy)
 	on("POST", policyPath, present, p.changePolicy)
+	on("GET", historyPath, admin, p.history)
+	on("GET", historyPath+"/{version}", admin, p.version)
+	on("GET", historyPath+"/{version}/restore", admin, p.reviewRestore)
+	on("POST", historyPath+"/{version}/restore", present, p.restoreVersion)
 	on("GET", rangesPath, admin, p.ranges)
 	on("POST", rangesPath, present, p.changeRanges)
 	on("GET", rangesPath+"/confirm", admin, p.confirmRanges)
@@ -49,6 +53,7 @@ func (p *Pages) adminRoutes(mux *http.ServeMux) {
 	events := access.Need{Permission: eventsRead}
 	on("GET", auditPath, events, p.auditLog)
 	on("GET", auditPath+"/export", events, p.exportAudit)
+	on("GET", decisionsPath+"/{decision_id}", events, p.decision)
 
 	on("GET", projectsPath, member, p.projects)
 	on("POST", projectsPath, access.Need{Permission: access.Resource}, p.createProject)

@@ -47,7 +47,8 @@ type eventRow struct {
 	IP            string
 	Credential    string // prefix
 	Request       string
-	Decision      string
+	Decision      string // id; DecisionPath is its page
+	DecisionPath  string
 	Changes       []changedField
 	Detail        string // what else there is: JSON, indented; empty: nothing
 	OnlyActor     string // the log of this actor only
@@ -199,6 +200,9 @@ func (t *tongue) eventRowOf(e identity.Event, path string) eventRow {
 	}
 	if e.Actor.Client.IsValid() {
 		row.IP = e.Actor.Client.String()
+	}
+	if e.DecisionID != "" {
+		row.DecisionPath = strings.TrimSuffix(path, auditPath) + decisionsPath + "/" + e.DecisionID
 	}
 	row.Changes, row.Detail = changesOf(e.Detail)
 	return row

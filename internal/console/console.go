@@ -114,6 +114,9 @@ func (p *Pages) ownRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+tokensPath, p.own(p.createToken))
 	mux.HandleFunc("GET "+tokensPath+"/{prefix}/revoke", p.own(p.confirmRevoke))
 	mux.HandleFunc("POST "+tokensPath+"/{prefix}/revoke", p.own(p.revokeToken))
+	mux.HandleFunc("GET "+tokensPath+"/{prefix}/rebind", p.own(p.confirmRebind))
+	mux.HandleFunc("POST "+tokensPath+"/{prefix}/rebind", p.own(p.rebindToken))
+	mux.HandleFunc("GET "+decisionsPath+"/{decision_id}", p.own(p.ownDecision))
 }
 
 // organizationRoutes are the pages of organizations: the door is at each.

@@ -96,24 +96,3 @@ func (h home) noTokens(v *visit) string {
 	}
 	return ""
 }
-
-// asleep says why a token of the person would not be accepted by the managing
-// organization; empty: it would, or nobody manages them.
-func (h home) asleep(v *visit, t *identity.Token) string {
-	if h.member == nil || t.Kind != policy.PersonalToken {
-		return ""
-	}
-	f := h.member.Facts
-	f.Credential = t.Credential()
-	f.Covered = true
-	// From where it will be used is not known: ranges are left out.
-	without := *h.member.Facts.Policy
-	without.Ranges = policy.Ranges{}
-	f.Policy = &without
-	f.Credential.Addresses = nil
-	d := policy.Decide(&f).Visible()
-	if d.Allowed() || len(d.Reasons()) == 0 {
-		return ""
-	}
-	return v.say("tokens.asleep.why", h.member.Organization.Name, v.tellAll(d.Reasons()[0].Message))
-}

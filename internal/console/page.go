@@ -20,7 +20,7 @@ var pageFiles embed.FS
 // parsePages are the pages by name in a language, each with the frame and the
 // parts it uses.
 func (t *tongue) parsePages() map[string]*template.Template {
-	shared := template.Must(template.New("").Funcs(t.functions()).ParseFS(pageFiles, "pages/frame.html", "pages/parts.html", "pages/providerparts.html"))
+	shared := template.Must(template.New("").Funcs(t.functions()).ParseFS(pageFiles, "pages/frame.html", "pages/parts.html", "pages/providerparts.html", "pages/historyparts.html"))
 	files, err := fs.Glob(pageFiles, "pages/*.html")
 	if err != nil {
 		panic(err) // the pattern is good

@@ -28,7 +28,10 @@ type tokenRow struct {
 	LastUsed         time.Time // zero: never
 	IP, Agent        string
 	Scopes, Ranges   []string
-	Asleep           string // why it is not accepted now; empty: it is
+	Asleep           []string // why organizations do not accept it now; empty: all do
+	Partly           bool     // some do
+	Rebind           string   // where it is bound to another login; empty: it cannot be
+	Parent           string   // the token it was made with; empty: a session
 }
 
 // madeToken is a token just made, shown this once.
@@ -50,19 +53,25 @@ func (p *Pages) showTokens(v *visit, status int, made *madeToken, about *problem
 	view := tokensView{Made: made, Refused: home.noTokens(v)}
 	for _, t := range all {
 		if t.Kind != policy.Session {
-			view.List = append(view.List, tokenRowOf(v, &t, home))
+			view.List = append(view.List, tokenRowOf(v, &t))
 		}
 	}
 	p.showOwn(v, status, "tokens", tokensPath, page{Title: v.say("tokens.title"), Problem: about, Body: view})
 }
 
-func tokenRowOf(v *visit, t *identity.Token, h home) tokenRow {
+func tokenRowOf(v *visit, t *identity.Token) tokenRow {
 	row := tokenRow{
 		Title: cmp.Or(strings.TrimSpace(t.Description), v.say("tokens.untitled")), Prefix: t.Prefix, Created: t.Created, Expires: t.Expires, Extend: t.ExtendWhenUsed,
-		LastUsed: t.LastUsed, IP: t.LastIP, Scopes: t.Scopes, Ranges: t.AddressTexts, Asleep: h.asleep(v, t),
+		LastUsed: t.LastUsed, IP: t.LastIP, Scopes: t.Scopes, Ranges: t.AddressTexts, Partly: t.State() == identity.TokenPartlyAsleep, Parent: t.Parent,
 	}
 	if t.LastUserAgent != "" {
 		row.Agent = v.agentName(t.LastUserAgent)
+	}
+	for _, s := range t.Asleep() {
+		row.Asleep = append(row.Asleep, v.say("tokens.asleep.why", s.OrganizationName, v.tellAll(s.Reasons[0].Message)))
+	}
+	if len(row.Asleep) > 0 && t.Parent == "" {
+		row.Rebind = tokensPath + "/" + t.Prefix + "/rebind"
 	}
 	return row
 }
@@ -241,4 +250,33 @@ func (p *Pages) revokeToken(v *visit) {
 		return
 	}
 	v.done(tokensPath, "token-revoked")
+}
+
+// confirmRebind asks before a token is bound to the login of this session.
+func (p *Pages) confirmRebind(v *visit) {
+	t, ok := p.ownToken(v)
+	if !ok {
+		return
+	}
+	p.showOwn(v, http.StatusOK, "confirm", tokensPath, page{
+		Title: v.say("tokens.rebind.title", cmp.Or(strings.TrimSpace(t.Description), v.say("tokens.untitled"))),
+		Body:  confirmation{Words: v.say("tokens.rebind.words"), Action: tokensPath + "/" + t.Prefix + "/rebind", Yes: v.say("tokens.rebind"), Back: tokensPath, Values: []hidden{{"yes", "yes"}}},
+	})
+}
+
+// rebindToken binds a token to the login of this session, which has to be a
+// recent one.
+func (p *Pages) rebindToken(v *visit) {
+	if !p.form(v.w, v.r) {
+		return
+	}
+	_, err := p.Org.RebindToken(v.r.Context(), v.Principal, v.r.PathValue("prefix"))
+	switch {
+	case err == nil:
+		v.done(tokensPath, "token-rebound")
+	case p.stepUp(v, err, tokensPath+"/"+v.r.PathValue("prefix")+"/rebind"):
+	default:
+		status, about := v.problemOf(err, "")
+		p.showTokens(v, status, nil, &about)
+	}
 }

@@ -53,6 +53,7 @@ type memberTokenRow struct {
 	Prefix, Title, Kind, IP string
 	Used                    time.Time
 	Confirm                 string
+	Asleep                  string // why the organization does not accept it now; empty: it does
 }
 
 func (p *Pages) user(v *visit) { p.showUser(v, http.StatusOK, nil, nil) }
@@ -124,6 +125,9 @@ func (p *Pages) loadTokens(v *visit, view *userView) error {
 		row := memberTokenRow{Prefix: t.Prefix, Title: cmp.Or(strings.TrimSpace(t.Description), v.say("tokens.untitled")), Kind: v.say("user.token"), IP: t.LastIP, Used: t.LastUsed, Confirm: view.Path + "/confirm?what=revoke&id=" + t.Prefix}
 		if t.Kind == policy.Session {
 			row.Title, row.Kind = v.agentName(t.LastUserAgent), v.say("user.session")
+		}
+		for _, s := range t.Asleep() {
+			row.Asleep = v.tellAll(s.Reasons[0].Message)
 		}
 		view.Tokens = append(view.Tokens, row)
 	}

@@ -73,7 +73,7 @@ func loginFor(r *http.Request) string {
 	next := r.URL.RequestURI()
 	if !safe(r.Method) {
 		next = r.URL.Path
-		if strings.HasSuffix(next, "/revoke") {
+		if strings.HasSuffix(next, "/revoke") || strings.HasSuffix(next, "/rebind") {
 			next = tokensPath
 		}
 	}

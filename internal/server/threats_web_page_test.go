@@ -36,6 +36,7 @@ func TestWEB01_FormsOfPagesAreOurs(t *testing.T) {
 	prefix := s.Personal(t, s.AdminID)[:12]
 	all := maps.Clone(forms)
 	all["/profile/tokens/"+prefix+"/revoke"] = []string{"yes", "yes"}
+	all["/profile/tokens/"+prefix+"/rebind"] = []string{"yes", "yes"}
 	for path, form := range all {
 		for _, site := range s.foreignSites() {
 			s.nothing(t, "a form of another site", func() {
