@@ -55,6 +55,42 @@ type PromotePilot struct {
 	ConfirmWithinSeconds *int64 `json:"confirm_within_seconds,omitzero"`
 }
 
+// PilotReport is the answer of GET …/pilots/{pilot_id}/report.
+type PilotReport struct {
+	PilotID   string        `json:"pilot_id"`
+	LockedOut int           `json:"locked_out"` // people who do not get in
+	Overruled int           `json:"overruled"`  // people whom it names, and whom another pilot holds
+	People    []PilotPerson `json:"people"`     // whom it holds; never null
+}
+
+// PilotPerson is how somebody fares whom a pilot holds.
+type PilotPerson struct {
+	UserID            string `json:"user_id"`
+	UserEmail         string `json:"user_email"`
+	RealName          string `json:"real_name"`
+	IsApplicationUser bool   `json:"is_application_user"`
+	// GetsIn says that a way to log in that they have set up, or a live
+	// credential, is accepted. Reasons are the error codes that refuse where
+	// none is; empty: there is nothing to get in with.
+	GetsIn   bool            `json:"gets_in"`
+	Reasons  []string        `json:"reasons"` // never null
+	LastUsed *time.Time      `json:"last_used"`
+	Refused  []PilotRefusals `json:"refused"` // since the pilot began; never null
+}
+
+// PilotRefusals is how often one reason refused somebody: at most once a minute
+// for each credential.
+type PilotRefusals struct {
+	ErrorCode string `json:"error_code"`
+	Count     int    `json:"count"`
+}
+
+// PilotReport says how the people of a pilot fare.
+func (c *Client) PilotReport(ctx context.Context, organizationID, pilotID string) (out PilotReport, err error) {
+	err = c.call(ctx, http.MethodGet, pilotsPath(organizationID, pilotID, "report"), nil, nil, &out)
+	return out, err
+}
+
 func pilotsPath(organizationID string, more ...string) []string {
 	return organizationPath(organizationID, append([]string{"config", "authentication", "pilots"}, more...)...)
 }

@@ -18,7 +18,7 @@ var (
 
 func (a *app) pilot() *cobra.Command {
 	return noun("pilot", "Fields of the policy that apply to some people first",
-		a.pilotCreate(), a.pilotList(), a.pilotShow(), a.pilotUpdate(), a.pilotPromote(), a.pilotDrop())
+		a.pilotCreate(), a.pilotList(), a.pilotShow(), a.pilotReport(), a.pilotUpdate(), a.pilotPromote(), a.pilotDrop())
 }
 
 // pilotFlags are what can be said of a pilot.
@@ -95,13 +95,31 @@ func (a *app) pilotList() *cobra.Command {
 
 func (a *app) pilotShow() *cobra.Command {
 	var asJSON bool
-	c := a.organizationVerb("show PILOT_ID", "Show a pilot, and how its people fare", cobra.ExactArgs(1),
+	c := a.organizationVerb("show PILOT_ID", "Show a pilot", cobra.ExactArgs(1),
 		func(ctx context.Context, api *sallyport.Client, org string, args []string) error {
 			p, err := api.Pilot(ctx, org, args[0])
 			if err != nil {
 				return err
 			}
 			return a.printPilot(asJSON, p)
+		})
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+func (a *app) pilotReport() *cobra.Command {
+	var asJSON bool
+	c := a.organizationVerb("report PILOT_ID", "Show whether the people of a pilot get in, and what refused them since it began", cobra.ExactArgs(1),
+		func(ctx context.Context, api *sallyport.Client, org string, args []string) error {
+			report, err := api.PilotReport(ctx, org, args[0])
+			if err != nil {
+				return err
+			}
+			a.note("%d of %d people do not get in", report.LockedOut, len(report.People))
+			if report.Overruled > 0 {
+				a.note("%d more are named, and held by another pilot", report.Overruled)
+			}
+			return table(a, asJSON, report.People, "the pilot holds nobody", "user_email", "real_name", "gets_in", "reasons", "last_used", "refused")
 		})
 	jsonFlag(c, &asJSON)
 	return c

@@ -329,6 +329,7 @@ func (w *world) examples() map[string]example {
 		"OrganizationPilotUpdate":          {body: fieldsOf{"users": []string{w.bobID}, "mcp_enabled": true, "unset": []string{"two_factor_required"}}},
 		"OrganizationPilotDrop":            {},
 		"OrganizationPilotPromote":         {prepare: promotable},
+		"OrganizationPilotReport":          {},
 		"OrganizationPendingChangeGet":     {},
 		"OrganizationPendingChangeConfirm": {prepare: changeOnTrial},
 		"OrganizationPendingChangeRevert":  {prepare: changeOnTrial},

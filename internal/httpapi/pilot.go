@@ -9,6 +9,7 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/internal/access"
 	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/org"
 )
 
 func (a *API) pilotRoutes() []route {
@@ -51,6 +52,10 @@ func (a *API) pilotRoutes() []route {
 			method: "POST", path: pilot + "/promote", id: "OrganizationPilotPromote", tag: tag, summary: "Make what a pilot sets the policy of everybody, and end the pilot",
 			resource: organization, need: writes, status: http.StatusOK, event: "pilot_promoted", own: true,
 			handler: raw[sallyport.PromotePilot](a.promotePilot),
+		},
+		{
+			method: "GET", path: pilot + "/report", id: "OrganizationPilotReport", tag: tag, summary: "Say of everybody whom a pilot holds whether they get in, and what refused them since it began",
+			resource: organization, need: reads, status: http.StatusOK, own: true, handler: read(a.pilotReport),
 		},
 	}
 }
@@ -108,6 +113,25 @@ func (a *API) dropPilot(ctx context.Context, c *Call) error {
 		return badRequest("accept_lockout can be true or false")
 	}
 	return a.Org.DropPilot(ctx, c.Principal, c.Path("pilot_id"), accept)
+}
+
+func (a *API) pilotReport(ctx context.Context, c *Call) (out sallyport.PilotReport, err error) {
+	report, err := a.Org.PilotReport(ctx, c.Principal, c.Path("pilot_id"))
+	out = sallyport.PilotReport{PilotID: report.Pilot.ID, Overruled: report.Overruled, LockedOut: report.OutOf}
+	out.People = wireList(report.People, func(p org.PilotPerson) sallyport.PilotPerson {
+		w := sallyport.PilotPerson{
+			UserID: p.ID, UserEmail: p.Email, RealName: p.RealName, IsApplicationUser: p.Application,
+			GetsIn: p.GetsIn, LastUsed: timeOrNull(p.LastUsed), Reasons: []string{},
+		}
+		for _, reason := range p.Reasons {
+			w.Reasons = append(w.Reasons, reason.Code)
+		}
+		w.Refused = wireList(p.Refused, func(r org.PilotRefusals) sallyport.PilotRefusals {
+			return sallyport.PilotRefusals{ErrorCode: r.Code, Count: r.Count}
+		})
+		return w
+	})
+	return out, err
 }
 
 func (a *API) promotePilot(ctx context.Context, c *Call, body []byte) (sallyport.AuthenticationConfig, error) {

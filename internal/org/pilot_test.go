@@ -298,3 +298,40 @@ func TestPilotsThatCannotBeRead(t *testing.T) {
 		g.wantOutcomes(map[string]string{g.bob: ""})
 	})
 }
+
+func TestPilotReport(t *testing.T) {
+	onGround(t, func(g *ground) {
+		carol := g.member(g.a, "carol@a.example")
+		dave := g.member(g.a, "dave@a.example")
+		crew := g.group("crew", carol, dave).ID
+		first := g.pilot(`{"name": "first", "users": [%q], "user_groups": [%q], "password_auth_enabled": false}`, g.bob, crew)
+		g.now = g.now.Add(time.Second)
+		g.pilot(`{"name": "second", "users": [%q], "mcp_enabled": true}`, dave) // named, although later
+		g.token(identity.Token{UserID: carol, Kind: policy.Session, Authentication: policy.Authentication{Method: policy.MethodGoogle}})
+		for range 3 {
+			g.wantOutcomes(map[string]string{g.bob: policy.CodePassword})
+			g.now = g.now.Add(time.Minute)
+		}
+		report, err := g.PilotReport(t.Context(), g.as(g.alice, g.a.ID), first.ID)
+		g.must(err)
+		if report.OutOf != 1 || report.Overruled != 1 || len(report.People) != 2 {
+			t.Errorf("report %+v", report)
+		}
+		for _, p := range report.People {
+			switch p.ID {
+			case g.bob:
+				if p.GetsIn || len(p.Reasons) != 1 || p.Reasons[0].Code != policy.CodePassword || fmt.Sprint(p.Refused) != "[{"+policy.CodePassword+" 3}]" {
+					t.Errorf("bob: %+v", p)
+				}
+			case carol:
+				if !p.GetsIn || len(p.Reasons) != 0 || len(p.Refused) != 0 {
+					t.Errorf("carol: %+v", p)
+				}
+			}
+		}
+		g.refused("pilot_not_found", func() error {
+			_, err := g.PilotReport(t.Context(), g.as(g.eve, g.b.ID), first.ID)
+			return err
+		})
+	})
+}

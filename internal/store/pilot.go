@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/policy"
@@ -101,6 +103,40 @@ func (r *Read) HeldByPilots(ctx context.Context, organizationID string) (map[str
 		}
 	}
 	return held, err
+}
+
+// CountNamed counts the members whom a pilot names, themselves or by a group.
+func (r *Read) CountNamed(ctx context.Context, id string) (int64, error) {
+	return one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM memberships m JOIN pilots pi ON pi.id = $1 AND pi.organization_id = m.organization_id
+		WHERE EXISTS (SELECT 1 FROM pilot_members pm WHERE pm.pilot_id = pi.id AND (pm.principal_type = 'user' AND pm.principal_id = m.user_id
+			OR pm.principal_type = 'user_group' AND pm.principal_id IN (SELECT gm.group_id FROM group_members gm WHERE gm.user_id = m.user_id)))`, id)
+}
+
+// maxRefusals is how many refusals a report looks at, the newest.
+const maxRefusals = 5000
+
+// RefusalsSince counts, by user and error code, the refused logins and uses of
+// credentials in an organization since a time.
+func (r *Read) RefusalsSince(ctx context.Context, organizationID string, since time.Time) (map[string]map[string]int, error) {
+	counts := map[string]map[string]int{}
+	rows, err := collect(ctx, r.q, scanPair, `SELECT actor_id, detail FROM events WHERE organization_id = $1 AND created_at >= $2
+		AND outcome = 'refused' AND decision_id <> '' AND actor_id <> '' ORDER BY id DESC LIMIT $3`, organizationID, micros(since), maxRefusals)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		var refusal struct {
+			Code string `json:"error_code"`
+		}
+		if json.Unmarshal([]byte(row[1]), &refusal) != nil || refusal.Code == "" {
+			continue // cut when it was recorded
+		}
+		if counts[row[0]] == nil {
+			counts[row[0]] = map[string]int{}
+		}
+		counts[row[0]][refusal.Code]++
+	}
+	return counts, nil
 }
 
 // PolicyFor is the policy that an organization applies to one person: its own,
