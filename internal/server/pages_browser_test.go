@@ -5,6 +5,7 @@ import (
 	"encoding/base32"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -353,13 +354,18 @@ func (w *window) signUpUnconfirmed() {
 	w.on("/verify")
 }
 
-// looks are both widths and both colour schemes that pages are looked at in, each
-// once; all four where pictures are taken for people to look at.
+// looks are the colour schemes and widths that pages are looked at in: a wide one
+// and narrow ones, and where pictures are taken for people to look at, those of a
+// telephone, a tablet and a desktop in both schemes.
 func looks() []string {
-	if os.Getenv("SALLYPORT_TEST_PICTURES") != "" {
-		return []string{"light-1280", "dark-1280", "light-360", "dark-360", "german-360"}
+	if os.Getenv("SALLYPORT_TEST_PICTURES") == "" {
+		return []string{"light-1440", "dark-360", "german-360"}
 	}
-	return []string{"light-1280", "dark-360", "german-360"}
+	all := []string{"german-360"}
+	for _, width := range []string{"360", "768", "1440"} {
+		all = append(all, "light-"+width, "dark-"+width)
+	}
+	return all
 }
 
 // lookAt goes through pages in each look: axe-core finds nothing, nothing is too
@@ -373,18 +379,17 @@ func lookFrom(t *testing.T, open func(*testing.T) *window, everyPage func(*windo
 	for _, look := range looks() {
 		t.Run(look, func(t *testing.T) {
 			t.Parallel()
-			scheme, width := "light", int64(1280)
-			if strings.HasPrefix(look, "dark") {
-				scheme = "dark"
-			}
-			if strings.HasSuffix(look, "-360") {
-				width = 360
+			scheme, text, _ := strings.Cut(look, "-")
+			width, err := strconv.ParseInt(text, 10, 64)
+			if err != nil {
+				t.Fatal(err)
 			}
 			w := open(t)
-			w.Look(t, width, scheme)
-			if strings.HasPrefix(look, "german") { // whose words are long
+			if scheme == "german" { // whose words are long
+				scheme = "light"
 				w.Language(t, "de")
 			}
+			w.Look(t, width, scheme)
 			everyPage(w, func(name string) {
 				w.Picture(t, name+"-"+look)
 				w.WantAccessible(t, name)

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -38,6 +39,7 @@ func (w *window) everyOrganizationPage(look func(name string)) {
 	group := madeAt(t, "group", alice.post(base+"/groups", "name", "Crew", "description", "Who keeps the ship afloat"))
 	alice.post(group, "do", "add", "member", bob)
 	at("groups", base+"/groups")
+	alice.post(group+"/permissions", "permission", "organization:groups:write")
 	at("group", group)
 	w.fill("#member", "nobody@c.example")
 	w.submit(".inline button")
@@ -51,6 +53,12 @@ func (w *window) everyOrganizationPage(look func(name string)) {
 	w.submit("form.panel .row button")
 	look("application-token-made")
 	at("application-user", robot)
+	for i := range 55 {
+		s.AddUser(t, s.OrganizationID, fmt.Sprintf("person%d@department.c.example", i), "", false)
+	}
+	w.open(base + "/users")
+	w.submit(`a[rel=next]`)
+	look("users-further")
 	s.Do(t, "PATCH", s.organizationPath("/config/authentication"), s.AdminToken, map[string]any{"two_factor_required": true, "accept_lockout": true}).Want(200)
 	at("door", base)
 	at("organizations-door", "/organizations")
