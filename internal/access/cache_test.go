@@ -312,6 +312,31 @@ func TestForgetAll(t *testing.T) {
 	}
 }
 
+// A server whose clock is set accepts nothing that was revoked: leases go by
+// the clock that cannot be set.
+func TestR7ClockStepsKeepNothingAlive(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		o := w.organization()
+		u := w.user(o)
+		for _, step := range []time.Duration{time.Hour, -time.Hour, 30 * 24 * time.Hour, -30 * 24 * time.Hour} {
+			other := w.other()
+			other.clock = &clock{}
+			other.clock.us.Store(w.clock.us.Load())
+			other.db.Now = other.clock.now
+			bearer := w.token(policy.Session, u)
+			other.accepted(bearer, o)
+			other.clock.advance(step)
+			w.update(store.User(u), func(ctx context.Context, tx *store.Tx) error {
+				_, err := tx.RevokeToken(ctx, u, prefixOf(bearer))
+				return err
+			})
+			other.refused(bearer, o, policy.CodeAuthentication)
+			other.clock.advance(-step)
+			other.refused(bearer, o, policy.CodeAuthentication)
+		}
+	})
+}
+
 // Uses at other servers count: a session that is busy there is not idle here.
 func TestUsesElsewhereCount(t *testing.T) {
 	w := newWorld(t, storetest.PostgresURL(t))

@@ -75,7 +75,6 @@ func newCluster(tb testing.TB) *cluster {
 	for i := range c.nodes {
 		c.start(i)
 	}
-	c.asker, _ = c.applicationToken(identity.IntrospectPermission)
 	return c
 }
 
@@ -432,6 +431,7 @@ func TestR9NothingIsAcceptedAfterTheAnswer(t *testing.T) {
 		t.Skip("needs PostgreSQL and a minute")
 	}
 	c := newCluster(t)
+	c.asker, _ = c.applicationToken(identity.IntrospectPermission)
 	rounds := max(2*len(kinds), soak()*len(kinds))
 	total := verdict{After: map[string]int{}}
 	counts := map[string]int{}
@@ -461,5 +461,71 @@ func TestR9NothingIsAcceptedAfterTheAnswer(t *testing.T) {
 	t.Logf("%s", line)
 	if total.After[refuses] < 10*rounds {
 		t.Errorf("%d refusals after %d changes prove nothing", total.After[refuses], rounds)
+	}
+}
+
+// Experiment R8 of the reliability plan: the network between the servers and
+// the database fails under a load of changes.
+func TestR8FaultsUnderLoad(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs PostgreSQL")
+	}
+	c := newCluster(t)
+	l, seed := newLedger(t), c.random.Uint64()
+	e := &crash{tb: t, target: c.target, ledger: l, load: newLoad(l, c.target, workers, seed), random: c.random, seed: seed, nodes: c.nodes}
+	var chosen []fault
+	for _, f := range faults {
+		// The black hole of this proxy acknowledges what it swallows, unlike one
+		// of a network: requests in it end with the patience of those who wait.
+		quick := f.name == "latency" || f.name == "reset" || f.name == "cut off"
+		if quick || f.name == "black hole" && soak() > 0 {
+			chosen = append(chosen, f)
+		}
+	}
+	for n := range max(len(chosen), soak()) {
+		f, victim := chosen[n%len(chosen)], n%len(c.nodes)
+		begun := time.Now()
+		e.during(func() {
+			f.begin(c, victim)
+			time.Sleep(clusterLease)
+			f.heal(c, victim)
+		})
+		t.Logf("%s of node %d: the last answer came after %v", f.name, victim, time.Since(begun).Round(time.Millisecond))
+		begun = time.Now()
+		for _, node := range c.nodes {
+			awaitReady(t, node)
+		}
+		e.starts = append(e.starts, time.Since(begun))
+		e.check("after " + f.name)
+	}
+	e.summary("R8")
+}
+
+// TestAnotherProcessIsNoticed: what somebody else does to the SQLite file is in
+// force in the running server when it is answered there.
+func TestAnotherProcessIsNoticed(t *testing.T) {
+	i := onSQLite(t, t.TempDir()).bootstrap(t)
+	n := start(t, i.settings...)
+	db, err := store.Open(i.database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	for range 10 {
+		a, err := call(http.MethodPost, n.url+"/v1/access_token", i.token, map[string]any{"description": "x"})
+		token := want(t, http.StatusOK, a, err).text("full_token")
+		for range 2 {
+			a, err = call(http.MethodGet, n.url+"/v1/me", token, nil)
+			want(t, http.StatusOK, a, err)
+		}
+		err = db.Update(t.Context(), identity.Actor{Kind: identity.ActorSystem}, store.User(i.admin), func(tx *store.Tx) error {
+			_, err := tx.RevokeToken(t.Context(), i.admin, token[:credential.PrefixLength])
+			return errors.Join(err, tx.Record(t.Context(), identity.Event{Action: "token_revoked"}))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err = call(http.MethodGet, n.url+"/v1/me", token, nil)
+		want(t, http.StatusUnauthorized, a, err)
 	}
 }
