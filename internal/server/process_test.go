@@ -380,7 +380,8 @@ func onPostgres(tb testing.TB, url string) *installation {
 	if err := server.GenerateKey(key); err != nil {
 		tb.Fatal(err)
 	}
-	return &installation{settings: []string{"--database-url", url, "--secret-key-file", key}, database: url, dir: dir}
+	// Servers are killed in these tests: the next change waits for their leases.
+	return &installation{settings: []string{"--database-url", url, "--secret-key-file", key, "--lease", "1s"}, database: url, dir: dir}
 }
 
 func (i *installation) with(args ...string) []string {
