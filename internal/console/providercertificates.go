@@ -207,7 +207,7 @@ func (p *Pages) setCertificates(v *visit, s *stored, beside bool) error {
 		return err
 	}
 	if text == "" {
-		return identity.Invalidf("bad_request", "the saml_certificate is missing: paste it, or choose its file")
+		return identity.Invalidf("provider_certificate_missing", "the saml_certificate is missing: paste it, or choose its file")
 	}
 	if beside {
 		for _, c := range s.Active() {

@@ -44,6 +44,7 @@ func (p *Pages) providerRoutes(mux *http.ServeMux) {
 	show(one+"/certificates", p.providerCertificates)
 	show(one+"/responses", p.samlResponses)
 	show(one+"/responses/{response_id}", p.samlResponseKept)
+	change(one+"/responses/{response_id}", p.replayResponse)
 	change(one+"/test", p.testProvider)
 	mux.HandleFunc("GET "+one+"/test", upward)
 }

@@ -113,6 +113,8 @@ type responseView struct {
 	Attributes []org.SAMLAttribute
 	Read       []fact // what was verified, by our names
 	XML        string
+	Tried      bool // it is the verdict under the settings of the form
+	Fields     []settingField
 }
 
 // causeView is why a login came to nothing, and what to do.
@@ -129,22 +131,44 @@ type stepRow struct {
 // fact is a name with what is found there.
 type fact struct{ Name, Text string }
 
-func (p *Pages) samlResponseKept(v *visit) {
-	s, ok := p.providerOf(v)
-	if !ok {
-		return
+// triedSettings are those under which a response can be judged once more: they
+// decide over what it says, not over where people are sent.
+var triedSettings = slices.DeleteFunc(slices.Concat(samlSettings[1].settings, samlSettings[2].settings, samlSettings[4].settings), func(s setting) bool {
+	return !slices.Contains([]string{
+		"saml_entity_id", "saml_idp_login_allowed", "map-email", "map-identity", "map-first_name", "map-last_name", "map-real_name", "map-groups",
+		"saml_assertion_signed_enabled", "saml_requested_authn_context_enabled", "saml_sha1_allowed", "saml_clock_skew_seconds",
+	}, s.name)
+})
+
+// keptResponse is the provider that a page is about, which has to be of SAML, and
+// its response; false: one is not there, and the page says so.
+func (p *Pages) keptResponse(v *visit) (s stored, r org.SAMLResponse, ok bool) {
+	if s, ok = p.providerOf(v); !ok {
+		return s, r, false
+	}
+	if s.Type != identity.MethodTypeSAML {
+		p.notFound(v.w, v.r)
+		return s, r, false
 	}
 	r, err := p.Org.SAMLResponse(v.r.Context(), v.Principal, v.Organization.AccountID, s.ID, v.r.PathValue("response_id"))
 	if err != nil {
-		if s.Type != identity.MethodTypeSAML {
-			p.notFound(v.w, v.r)
-			return
-		}
 		p.failOr404(v, err)
-		return
+		return s, r, false
 	}
-	view := responseView{Row: v.responseRow(s.ID, r), Expires: r.Expires, Attributes: r.Said.Attributes, XML: r.Response}
-	if view.providerView, err = p.viewOf(v, &s, "responses"); err != nil {
+	return s, r, true
+}
+
+func (p *Pages) samlResponseKept(v *visit) {
+	if s, r, ok := p.keptResponse(v); ok {
+		p.showResponse(v, http.StatusOK, &s, r, responseView{}, nil)
+	}
+}
+
+// showResponse shows a response; what was tried stays in the fields.
+func (p *Pages) showResponse(v *visit, status int, s *stored, r org.SAMLResponse, view responseView, about *problem) {
+	view.Row, view.Expires, view.Attributes, view.XML = v.responseRow(s.ID, r), r.Expires, r.Said.Attributes, r.Response
+	var err error
+	if view.providerView, err = p.viewOf(v, s, "responses"); err != nil {
 		p.fail(v.w, v.r, err)
 		return
 	}
@@ -160,7 +184,48 @@ func (p *Pages) samlResponseKept(v *visit) {
 		})
 	}
 	view.Facts, view.Read = v.factsOf(r.Said), v.readOf(r.Lab)
-	p.showOrganization(v, http.StatusOK, "providerresponse", providersPath, page{Title: v.say("provider.response.title", r.ID), Body: view})
+	form := v.r.PostForm
+	if !view.Tried && about == nil {
+		form = nil
+	}
+	view.Fields = v.fieldsOf(s, triedSettings, form, nil)
+	p.showOrganization(v, status, "providerresponse", providersPath, page{Title: v.say("provider.response.title", r.ID), Problem: about, Body: view})
+}
+
+// replayResponse judges a response under other settings, of which nothing comes;
+// or stores those that were tried.
+func (p *Pages) replayResponse(v *visit) {
+	if !p.form(v.w, v.r) {
+		return
+	}
+	s, r, ok := p.keptResponse(v)
+	if !ok {
+		return
+	}
+	ctx, account, change := v.r.Context(), v.Organization.AccountID, s.changeOf(triedSettings, v.r.PostForm)
+	view := responseView{}
+	var err error
+	switch v.r.PostForm.Get("do") {
+	case "replay":
+		var again org.SAMLResponse
+		if again, err = p.Org.ReplaySAMLResponse(ctx, v.Principal, account, s.ID, r.ID, change.SAML); err == nil {
+			r, view.Tried = again, true
+		}
+	case "store":
+		if _, err = p.Org.ChangeAuthenticationMethod(ctx, v.Principal, account, s.ID, change); err == nil {
+			v.done(v.base()+providersPath+"/"+s.ID+"/settings", "provider-saved")
+			return
+		}
+	default:
+		p.unread(v)
+		return
+	}
+	if err != nil {
+		status, about := v.providerProblem(err)
+		p.showResponse(v, status, &s, r, view, &about)
+		return
+	}
+	p.showResponse(v, http.StatusOK, &s, r, view, nil)
 }
 
 // factsOf are what a response says of itself, as far as it says anything.

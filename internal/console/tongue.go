@@ -27,7 +27,7 @@ type tongue struct {
 // them.
 var tongues = []*tongue{
 	newTongue("en", english, func(t time.Time) string { return t.Format("2 January 2006") }, nil),
-	newTongue("de", german, germanDay, together(toldInGerman, toldOrganizationInGerman)),
+	newTongue("de", german, germanDay, together(toldInGerman, toldOrganizationInGerman, toldProvidersInGerman)),
 }
 
 func newTongue(code string, texts map[string]string, day func(time.Time) string, messages map[string]string) *tongue {

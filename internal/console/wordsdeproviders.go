@@ -260,6 +260,13 @@ var providerWordsDE = map[string]string{
 	"provider.xml":                     "XML, ohne Signaturen und was nicht aufbewahrt wird",
 	"provider.xml.none":                "Es war kein XML, das gezeigt werden könnte.",
 
+	"provider.tried":       "Andere Einstellungen ausprobieren",
+	"provider.tried.words": "Die Antwort wird noch einmal beurteilt, so wie in dem Moment, in dem sie kam. Es wird nichts gespeichert und niemand angemeldet.",
+	"provider.tried.yes":   "Erneut beurteilen",
+	"provider.tried.store": "Diese Einstellungen speichern",
+	"provider.tried.good":  "Mit diesen Einstellungen wäre sie angenommen worden. Sie sind nicht gespeichert.",
+	"provider.tried.bad":   "Auch mit diesen Einstellungen wäre sie abgelehnt worden. Sie sind nicht gespeichert.",
+
 	"provider.side.identity_provider": "beim Identitätsanbieter",
 	"provider.side.server":            "hier",
 	"provider.side.both":              "auf der einen oder der anderen Seite",
@@ -439,7 +446,8 @@ var providerWordsDE = map[string]string{
 	"provider.field.oidc_trust_email":                          "Adressen ohne email_verified vertrauen",
 	"provider.field.oidc_trust_email.hint":                     "Nur für einen Anbieter, der die Adressen Ihrer Domains selbst vergibt. Es gilt nur für die verbundenen Domains.",
 
-	"error.provider_metadata_missing": "Wählen Sie die Datei, fügen Sie ihren Text ein oder geben Sie die Adresse an.",
+	"error.provider_certificate_missing": "Fügen Sie das Zertifikat ein oder wählen Sie seine Datei.",
+	"error.provider_metadata_missing":    "Wählen Sie die Datei, fügen Sie ihren Text ein oder geben Sie die Adresse an.",
 
 	"done.provider-on":           "Er ist eingeschaltet und steht auf der Anmeldeseite.",
 	"done.provider-off":          "Er ist ausgeschaltet. Es wurde nichts gelöscht.",

@@ -260,6 +260,13 @@ var providerWords = map[string]string{
 	"provider.xml":                     "XML, without signatures and what is not kept",
 	"provider.xml.none":                "It was no XML that could be shown.",
 
+	"provider.tried":       "Try other settings",
+	"provider.tried.words": "The response is judged once more, as of the moment at which it came. Nothing is stored, and nobody is logged in.",
+	"provider.tried.yes":   "Judge it again",
+	"provider.tried.store": "Store these settings",
+	"provider.tried.good":  "With these settings it would have been accepted. They are not stored.",
+	"provider.tried.bad":   "With these settings it would have been refused, too. They are not stored.",
+
 	"provider.side.identity_provider": "at the identity provider",
 	"provider.side.server":            "here",
 	"provider.side.both":              "on one side or the other",
@@ -439,7 +446,8 @@ var providerWords = map[string]string{
 	"provider.field.oidc_trust_email":                          "Trust addresses without email_verified",
 	"provider.field.oidc_trust_email.hint":                     "Only for a provider that hands out the addresses of your domains itself. It counts for the linked domains alone.",
 
-	"error.provider_metadata_missing": "Choose the file, paste its text, or enter the address.",
+	"error.provider_certificate_missing": "Paste the certificate, or choose its file.",
+	"error.provider_metadata_missing":    "Choose the file, paste its text, or enter the address.",
 
 	"done.provider-on":           "It is on. People find it on the login page.",
 	"done.provider-off":          "It is off. Nothing was deleted.",

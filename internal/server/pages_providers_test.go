@@ -385,8 +385,34 @@ func TestSAMLLabPages(t *testing.T) {
 			}
 		}
 		alice.get(one + "/sr0123456789a").Want(http.StatusNotFound)
+		c.replayed(t, alice, m, one)
 		c.nothing(t, "looking", func() { alice.get(one + "/" + refused.SAMLResponseID).Want(http.StatusOK) })
 	})
+}
+
+// replayed judges a response that lacks an attribute under another mapping, which
+// changes nothing, and then stores that mapping.
+func (c *club) replayed(t *testing.T, alice *visitor, m *samlMethod, responses string) {
+	t.Helper()
+	c.advance(time.Second)
+	_ = c.guest(t, login.Begin{}).atSAML(t, m, "ann@"+aVerified, func(s *said) {
+		s.attributes = map[string][]string{"mail": {"ann@" + aVerified}}
+	})
+	refused, _ := m.newest(t)
+	one := responses + "/" + refused.SAMLResponseID
+	tried := func(do, attribute string) []string {
+		return []string{"do", do, "saml_entity_id", idpEntity, "saml_clock_skew_seconds", "60", "map-email", attribute, "map-identity", "email", "map-first_name", "first_name", "map-last_name", "last_name", "map-groups", "groups"}
+	}
+	c.nothing(t, "a replay", func() {
+		see(t, "another wrong name", alice.post(one, tried("replay", "address")...).Want(http.StatusOK), `id="tried"`, "refused, too")
+		see(t, "the right name", alice.post(one, tried("replay", "mail")...).Want(http.StatusOK), `id="tried"`, "would have been accepted", `value="mail"`)
+		see(t, "no name", alice.post(one, tried("replay", strings.Repeat("x", 257))...).Want(http.StatusBadRequest), `id="map-email-wrong"`)
+		alice.post(one, tried("explode", "mail")...).Want(http.StatusBadRequest)
+	})
+	c.one(t, "authentication_method_changed", func() { alice.post(one, tried("store", "mail")...).Want(http.StatusSeeOther) })
+	if now := c.shown(t, m.ID); *now.SAMLFieldMapping.Email != "mail" {
+		t.Errorf("stored: %+v", now.SAMLFieldMapping)
+	}
 }
 
 // TestProviderPagesAreForAdmins: strangers learn nothing, members see none of

@@ -119,7 +119,7 @@
 
 	// Narrow screens show the navigation in one line: the present page is in sight.
 
-	all(".rooms [aria-current]", (link) => {
+	all(".rooms [aria-current], .tabs [aria-current]", (link) => {
 		const line = link.closest("nav");
 		line.scrollLeft = link.offsetLeft - (line.clientWidth - link.offsetWidth) / 2;
 	});
