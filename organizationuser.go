@@ -58,6 +58,10 @@ type MemberToken struct {
 	LastIP        *string    `json:"last_ip"`
 	LastUsedTime  *time.Time `json:"last_used_time"`
 	LastUserAgent *string    `json:"last_user_agent"`
+	// State says of a personal token whether the organization accepts it now,
+	// TokenActive or TokenAsleep, and Asleep why not. Absent for sessions.
+	State  string       `json:"state,omitzero"`
+	Asleep []TokenSleep `json:"asleep,omitzero"`
 }
 
 // MemberTokenList is the answer of GET

@@ -16,7 +16,7 @@ var accessTokenColumns = []string{
 
 func (a *app) accessToken() *cobra.Command {
 	return noun("access-token", "Your personal tokens",
-		a.accessTokenCreate(), a.accessTokenList(), a.accessTokenUpdate(), a.accessTokenRevoke())
+		a.accessTokenCreate(), a.accessTokenList(), a.accessTokenUpdate(), a.accessTokenRebind(), a.accessTokenRevoke())
 }
 
 // tokenFlags are the flags that make a token.
@@ -78,8 +78,41 @@ func (a *app) accessTokenList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return table(a, asJSON, tokens, "no tokens: make one with \"sallyport user access-token create\"", accessTokenColumns...)
+		if err := table(a, asJSON, tokens, "no tokens: make one with \"sallyport user access-token create\"", accessTokenColumns...); err != nil || asJSON {
+			return err
+		}
+		for _, t := range tokens {
+			a.noteSleep(t)
+		}
+		return nil
 	})
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+// noteSleep says where a token is not accepted now, and why.
+func (a *app) noteSleep(t sallyport.Token) {
+	for _, s := range t.Asleep {
+		a.note("%s sleeps at %s (%s): %s To use it again: %s; or bind it to a login that is allowed with \"sallyport user access-token rebind %s\"",
+			t.TokenPrefix, s.OrganizationName, s.OrganizationID, s.Message, s.Remedy, t.TokenPrefix)
+	}
+}
+
+func (a *app) accessTokenRebind() *cobra.Command {
+	var asJSON bool
+	c := a.verb("rebind PREFIX", "Bind a personal token to the login of this session, so that it counts as made with it", cobra.ExactArgs(1),
+		func(ctx context.Context, api *sallyport.Client, args []string) error {
+			token, err := api.RebindToken(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			return row(a, asJSON, token, accessTokenColumns...)
+		})
+	c.Long = `Bind a personal token, and those that were made with it, to the login of this
+session: for a token that sleeps because the login it was made with is not
+allowed any more. Its secret, its end and what it may do stay as they are. Log in
+with a method that the organization allows first: this takes a login of the
+last 10 minutes.`
 	jsonFlag(c, &asJSON)
 	return c
 }

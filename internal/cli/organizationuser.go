@@ -43,8 +43,14 @@ func (a *app) organizationUserTokenList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return table(a, asJSON, tokens, "this member has no tokens",
+			err = table(a, asJSON, tokens, "this member has no tokens",
 				"token_prefix", "description", "ip_allowlist", "last_used_time", "last_ip", "last_user_agent")
+			for _, t := range tokens {
+				for _, s := range t.Asleep {
+					a.note("%s is not accepted now: %s", t.TokenPrefix, s.Message)
+				}
+			}
+			return err
 		})
 	jsonFlag(c, &asJSON)
 	return c

@@ -280,6 +280,7 @@ func memberTokenWire(t identity.Token) sallyport.MemberToken {
 	return sallyport.MemberToken{
 		TokenPrefix: t.Prefix, Description: nullable(t.Description), IPAllowlist: t.AddressTexts,
 		LastIP: nullable(t.LastIP), LastUsedTime: nullable(t.LastUsed), LastUserAgent: nullable(t.LastUserAgent),
+		State: t.State(), Asleep: sleepsOf(t),
 	}
 }
 

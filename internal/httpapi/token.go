@@ -128,11 +128,16 @@ func tokenOf(t identity.Token, c *Call) sallyport.Token {
 	if seconds := int64(t.MaxAge / time.Second); seconds > 0 {
 		out.MaxAgeSeconds = &seconds
 	}
-	out.State = t.State()
-	for _, s := range t.Asleep() {
-		out.Asleep = append(out.Asleep, sleepOf(s))
-	}
+	out.State, out.Asleep = t.State(), sleepsOf(t)
 	return out
+}
+
+// sleepsOf are the organizations that do not accept a token; nil: none.
+func sleepsOf(t identity.Token) (list []sallyport.TokenSleep) {
+	for _, s := range t.Asleep() {
+		list = append(list, sleepOf(s))
+	}
+	return list
 }
 
 func sleepOf(s identity.TokenStanding) sallyport.TokenSleep {
