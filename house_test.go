@@ -47,6 +47,7 @@ var rooms = map[string]room{
 	"internal/thirdparty": {1, nil},
 	"internal/mail":       {1, nil},
 	"internal/outbound":   {1, nil},
+	"internal/telemetry":  {1, nil},
 
 	"internal/store": {2, []string{"internal/identity", "policy"}},
 	"httpauth":       {2, []string{"."}},
@@ -71,7 +72,7 @@ var rooms = map[string]room{
 		"internal/httpapi", "internal/scim", "internal/console", "internal/cli",
 		"internal/access", "internal/login", "internal/org", "internal/store", "httpauth",
 		"internal/identity", ".", "internal/credential", "internal/saml", "internal/thirdparty", "internal/mail", "internal/outbound",
-		"policy",
+		"internal/telemetry", "policy",
 	}},
 	"cmd/sallyport": {6, []string{"internal/server", "internal/cli"}},
 }

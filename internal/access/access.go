@@ -34,6 +34,12 @@ type Checker struct {
 	refusals  refusals
 	uses      uses
 	sightings sightings
+
+	// Decided is told how each check came out: allowed, or the code of the
+	// refusal; Began begins the span of a trace for it and returns what ends it
+	// likewise. nil: nobody watches. Set them before first use.
+	Decided func(outcome string)
+	Began   func(ctx context.Context) (context.Context, func(outcome string))
 }
 
 // New returns a checker on a database. From then on the database tells it what
@@ -69,6 +75,33 @@ type Request struct {
 // organization the caller is not a member of, and Forbidden otherwise, with
 // reasons, remedy and decision id in its metadata.
 func (c *Checker) Check(ctx context.Context, r Request) (*identity.Principal, error) {
+	var ended func(outcome string)
+	if c.Began != nil {
+		ctx, ended = c.Began(ctx)
+	}
+	p, err := c.check(ctx, r)
+	if c.Decided != nil {
+		c.Decided(outcomeOf(err))
+	}
+	if ended != nil {
+		ended(outcomeOf(err))
+	}
+	return p, err
+}
+
+// outcomeOf is an error as those who watch count it; the codes are ours.
+func outcomeOf(err error) string {
+	var e *identity.Error
+	switch {
+	case err == nil:
+		return "allowed"
+	case errors.As(err, &e):
+		return e.Code
+	}
+	return "error"
+}
+
+func (c *Checker) check(ctx context.Context, r Request) (*identity.Principal, error) {
 	parsed, ok := credential.Parse(r.Bearer)
 	if !ok {
 		return nil, identity.BadCredential()

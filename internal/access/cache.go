@@ -35,6 +35,8 @@ type shard struct {
 	entries map[cacheKey]entry
 	// uses are shared by the entries of one token, which all are in one shard.
 	uses map[[12]byte]*sharedUse
+	// hits and misses count what was asked for, for those who watch.
+	hits, misses atomic.Uint64
 }
 
 type sharedUse struct {
@@ -100,9 +102,31 @@ func (c *cache) get(k cacheKey) *known {
 	e, ok := s.entries[k]
 	s.mu.RUnlock()
 	if !ok || !c.good(e.marks) {
+		s.misses.Add(1)
 		return nil
 	}
+	s.hits.Add(1)
 	return e.known
+}
+
+// Memory is what the facts in memory are worth.
+type Memory struct {
+	Entries      int
+	Hits, Misses uint64
+}
+
+// Memory returns what is remembered, and how often it was of use.
+func (c *Checker) Memory() Memory {
+	var m Memory
+	for i := range c.facts.cache.shards {
+		s := &c.facts.cache.shards[i]
+		s.mu.RLock()
+		m.Entries += len(s.entries)
+		s.mu.RUnlock()
+		m.Hits += s.hits.Load()
+		m.Misses += s.misses.Load()
+	}
+	return m
 }
 
 // fill keeps what read returns. The marks are taken before the facts are read,

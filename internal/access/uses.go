@@ -150,6 +150,16 @@ func (k *known) idleBefore(now time.Time) time.Duration {
 	return 0
 }
 
+// Waiting is how many last uses and observed addresses are to be written.
+func (c *Checker) Waiting() int {
+	c.uses.mu.Lock()
+	waiting := len(c.uses.pending) + len(c.uses.writing)
+	c.uses.mu.Unlock()
+	c.sightings.mu.Lock()
+	defer c.sightings.mu.Unlock()
+	return waiting + len(c.sightings.pending)
+}
+
 // FlushUses writes the pending last-use records and observed addresses. Lists
 // that show them call it first, so that what a caller just did is there. What
 // cannot be written stays pending.

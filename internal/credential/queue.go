@@ -26,6 +26,7 @@ type Queue struct {
 	once    sync.Once
 	slots   chan struct{}
 	waiting atomic.Int64
+	refused atomic.Int64
 }
 
 // ErrBusy is what errors.Is finds in a [*BusyError].
@@ -50,6 +51,9 @@ func (q *Queue) Running() int {
 
 // Waiting returns how many callers wait for their turn, never more than QueueLen.
 func (q *Queue) Waiting() int { return int(min(q.waiting.Load(), int64(max(q.queueLen(), 0)))) }
+
+// Refused returns how often work was not begun because too much was ahead of it.
+func (q *Queue) Refused() int64 { return q.refused.Load() }
 
 // enter waits for a turn. The caller does its work and calls leave, whatever becomes of the context meanwhile: a slot is held
 // by what runs, not by who still wants the result.
@@ -91,6 +95,7 @@ func (q *Queue) open() {
 }
 
 func (q *Queue) busy() error {
+	q.refused.Add(1)
 	seconds := (q.maxWait() + time.Second - 1) / time.Second
 	return &BusyError{RetryAfter: max(seconds, 1) * time.Second}
 }

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"time"
 
 	"github.com/sallyport/sallyport/internal/access"
 	"github.com/sallyport/sallyport/internal/identity"
@@ -33,6 +34,11 @@ type API struct {
 	Fallback http.Handler
 	// NewRequestID names a request in logs, events and errors.
 	NewRequestID func() string
+	// Answered is told of each answered request: the pattern of its route, the
+	// status and the time it took; Began begins the span of a trace for it, and
+	// returns what ends it. nil: nobody watches.
+	Answered func(route string, status int, took time.Duration)
+	Began    func(ctx context.Context, requestID string) (context.Context, func(route string, status int, code string))
 }
 
 // resource says which organization a route belongs to.

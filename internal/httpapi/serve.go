@@ -55,9 +55,22 @@ func (a *API) serve(root *router, w http.ResponseWriter, req *http.Request) {
 	e := &exchange{ResponseWriter: w, status: http.StatusOK}
 	secureHeaders(w.Header())
 	w.Header().Set("X-Request-Id", id)
+	var ended func(route string, status int, code string)
+	if a.Began != nil {
+		var ctx context.Context
+		ctx, ended = a.Began(req.Context(), id)
+		req = req.WithContext(ctx)
+	}
 	defer func() {
 		abort := a.recovered(e, id, recover())
-		a.logLine(req, e, id, time.Since(start))
+		took := time.Since(start)
+		a.logLine(req, e, id, took)
+		if a.Answered != nil {
+			a.Answered(e.pattern, e.status, took)
+		}
+		if ended != nil {
+			ended(e.pattern, e.status, e.code)
+		}
 		if abort {
 			panic(http.ErrAbortHandler)
 		}
@@ -123,6 +136,9 @@ func (a *API) serveOther(e *exchange, id string, req *http.Request) {
 	}
 	e.pattern = "(page)"
 	a.Fallback.ServeHTTP(e, req)
+	if req.Pattern != "" { // of the pages' own table
+		e.pattern = req.Pattern
+	}
 }
 
 // answer runs the steps of a route: address, access, body, handler.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/policy"
 )
 
 // The factors whose guesses are counted. The counter belongs to the user and
@@ -142,7 +143,7 @@ type guess struct {
 // when it must not be checked now.
 func (s *Service) count(ctx context.Context, who *subject, factor string, from Caller) (guess, error) {
 	if wait := s.guesses.wait(from.Client, guessRate, s.DB.Now()); wait > 0 {
-		return guess{}, tooMany(wait)
+		return guess{}, s.told(tooMany(wait))
 	}
 	g := guess{who: who, factor: factor, from: from}
 	var verdict store.Guess
@@ -160,7 +161,7 @@ func (s *Service) count(ctx context.Context, who *subject, factor string, from C
 		return g, err
 	}
 	if !verdict.Allowed && !verdict.Closed {
-		return g, tooMany(verdict.Wait)
+		return g, s.told(tooMany(verdict.Wait))
 	}
 	g.closed = verdict.Closed
 	return g, nil
@@ -194,11 +195,18 @@ func (s *Service) wrong(ctx context.Context, g guess) error {
 	}
 	switch {
 	case g.factor != factorPassword:
-		return wrongCode()
+		return s.told(wrongCode())
 	case g.closed && !g.who.here:
-		return closedDoor()
+		return s.told(closedDoor())
 	}
-	return g.who.wrongPassword()
+	return s.told(g.who.wrongPassword())
+}
+
+// told tells those who watch of a guess at a password, or at what is asked for
+// beside it, that came to nothing, and returns its error.
+func (s *Service) told(err error) error {
+	s.tell(policy.MethodPassword, err)
+	return err
 }
 
 // alarm records that somebody is guessing, at most once an hour for each user.

@@ -67,6 +67,10 @@ type Service struct {
 	guesses limiter // failed proofs by address
 	calls   limiter // calls that need no credential, by address
 
+	// Entered is told how each login came out: by which method, and success or
+	// the code of what was against it. nil: nobody watches.
+	Entered func(method, outcome string)
+
 	// hashing is called before each password hash; tests count with it.
 	hashing func()
 }
@@ -275,7 +279,24 @@ func (s *Service) enter(ctx context.Context, e *entry) (Out, error) {
 	if err != nil {
 		return Out{}, s.notOpened(ctx, err, e, refused)
 	}
+	s.tell(e.how.Method, nil)
 	return out, nil
+}
+
+// tell tells those who watch how a login came out.
+func (s *Service) tell(method policy.Method, err error) {
+	if s.Entered == nil {
+		return
+	}
+	outcome := "success"
+	var e *identity.Error
+	switch {
+	case errors.As(err, &e):
+		outcome = e.Code
+	case err != nil:
+		outcome = "error"
+	}
+	s.Entered(method.String(), outcome)
 }
 
 // end uses the attempt up. A step-up also ends the session it was begun from,
@@ -325,10 +346,12 @@ func (s *Service) notOpened(ctx context.Context, err error, e *entry, refused *r
 			}
 		}
 		if refused == nil {
-			return s.refuseExposed(ctx, e.who, e.from)
+			err = s.refuseExposed(ctx, e.who, e.from)
+		} else {
+			err = s.refuse(ctx, e.who, refused, e.from)
 		}
-		return s.refuse(ctx, e.who, refused, e.from)
 	}
+	s.tell(e.how.Method, err)
 	return err
 }
 

@@ -300,7 +300,9 @@ func (s *Service) notProved(ctx context.Context, key identity.Passkey, from Call
 // counters stay: passkeys are not guessed, and strangers must not close them.
 func (s *Service) wrongPasskey(from Caller) error {
 	s.guesses.spend(from.Client, guessRate, s.DB.Now())
-	return notAccepted()
+	err := notAccepted()
+	s.tell(policy.MethodPasskey, err)
+	return err
 }
 
 func notAccepted() *identity.Error {

@@ -89,12 +89,22 @@ func (t Terminal) serve(ctx context.Context, c Config, notice time.Duration, sta
 	if !c.publicURLSet {
 		c.PublicURL = strings.Replace(c.PublicURL, c.Listen, l.Addr().String(), 1)
 	}
+	side, err := openMetrics(&c)
+	if err != nil {
+		return err
+	}
+	if side != nil {
+		defer side.Close()
+	}
 	s, err := New(ctx, c, log)
 	if err != nil {
 		return err
 	}
 	s.Notice = notice
 	s.Start()
+	if side != nil {
+		s.ServeMetrics(side)
+	}
 	if started != nil {
 		if err := started(s, l.Addr().String()); err != nil {
 			return errors.Join(err, s.Close())

@@ -39,15 +39,16 @@ type Config struct {
 	AllowLongTokens   bool
 	// Lease is how long the server answers from memory without hearing from
 	// the database; 0: never.
-	Lease        time.Duration
-	BreakGlass   bool
-	AuditDays    int // how long events are kept
-	LogLevel     string
-	LogFormat    string
-	DNSServers   []string // host:port
-	AllowPrivate bool
-	SMTPURL      string
-	MailFrom     string
+	Lease         time.Duration
+	BreakGlass    bool
+	AuditDays     int // how long events are kept
+	MetricsListen string
+	LogLevel      string
+	LogFormat     string
+	DNSServers    []string // host:port
+	AllowPrivate  bool
+	SMTPURL       string
+	MailFrom      string
 	// Third parties that people may log in with; without a client id one is
 	// not offered.
 	Google, Microsoft, GitHub ThirdParty
@@ -169,6 +170,13 @@ var settings = append([]setting{
 		return nil
 	}},
 	{"lease", "3s", "how long the server answers from memory without hearing from the database: 1s to 30s, or off", setLease},
+	{"metrics-listen", "none", "address of metrics and profiles on this machine, such as 127.0.0.1:9464", func(c *Config, v string) error {
+		if !loopback(v) {
+			return errors.New("write a loopback address and a port, such as 127.0.0.1:9464: whoever reaches it sees the inside of the server")
+		}
+		c.MetricsListen = v
+		return nil
+	}},
 	{"dns-servers", "the system's", "name servers to ask for the proofs of domains: HOST:PORT, separated by commas", setDNSServers},
 	{"allow-private-networks", "false", "let the server fetch files that prove domains from loopback and private networks", func(c *Config, v string) error {
 		b, err := strconv.ParseBool(v)

@@ -34,6 +34,7 @@ var sample = map[string]struct {
 	"password-min-length":  {"20", func(c *Config) { c.PasswordMinLength = 20 }},
 	"audit-retention-days": {"90", func(c *Config) { c.AuditDays = 90 }},
 	"lease":                {"5s", func(c *Config) { c.Lease = 5 * time.Second }},
+	"metrics-listen":       {"127.0.0.1:9464", func(c *Config) { c.MetricsListen = "127.0.0.1:9464" }},
 	"allow-long-tokens":    {"true", func(c *Config) { c.AllowLongTokens = true }},
 	"break-glass":          {"true", func(c *Config) { c.BreakGlass = true }},
 	"dns-servers": {"192.0.2.53:53, [2001:db8::53]:5353", func(c *Config) {

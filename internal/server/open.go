@@ -16,6 +16,7 @@ import (
 	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/mail"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/internal/telemetry"
 )
 
 // opened is a database with its keys.
@@ -25,6 +26,8 @@ type opened struct {
 	mail *mail.Sender // nil without an SMTP server
 	// exposed is nil where the operator loaded no list.
 	exposed *credential.Exposed
+	// tracer is nil where the environment names no receiver of traces.
+	tracer *telemetry.Tracer
 }
 
 // open opens the database and the keys of a configuration, making both for

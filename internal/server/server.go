@@ -25,6 +25,7 @@ import (
 	"github.com/sallyport/sallyport/internal/mail"
 	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/internal/telemetry"
 )
 
 const (
@@ -57,6 +58,12 @@ type Server struct {
 	// Notice is how long Serve takes new requests after it was asked to stop.
 	Notice time.Duration
 
+	// Metrics are the numbers for operators; nil: none are asked for.
+	Metrics *telemetry.Metrics
+
+	tracer   *telemetry.Tracer // nil: nothing is traced
+	side     *http.Server      // of metrics and profiles; nil: there is none
+	queues   queues
 	handler  http.Handler
 	mailed   chan struct{}
 	stopping atomic.Bool
@@ -90,6 +97,10 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 			return nil, errors.Join(err, o.db.Close())
 		}
 	}
+	if o.tracer, err = newTracer(ctx, log); err != nil {
+		unlock()
+		return nil, errors.Join(err, o.db.Close())
+	}
 	s := wire(c, o, log)
 	s.unlock = unlock
 	s.revertOverdue(ctx) // whose deadline passed while no server ran
@@ -99,7 +110,10 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 // wire connects the rooms.
 func wire(c Config, o *opened, log *slog.Logger) *Server {
 	s := &Server{Config: c, DB: o.db, Keys: o.keys, Log: log, Mail: o.mail, mailed: make(chan struct{}, 1), unlock: func() {}, cancel: func() {}}
-	s.DB.Mailed = s.wakeMail
+	s.DB.Mailed, s.tracer = s.wakeMail, o.tracer
+	if c.MetricsListen != "" {
+		s.Metrics = telemetry.NewMetrics()
+	}
 	s.Hasher = &credential.Hasher{Keys: o.keys}
 	s.Access = access.New(o.db, o.keys, c.PublicURL, log)
 	flush := func() error { return s.Access.FlushUses(context.Background()) }
@@ -131,6 +145,7 @@ func wire(c Config, o *opened, log *slog.Logger) *Server {
 		Fallback:     pages.Handler(),
 		NewRequestID: newRequestID,
 	}
+	s.watch(api)
 	s.handler = api.Handler()
 	return s
 }
@@ -165,6 +180,9 @@ func (s *Server) Start() {
 	s.work.Go(func() { every(ctx, providersEvery, s.watchProviders) })
 	if s.Mail != nil {
 		s.work.Go(func() { s.deliver(ctx) })
+	}
+	if s.Metrics != nil {
+		s.work.Go(func() { s.measure(ctx) })
 	}
 }
 
@@ -222,9 +240,10 @@ func (s *Server) removeEvents(ctx context.Context) error {
 // Close ends the background work and the database.
 func (s *Server) Close() error {
 	s.cancel()
+	err := s.endWatch()
 	s.work.Wait()
 	defer s.unlock()
-	return s.DB.Close()
+	return errors.Join(err, s.DB.Close())
 }
 
 // Serve answers on a listener until ctx ends, then lets running requests

@@ -59,6 +59,9 @@ type DB struct {
 	MailOff bool
 	// Mailed is called after a commit that queued mail.
 	Mailed func()
+	// Began begins the span of a trace for a transaction, named read or write,
+	// and returns what ends it; nil: nobody watches.
+	Began func(ctx context.Context, engine, name string) (context.Context, func(failed bool))
 	// Guard is asked before the commit of a change by people that may have
 	// taken access in an organization away, and refuses it with an error; nil:
 	// nobody is asked.
@@ -141,14 +144,16 @@ var ErrNoEvent = errors.New("store: a change must record its audit event in the 
 
 // View runs fn on one consistent moment. fn may be run again.
 func (db *DB) View(ctx context.Context, fn func(*Read) error) error {
-	return wrap(db.retry(ctx, func() error {
-		tx, err := db.read.BeginTx(ctx, db.dialect.snapshot)
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback()
-		return fn(&Read{q: tx, dialect: db.dialect, Now: db.now()})
-	}))
+	return db.watched(ctx, "read", func(ctx context.Context) error {
+		return wrap(db.retry(ctx, func() error {
+			tx, err := db.read.BeginTx(ctx, db.dialect.snapshot)
+			if err != nil {
+				return err
+			}
+			defer tx.Rollback()
+			return fn(&Read{q: tx, dialect: db.dialect, Now: db.now()})
+		}))
+	})
 }
 
 // Once runs fn without a transaction: for reads of a single statement on the
@@ -173,7 +178,7 @@ func (db *DB) Update(ctx context.Context, actor identity.Actor, scope Scope, fn 
 	if db.rehearsal != nil {
 		return db.rehearse(ctx, actor, scope, work)
 	}
-	return db.change(ctx, actor, scope, work)
+	return db.watched(ctx, "write", func(ctx context.Context) error { return db.change(ctx, actor, scope, work) })
 }
 
 // Maintain runs housekeeping that needs no audit event: counters, last-use

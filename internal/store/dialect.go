@@ -43,6 +43,8 @@ type dialect struct {
 	// skipLocked lets several nodes take rows of a queue without waiting for
 	// each other.
 	skipLocked string
+	// sizes counts the rows of tables, or estimates them.
+	sizes string
 	// list is the aggregate that makes a JSON list of values.
 	list string
 	// hasMigrations counts tables named schema_migrations: 0 or 1.
@@ -73,6 +75,7 @@ BEGIN SELECT RAISE(ABORT, 'audit events cannot be deleted'); END;`,
 	identity:      `''`,
 	quietly:       `TRUE`,
 	list:          `json_group_array`,
+	sizes:         countTables(sizedTables),
 	hasMigrations: `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'`,
 }
 
@@ -102,8 +105,10 @@ CREATE TRIGGER events_keep_d BEFORE DELETE ON events FOR EACH ROW EXECUTE FUNCTI
 	backup: func(context.Context, *sql.DB, string) error {
 		return errors.New("this database is PostgreSQL: back it up with pg_dump, which takes a consistent copy while the server runs")
 	},
-	skipLocked:   ` FOR UPDATE SKIP LOCKED`,
-	list:         `json_agg`,
+	skipLocked: ` FOR UPDATE SKIP LOCKED`,
+	list:       `json_agg`,
+	sizes: `SELECT relname::text, n_live_tup FROM pg_stat_user_tables WHERE schemaname = current_schema() AND relname IN ('` +
+		strings.Join(sizedTables, `', '`) + `')`,
 	order:        `transaction_id`,
 	snapshotText: `pg_current_snapshot()::text`,
 	// A dump that was restored brings ids of another server.
