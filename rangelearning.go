@@ -66,6 +66,15 @@ type AddressTest struct {
 	Ranges  []DescribedRange `json:"ranges"`  // that hold it
 	Enabled bool             `json:"enabled"` // the ranges are applied
 	Allowed bool             `json:"allowed"` // the organization is reached from it
+	// Pilots are those for whose people it is otherwise.
+	Pilots []PilotAddressTest `json:"pilots"`
+}
+
+// PilotAddressTest is what an address means for the people whom a pilot holds.
+type PilotAddressTest struct {
+	PilotID string `json:"pilot_id"`
+	Name    string `json:"name"`
+	Allowed bool   `json:"allowed"`
 }
 
 // DescribedRange is a range of an allow-list with its description.

@@ -158,6 +158,9 @@ func (a *app) ipAllowlistTest() *cobra.Command {
 			default:
 				a.note("%s is refused", test.Address)
 			}
+			for _, p := range test.Pilots {
+				a.note("for those whom the pilot %q holds it is otherwise: let in: %t", p.Name, p.Allowed)
+			}
 			return table(a, false, test.Ranges, "no range holds it", "cidr", "description")
 		})
 	jsonFlag(c, &asJSON)

@@ -195,7 +195,7 @@ func (p *Pages) testAddress(v *visit) (testedAddress, error) {
 	if !v.r.URL.Query().Has("address") {
 		return t, nil
 	}
-	result, err := p.Org.TestAddress(v.Principal, t.Asked)
+	result, err := p.Org.TestAddress(v.r.Context(), v.Principal, t.Asked)
 	if err != nil {
 		return t, err
 	}

@@ -57,6 +57,8 @@ var rangesWordsDE = map[string]string{
 	"ranges.test.in":                "wird hereingelassen.",
 	"ranges.test.out":               "wird abgelehnt.",
 	"ranges.test.off":               "wird wie jede Adresse hereingelassen: Die Beschränkung ist ausgeschaltet.",
+	"ranges.test.pilot.in":          "Für alle im Pilotversuch „%s“ wird sie hereingelassen.",
+	"ranges.test.pilot.out":         "Für alle im Pilotversuch „%s“ wird sie abgelehnt.",
 	"ranges.test.none":              "Kein Bereich enthält sie.",
 	"done.ranges-adopt":             "Die Bereiche sind übernommen.",
 	"done.ranges-learn-start":       "Der Server lernt jetzt.",

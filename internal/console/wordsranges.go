@@ -57,6 +57,8 @@ var rangesWords = map[string]string{
 	"ranges.test.in":                "is let in.",
 	"ranges.test.out":               "is refused.",
 	"ranges.test.off":               "is let in, like every address: the restriction is off.",
+	"ranges.test.pilot.in":          "For those whom the pilot “%s” holds it is let in.",
+	"ranges.test.pilot.out":         "For those whom the pilot “%s” holds it is refused.",
 	"ranges.test.none":              "No range holds it.",
 	"done.ranges-adopt":             "The ranges are adopted.",
 	"done.ranges-learn-start":       "The server is learning now.",

@@ -88,12 +88,15 @@ func hintWire(h org.RangeHint) sallyport.RangeHint {
 	return sallyport.RangeHint{Code: h.Code, Text: h.Text}
 }
 
-func (a *API) testAddress(_ context.Context, c *Call) (sallyport.AddressTest, error) {
-	t, err := a.Org.TestAddress(c.Principal, c.Query("address"))
+func (a *API) testAddress(ctx context.Context, c *Call) (sallyport.AddressTest, error) {
+	t, err := a.Org.TestAddress(ctx, c.Principal, c.Query("address"))
 	return sallyport.AddressTest{
 		Address: addressText(t.Address), Enabled: t.Enabled, Allowed: t.Allowed,
 		Ranges: wireList(t.Ranges, func(r policy.Range) sallyport.DescribedRange {
 			return sallyport.DescribedRange{CIDR: r.Prefix.String(), Description: r.Description}
+		}),
+		Pilots: wireList(t.Pilots, func(p org.PilotTest) sallyport.PilotAddressTest {
+			return sallyport.PilotAddressTest{PilotID: p.ID, Name: p.Name, Allowed: p.Allowed}
 		}),
 	}, err
 }

@@ -1,11 +1,13 @@
 package org
 
 import (
+	"context"
 	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/store"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -15,11 +17,19 @@ type AddressTest struct {
 	Ranges  []policy.Range // that hold it
 	Enabled bool           // they are enforced
 	Allowed bool           // the organization is reached from it
+	// Pilots are those for whose people it is otherwise.
+	Pilots []PilotTest
+}
+
+// PilotTest is what an address means for the people whom a pilot holds.
+type PilotTest struct {
+	ID, Name string
+	Allowed  bool
 }
 
 // TestAddress says whether the ranges of the accessed organization let an
 // address in, and which of them hold it.
-func (s *Service) TestAddress(p *identity.Principal, text string) (AddressTest, error) {
+func (s *Service) TestAddress(ctx context.Context, p *identity.Principal, text string) (AddressTest, error) {
 	address, err := parseAddress(text)
 	if err != nil {
 		return AddressTest{}, err
@@ -28,9 +38,22 @@ func (s *Service) TestAddress(p *identity.Principal, text string) (AddressTest, 
 	if err != nil {
 		return AddressTest{}, err
 	}
-	return AddressTest{
+	t := AddressTest{
 		Address: address, Ranges: now.Ranges.Holding(address), Enabled: now.Ranges.Enabled, Allowed: reached(p, &now, address),
-	}, nil
+	}
+	var pilots []identity.Pilot
+	err = s.DB.Once(func(r *store.Read) (err error) {
+		pilots, err = r.Pilots(ctx, p.Organization.ID)
+		return err
+	})
+	for _, pilot := range pilots {
+		// A policy that cannot be read lets nobody in.
+		next := identity.EffectivePolicy(p.Organization.Policy, pilot.Change)
+		if allowed := next != nil && reached(p, next, address); allowed != t.Allowed {
+			t.Pilots = append(t.Pilots, PilotTest{pilot.ID, pilot.Name, allowed})
+		}
+	}
+	return t, err
 }
 
 // reached asks the rules whether a policy's ranges let an address in, for a

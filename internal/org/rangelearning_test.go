@@ -194,18 +194,38 @@ func TestTestAddress(t *testing.T) {
 				{"203.0.113.5", "203.0.113.5", 0},
 				{"2001:DB8:0::7", "2001:db8::7", 1},
 			} {
-				got, err := g.TestAddress(g.as(g.alice, g.a.ID), c.text)
+				got, err := g.TestAddress(t.Context(), g.as(g.alice, g.a.ID), c.text)
 				g.must(err)
 				if got.Address.String() != c.form || len(got.Ranges) != c.ranges || got.Enabled != enabled || got.Allowed != (c.ranges > 0 || !enabled) {
 					t.Errorf("%q, enforced %t: %+v", c.text, enabled, got)
 				}
 			}
 		}
+		g.prepare(store.Organization(g.a.ID), func(tx *store.Tx) error {
+			for id, change := range map[string]string{
+				"pilot1": `{"api_client_ip_allowlist":["203.0.113.0/24"],"api_client_ip_allowlist_enabled":true}`,
+				"pilot2": `{"two_factor_required":true}`, "pilot3": `{"api_client_ip_allowlist_enabled":false}`,
+			} {
+				if err := tx.AddPilot(t.Context(), identity.Pilot{ID: id, OrganizationID: g.a.ID, Name: "Pilot " + id, Change: change}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		got, err := g.TestAddress(t.Context(), g.as(g.alice, g.a.ID), "203.0.113.5")
+		g.must(err)
+		names := map[string]bool{}
+		for _, p := range got.Pilots {
+			names[p.ID] = p.Allowed
+		}
+		if got.Allowed || len(names) != 2 || !names["pilot1"] || !names["pilot3"] {
+			t.Errorf("with pilots: %+v", got)
+		}
 		for text, code := range map[string]string{
 			"": "ip_address_not_present", "203.0.113.05": "ip_address_not_valid", "0xcb.0.113.5": "ip_address_not_valid", "unknown": "ip_address_not_valid",
 			"203.0.113.5:443": "ip_address_not_valid", "fe80::1%eth0": "ip_address_not_valid", "203.0.113.0/24": "ip_address_not_valid", "[2001:db8::1]:443": "ip_address_not_valid",
 		} {
-			g.refused(code, func() error { _, err := g.TestAddress(admin, text); return err })
+			g.refused(code, func() error { _, err := g.TestAddress(t.Context(), admin, text); return err })
 		}
 	})
 }
