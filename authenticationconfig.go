@@ -30,6 +30,10 @@ type AuthenticationConfig struct {
 	MaxApplicationTokenAgeSeconds *int64 `json:"max_application_token_age_seconds"`
 	SessionMaxAgeSeconds          *int64 `json:"session_max_age_seconds"`
 	SessionIdleSeconds            *int64 `json:"session_idle_seconds"`
+
+	// AccessNotices says whether people are written to whom a change of the
+	// organization keeps out. It is no part of the policy itself.
+	AccessNotices bool `json:"access_notices"`
 }
 
 // AuthenticationConfigUpdate is the body of PATCH
@@ -53,6 +57,8 @@ type AuthenticationConfigUpdate struct {
 	MaxApplicationTokenAgeSeconds OptionalSeconds `json:"max_application_token_age_seconds,omitzero"`
 	SessionMaxAgeSeconds          OptionalSeconds `json:"session_max_age_seconds,omitzero"`
 	SessionIdleSeconds            OptionalSeconds `json:"session_idle_seconds,omitzero"`
+
+	AccessNotices *bool `json:"access_notices,omitzero"`
 
 	// AcceptLockout lets a change pass under which the caller's own
 	// credential would be refused.

@@ -16,12 +16,12 @@ var configColumns = []string{
 	"personal_tokens_enabled", "personal_tokens_managed_users_enabled",
 	"personal_tokens_require_allowed_auth_method", "mcp_enabled",
 	"max_personal_token_age_seconds", "max_application_token_age_seconds",
-	"session_max_age_seconds", "session_idle_seconds",
+	"session_max_age_seconds", "session_idle_seconds", "access_notices",
 }
 
 func (a *app) authenticationPolicy() *cobra.Command {
 	return noun("authentication-policy", "How the members of an organization may log in and work",
-		a.authenticationPolicyShow(), a.authenticationPolicyUpdate(), a.pendingConfirm(), a.pendingRevert(), a.pilot())
+		a.authenticationPolicyShow(), a.authenticationPolicyUpdate(), a.authenticationPolicyPreview(), a.pendingConfirm(), a.pendingRevert(), a.pilot())
 }
 
 func (a *app) authenticationPolicyShow() *cobra.Command {
@@ -54,6 +54,7 @@ func configSwitches(u *sallyport.AuthenticationConfigUpdate) map[string]**bool {
 		"personal-tokens-managed-users-enabled":       &u.PersonalTokensManagedUsersEnabled,
 		"personal-tokens-require-allowed-auth-method": &u.PersonalTokensRequireAllowedAuthMethod,
 		"mcp-enabled":                                 &u.MCPEnabled,
+		"access-notices":                              &u.AccessNotices,
 	}
 }
 

@@ -105,11 +105,15 @@ func (a *app) awaitDomain(ctx context.Context, api *sallyport.Client, d sallypor
 
 func (a *app) domainRemove() *cobra.Command {
 	var domain string
+	var preview bool
 	var c *cobra.Command
 	c = a.organizationVerb("domain-remove", "Give a domain up for good; its managed users become ordinary ones", cobra.NoArgs, func(ctx context.Context, api *sallyport.Client, org string, _ []string) error {
 		found, err := a.findDomain(ctx, api, org, domain)
 		if err != nil {
 			return domainsOffered(err)
+		}
+		if preview {
+			return a.previewChange(ctx, api, org, "domain", found.DomainID, "remove")
 		}
 		if err := api.DeleteDomain(ctx, org, found.DomainID, confirmOption(c)...); err != nil {
 			return err
@@ -118,6 +122,7 @@ func (a *app) domainRemove() *cobra.Command {
 		return nil
 	})
 	confirmFlag(c)
+	previewFlag(c, &preview)
 	c.Flags().StringVar(&domain, "domain", "", "name of the domain, such as example.com")
 	return require(c, "domain")
 }

@@ -203,7 +203,7 @@ func (a *app) providerShow() *cobra.Command {
 func (a *app) providerUpdate() *cobra.Command {
 	var f providerFlags
 	var name string
-	var asJSON bool
+	var preview, asJSON bool
 	var c *cobra.Command
 	c = a.rootVerb("update ID", "Change an identity provider; what is not given stays", cobra.ExactArgs(1), func(ctx context.Context, api *sallyport.Client, account string, args []string) error {
 		in, err := f.update(a, c, false)
@@ -211,6 +211,12 @@ func (a *app) providerUpdate() *cobra.Command {
 			return err
 		}
 		in.AuthenticationMethodName, in.AuthenticationMethodEnabled = changed(c, "name", name), changed(c, "enabled", f.enabled)
+		if preview {
+			if !c.Flags().Changed("enabled") || f.enabled {
+				return usagef("what can be previewed is --enabled=false")
+			}
+			return a.previewProvider(ctx, api, account, args[0], "disable")
+		}
 		in.ConfirmWithinSeconds = confirmSeconds(c)
 		m, err := api.UpdateAuthenticationMethod(ctx, account, args[0], in)
 		if err != nil {
@@ -222,6 +228,7 @@ func (a *app) providerUpdate() *cobra.Command {
 	f.add(c)
 	c.Flags().StringVar(&name, "name", "", "new name")
 	confirmFlag(c)
+	previewFlag(c, &preview)
 	c.Flags().BoolVar(&f.enabled, "enabled", true, "false: people still log in with it, and reach nothing of the organization")
 	jsonFlag(c, &asJSON)
 	return c
@@ -252,9 +259,12 @@ func (a *app) providerTest() *cobra.Command {
 }
 
 func (a *app) providerRemove() *cobra.Command {
-	var force bool
+	var force, preview bool
 	var c *cobra.Command
 	c = a.rootVerb("remove ID", "Remove an identity provider for good; sessions and tokens made with it end", cobra.ExactArgs(1), func(ctx context.Context, api *sallyport.Client, account string, args []string) error {
+		if preview {
+			return a.previewProvider(ctx, api, account, args[0], "delete")
+		}
 		if err := a.confirm(force, "Remove the identity provider %s, and end what was made with it?", args[0]); err != nil {
 			return err
 		}
@@ -270,6 +280,7 @@ func (a *app) providerRemove() *cobra.Command {
 		return nil
 	})
 	confirmFlag(c)
+	previewFlag(c, &preview)
 	forceFlag(c, &force)
 	return c
 }

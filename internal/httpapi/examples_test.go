@@ -309,6 +309,7 @@ func (w *world) examples() map[string]example {
 
 		"OrganizationAuthenticationConfigGet":    {},
 		"OrganizationAuthenticationConfigUpdate": {body: fieldsOf{"saml_enabled": false, "max_personal_token_age_seconds": 86400}},
+		"OrganizationAccessPreview":              {body: fieldsOf{"password_auth_enabled": false, "api_client_ip_allowlist": []string{"127.0.0.0/8"}}},
 		"OrganizationIPAllowListGet":             {},
 		"OrganizationIPAllowListSet": {body: fieldsOf{
 			"api_client_ip_allowlist": []string{"127.0.0.0/8"}, "api_client_ip_allowlist_enabled": true,

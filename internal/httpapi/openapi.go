@@ -223,6 +223,7 @@ var queryWords = map[string]string{
 	"format":                    "jsonl for one JSON object a line.",
 	"include_application_users": "false leaves application users out.",
 	"limit":                     "At most this many; larger numbers than the server's greatest mean that one.",
+	"offset":                    "Leaves so many of each list out, from its beginning.",
 	"recursive":                 "true deletes units and projects too.",
 	"since":                     "Not before this time (RFC 3339).",
 	"target":                    "Only events about this id or name.",

@@ -136,5 +136,5 @@ func (a *API) pilotReport(ctx context.Context, c *Call) (out sallyport.PilotRepo
 
 func (a *API) promotePilot(ctx context.Context, c *Call, body []byte) (sallyport.AuthenticationConfig, error) {
 	p, err := a.Org.PromotePilot(ctx, c.Principal, c.Path("pilot_id"), body)
-	return configOf(p), err
+	return a.configOf(ctx, c, p, err)
 }

@@ -48,14 +48,24 @@ func (a *API) policyRoutes() []route {
 	}
 }
 
-func (a *API) policy(_ context.Context, c *Call) (sallyport.AuthenticationConfig, error) {
+func (a *API) policy(ctx context.Context, c *Call) (sallyport.AuthenticationConfig, error) {
 	p, err := a.Org.Policy(c.Principal)
-	return configOf(p), err
+	return a.configOf(ctx, c, p, err)
+}
+
+// configOf is a policy with the switch beside it.
+func (a *API) configOf(ctx context.Context, c *Call, p policy.Policy, err error) (sallyport.AuthenticationConfig, error) {
+	if err != nil {
+		return sallyport.AuthenticationConfig{}, err
+	}
+	config := configOf(p)
+	config.AccessNotices, err = a.Org.AccessNotices(ctx, c.Principal)
+	return config, err
 }
 
 func (a *API) changePolicy(ctx context.Context, c *Call, body []byte) (sallyport.AuthenticationConfig, error) {
 	p, err := a.Org.ChangePolicy(ctx, c.Principal, body)
-	return configOf(p), err
+	return a.configOf(ctx, c, p, err)
 }
 
 func configOf(p policy.Policy) sallyport.AuthenticationConfig {

@@ -44,5 +44,8 @@ const (
 	MailCertificateStaged  = "certificate_staged"   // organization, provider, fingerprint
 	MailCertificateAdded   = "certificate_added"    // organization, provider, fingerprint
 	MailMethodTaken        = "method_taken"         // organization, method
+	MailAccessLost         = "access_lost"          // organization, why, remedy, link
+	MailTokensRefused      = "tokens_refused"       // organization, prefix, why, remedy, link
+	MailAccessChanged      = "access_changed"       // organization, change, people, personal, application, told, yours, link
 	MailChangeStays        = "change_not_undone"    // organization, change, why
 )

@@ -22,6 +22,8 @@ func full(name string) map[string]string {
 		"organization": name, "inviter": name, "expires": "2026-05-08", "link": publicURL + "/verify?code=abc", "why": "because",
 		"domain": "a.example", "days": "7", "end": "1 March 2027", "fingerprint": "00ff", "admin": name, "device": name, "address": "192.0.2.1",
 		"factor": "a passkey", "left": "9 are", "prefix": "spp_01234567", "provider": name, "identity": name, "name": name, "method": name,
+		"remedy": "log in with a passkey", "change": name, "people": "2 people have", "personal": "one personal token", "application": "3 application tokens",
+		"told": "2 people were told", "yours": "You are not among them.",
 	}
 }
 

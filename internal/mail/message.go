@@ -36,8 +36,15 @@ type Message struct {
 	ID string
 }
 
-// maxName is how much of a name is shown, in characters.
-const maxName = 100
+// maxName is how much of a name is shown, in characters; maxSentence how much of
+// what this server words itself.
+const (
+	maxName     = 100
+	maxSentence = 400
+)
+
+// sentences are gaps that are filled with more than a name.
+var sentences = map[string]bool{"why": true, "remedy": true, "change": true, "told": true, "yours": true}
 
 // Render words a message of a kind. publicURL is the server's own address:
 // links elsewhere are refused. It fails for kinds that do not exist, and where
@@ -50,7 +57,11 @@ func Render(brand, publicURL, kind string, data map[string]string) (Message, err
 	brand = oneLine(brand)
 	fill := map[string]string{"brand": brand, "url": publicURL}
 	for name, value := range data {
-		fill[name] = oneLine(value)
+		most := maxName
+		if sentences[name] {
+			most = maxSentence
+		}
+		fill[name] = onLine(value, most)
 	}
 	link := data["link"]
 	if w.button != "" && !strings.HasPrefix(link, publicURL+"/") || strings.ContainsFunc(link, unprintable) {
@@ -111,7 +122,10 @@ func expand(sentence string, fill map[string]string) (string, error) {
 
 // oneLine makes a name harmless: one line, nothing that turns the direction of
 // writing, and not endless.
-func oneLine(s string) string {
+func oneLine(s string) string { return onLine(s, maxName) }
+
+// onLine is oneLine for a text of some other length.
+func onLine(s string, most int) string {
 	s = strings.Map(func(r rune) rune {
 		if unprintable(r) {
 			return ' '
@@ -119,8 +133,8 @@ func oneLine(s string) string {
 		return r
 	}, strings.ToValidUTF8(s, "\uFFFD"))
 	s = strings.Join(strings.Fields(s), " ")
-	if runes := []rune(s); len(runes) > maxName {
-		return string(runes[:maxName-1]) + "…"
+	if runes := []rune(s); len(runes) > most {
+		return string(runes[:most-1]) + "…"
 	}
 	return s
 }

@@ -94,6 +94,21 @@ var wordings = map[string]wording{
 		subject: "The proof of {domain} cannot be checked",
 		lines:   []string{"For {days} days the name servers of {domain} have not answered whether {organization} owns it. Nothing changes, but look at them."},
 	},
+	"access_lost": {
+		subject: "You cannot get into {organization} as before",
+		lines:   []string{"An admin of {organization} changed at {brand} how its people may log in and work. No way in that you have set up is accepted there now: {why}", "What you can do: {remedy}."},
+		button:  "Log in",
+	},
+	"tokens_refused": {
+		subject: "{organization} no longer accepts a token of yours",
+		lines:   []string{"An admin of {organization} changed at {brand} how its people may log in and work. Your personal token {prefix}, and perhaps others of yours, is refused there now: {why}", "What you can do: {remedy}. Your own account and other organizations are not concerned."},
+		button:  "Log in",
+	},
+	"access_changed": {
+		subject: "A change of {organization} keeps people out",
+		lines:   []string{"At {brand}, the access to {organization} was changed: {change}.", "{people} no way in any more; {personal} and {application} are refused. {told}. {yours}", "If that was not meant, change it back: the policy's history and the audit log have what was before."},
+		button:  "Look at the policy",
+	},
 	"change_not_undone": {
 		subject: "A change of {organization} could not be undone",
 		lines:   []string{"An admin of {organization} made a change at {brand} that was to undo itself, because nobody confirmed it in time: {change}.", "It could not be undone, so it stays: {why}. Look at what it means for your people, and change back by hand what you do not want; the audit log has the change with what was before."},

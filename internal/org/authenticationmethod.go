@@ -202,7 +202,7 @@ func (s *Service) ChangeAuthenticationMethod(ctx context.Context, p *identity.Pr
 		if m = after; after.same(before) {
 			return nil
 		}
-		if err := after.store(ctx, tx, before); err != nil {
+		if err := s.storeNoticing(ctx, tx, p, before, after); err != nil {
 			return err
 		}
 		if m, err = methodOf(ctx, &tx.Read, p.Organization.ID, id); err != nil {
@@ -256,11 +256,23 @@ func (s *Service) DeleteAuthenticationMethod(ctx context.Context, p *identity.Pr
 		if err := settled(ctx, &tx.Read, p.Organization.ID); err != nil {
 			return err
 		}
-		if confirm > 0 {
-			return s.tryWithout(ctx, tx, p, id, confirm)
-		}
-		return removeProvider(ctx, tx, p, id)
+		return s.noticing(ctx, tx, *p.Organization, p.Actor().Name+" removed an identity provider", func() error {
+			if confirm > 0 {
+				return s.tryWithout(ctx, tx, p, id, confirm)
+			}
+			return removeProvider(ctx, tx, p, id)
+		})
 	})
+}
+
+// storeNoticing stores a changed identity provider, with notices when it may
+// keep people out.
+func (s *Service) storeNoticing(ctx context.Context, tx *store.Tx, p *identity.Principal, before, after Method) error {
+	work := func() error { return after.store(ctx, tx, before) }
+	if before.Enabled == after.Enabled && before.State == after.State {
+		return work()
+	}
+	return s.noticing(ctx, tx, *p.Organization, fmt.Sprintf("%s changed the identity provider %q", p.Actor().Name, after.Name), work)
 }
 
 // removeProvider removes an identity provider for good.

@@ -68,6 +68,9 @@ func newGround(t *testing.T, databaseURL string) *ground {
 	db.Guard = g.KeepAnAdmin
 	g.access = access.New(db, keys, g.PublicURL, log)
 	g.Flush = func() error { return g.access.FlushUses(context.Background()) }
+	g.prepare(store.Installation(), func(tx *store.Tx) error { // whoever runs the server made one
+		return tx.AddOrganization(t.Context(), identity.Organization{ID: "org00000000001", Name: "The first", Tier: "business", AccountID: "a00000000001", Policy: "{}", PolicyVersion: 1})
+	})
 	g.alice, g.eve = g.person("alice@a.example"), g.person("eve@b.example")
 	g.a, g.b = g.organization(g.alice, "Organization A"), g.organization(g.eve, "Organization B")
 	g.bob = g.member(g.a, "bob@a.example")

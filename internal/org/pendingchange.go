@@ -187,7 +187,9 @@ func (s *Service) RevertChange(ctx context.Context, p *identity.Principal) error
 			return err
 		}
 		tx.AcceptLockout() // the state before was there already
-		return revert(ctx, tx, o, c, "undid a change before its deadline: ")
+		return s.noticing(ctx, tx, o, p.Actor().Name+" undid a change: "+c.Description, func() error {
+			return revert(ctx, tx, o, c, "undid a change before its deadline: ")
+		})
 	})
 }
 
@@ -200,7 +202,9 @@ func (s *Service) RevertOverdue(ctx context.Context) (found bool, err error) {
 		return false, err
 	}
 	err = s.overdue(ctx, c, func(tx *store.Tx, o identity.Organization) error {
-		return revert(ctx, tx, o, c, "undid a change that nobody confirmed in time: ")
+		return s.noticing(ctx, tx, o, "a change was undone that nobody confirmed in time: "+c.Description, func() error {
+			return revert(ctx, tx, o, c, "undid a change that nobody confirmed in time: ")
+		})
 	})
 	var why *identity.Error
 	if errors.As(err, &why) && why.Code == cannotUndo {

@@ -56,7 +56,7 @@ func (s *Service) ChangePolicy(ctx context.Context, p *identity.Principal, docum
 	}
 	return s.editPolicy(ctx, p, policyEdit{
 		action: "policy_changed", description: "changed the authentication policy",
-		acceptLockout: asked.acceptLockout, kind: identity.PendingPolicy, confirm: asked.confirm,
+		acceptLockout: asked.acceptLockout, notices: asked.notices, kind: identity.PendingPolicy, confirm: asked.confirm,
 		lockoutCode: "authentication_method_disable_current_not_allowed",
 		apply:       func(base policy.Policy) (policy.Policy, error) { return policy.ParseOver(base, rest) },
 	})
@@ -66,6 +66,7 @@ func (s *Service) ChangePolicy(ctx context.Context, p *identity.Principal, docum
 type asked struct {
 	acceptLockout, acceptAllAddresses bool
 	confirm                           time.Duration // 0: it stays
+	notices                           *bool         // whether people are written to whom changes keep out; nil: as it is
 }
 
 // splitAccept takes how a change is to be made out of a document, and refuses
@@ -84,6 +85,9 @@ func splitAccept(document []byte) (how asked, rest []byte, err error) {
 		return how, nil, err
 	}
 	if how.confirm, err = takeConfirm(fields); err != nil {
+		return how, nil, err
+	}
+	if how.notices, err = takeNotices(fields); err != nil {
 		return how, nil, err
 	}
 	rest, err = jsonv2.Marshal(fields)
@@ -138,6 +142,7 @@ type policyEdit struct {
 	kind                string // of the change, when it waits for its confirmation
 	confirm             time.Duration
 	promoted            *identity.Pilot // that ends with the edit; nil: none
+	notices             *bool           // see asked
 	version             int64           // that the organization's policy must have; 0: any
 	apply               func(base policy.Policy) (policy.Policy, error)
 }
@@ -165,7 +170,12 @@ func (s *Service) editPolicy(ctx context.Context, p *identity.Principal, edit po
 		if before, after, err = edit.plan(p, o); err != nil {
 			return err
 		}
-		return s.makeEdit(ctx, tx, p, o, before, after, edit)
+		if err := setNotices(ctx, tx, o, edit.notices); err != nil {
+			return err
+		}
+		return s.noticing(ctx, tx, o, p.Actor().Name+" "+edit.description, func() error {
+			return s.makeEdit(ctx, tx, p, o, before, after, edit)
+		})
 	})
 	return after, err
 }

@@ -14,14 +14,39 @@ import (
 // onlyOfChanges are fields of a change that say how it is made; a preview takes
 // them, so that it can be sent the body of the change, and does nothing about
 // them.
-var onlyOfChanges = []string{acceptLockout, "accept_all_addresses", "confirm_within_seconds"}
+var onlyOfChanges = []string{acceptLockout, "accept_all_addresses", confirmWithin, accessNotices}
 
-// PreviewPolicy says what a change of the policy or of the address ranges
-// would do, without doing it. The document is that of ChangePolicy; it may hold
-// the fields of the ranges as well. It refuses what is no policy, but not what
-// would lock anybody out.
+// Preview says what a change would do to who gets in, without doing it. The
+// document is that of ChangePolicy, which may hold the fields of the address
+// ranges as well; or it has one field, "change", with one change of another
+// kind:
+//
+//	{"change": {"kind": "identity_provider", "id": "am…", "action": "disable"}}
+//
+// What the change itself would be refused for is refused, but for locking
+// somebody out: that is what the answer is about.
+func (s *Service) Preview(ctx context.Context, p *identity.Principal, document []byte, page Page) (Impact, error) {
+	fields, err := changeFields(document)
+	if err != nil {
+		return Impact{}, err
+	}
+	change, other := fields["change"]
+	if !other {
+		return s.previewFields(ctx, p, fields, page)
+	}
+	if len(fields) > 1 {
+		return Impact{}, identity.Invalidf("bad_request", "the field change stands alone: preview it and the fields of the policy one after the other")
+	}
+	var wanted PreviewedChange
+	if err := jsonv2.Unmarshal(change, &wanted, jsonv2.RejectUnknownMembers(true)); err != nil {
+		return Impact{}, identity.Invalidf("bad_request", `the field change must be an object such as {"kind": "identity_provider", "id": "am…", "action": "disable"}`)
+	}
+	return s.PreviewChange(ctx, p, wanted, page)
+}
+
+// PreviewPolicy is Preview for fields of the policy and of the address ranges.
 func (s *Service) PreviewPolicy(ctx context.Context, p *identity.Principal, document []byte, page Page) (Impact, error) {
-	fields, err := previewFields(document)
+	fields, err := changeFields(document)
 	if err != nil {
 		return Impact{}, err
 	}
@@ -35,18 +60,6 @@ func (s *Service) PreviewRanges(ctx context.Context, p *identity.Principal, chan
 		return Impact{}, err
 	}
 	return s.previewEdit(ctx, p, document, page)
-}
-
-func previewFields(document []byte) (map[string]jsontext.Value, error) {
-	fields := map[string]jsontext.Value{}
-	if len(document) == 0 {
-		return fields, nil
-	}
-	// Names that appear twice are an error here.
-	if err := jsonv2.Unmarshal(document, &fields); err != nil || fields == nil {
-		return nil, identity.Invalidf("bad_request", "the change is not one JSON object with each field once")
-	}
-	return fields, nil
 }
 
 func (s *Service) previewFields(ctx context.Context, p *identity.Principal, fields map[string]jsontext.Value, page Page) (Impact, error) {
@@ -79,4 +92,87 @@ func (s *Service) previewEdit(ctx context.Context, p *identity.Principal, docume
 		return nil
 	})
 	return i, err
+}
+
+// PreviewedChange is a change of something else than the policy.
+type PreviewedChange struct {
+	Kind   string `json:"kind"` // identity_provider, domain, user or user_group
+	ID     string `json:"id"`
+	Action string `json:"action"` // see previewed
+}
+
+// previewed are the changes that can be previewed: by kind and action, what the
+// organization's admin would do.
+var previewed = map[[2]string]func(ctx context.Context, s *Service, p *identity.Principal, id string) error{
+	{"identity_provider", "disable"}: func(ctx context.Context, s *Service, p *identity.Principal, id string) error {
+		off := false
+		_, err := s.ChangeAuthenticationMethod(ctx, p, p.Organization.AccountID, id, MethodChange{Enabled: &off})
+		return err
+	},
+	{"identity_provider", "delete"}: func(ctx context.Context, s *Service, p *identity.Principal, id string) error {
+		return s.DeleteAuthenticationMethod(ctx, p, p.Organization.AccountID, id, nil)
+	},
+	{"domain", "remove"}: func(ctx context.Context, s *Service, p *identity.Principal, id string) error {
+		return s.RemoveDomain(ctx, p, id, nil)
+	},
+	{"user", "remove"}: func(ctx context.Context, s *Service, p *identity.Principal, id string) error {
+		return s.RemoveMember(ctx, p, id)
+	},
+	{"user", "deactivate"}: func(ctx context.Context, s *Service, p *identity.Principal, id string) error {
+		state := identity.StateDeactivated
+		_, err := s.UpdateMember(ctx, p, id, MemberChange{State: &state})
+		return err
+	},
+	{"user_group", "delete"}: func(ctx context.Context, s *Service, p *identity.Principal, id string) error {
+		return s.DeleteGroup(ctx, p, id)
+	},
+}
+
+// PreviewDomainRemoval is Preview for giving a domain up.
+func (s *Service) PreviewDomainRemoval(ctx context.Context, p *identity.Principal, domainID string, page Page) (Impact, error) {
+	return s.PreviewChange(ctx, p, PreviewedChange{"domain", domainID, "remove"}, page)
+}
+
+// PreviewProvider is Preview for switching an identity provider off, or for
+// deleting it.
+func (s *Service) PreviewProvider(ctx context.Context, p *identity.Principal, methodID string, deleted bool, page Page) (Impact, error) {
+	action := "disable"
+	if deleted {
+		action = "delete"
+	}
+	return s.PreviewChange(ctx, p, PreviewedChange{"identity_provider", methodID, action}, page)
+}
+
+// PreviewChange runs the real use case in a transaction that is rolled back,
+// and compares the worlds before and after it.
+func (s *Service) PreviewChange(ctx context.Context, p *identity.Principal, c PreviewedChange, page Page) (i Impact, err error) {
+	work := previewed[[2]string{c.Kind, c.Action}]
+	if work == nil {
+		return i, identity.Invalidf("bad_request", `what can be previewed is to "disable" or "delete" an identity_provider, to "remove" a domain, to "remove" or "deactivate" a user, and to "delete" a user_group`)
+	}
+	if err := s.flush(); err != nil {
+		return i, err
+	}
+	var before, after store.World
+	read := func(w *store.World) func(*store.Read) error {
+		return func(r *store.Read) (err error) {
+			*w, err = r.World(ctx, p.Organization.ID)
+			return err
+		}
+	}
+	if err := work(ctx, s.rehearsing(s.DB.Rehearsal(read(&before), read(&after))), p, c.ID); err != nil {
+		return i, err
+	}
+	if after.Organization.ID == "" { // it was the case already
+		return Impact{}, identity.Invalidf("bad_request", "this changes nothing: it is so already")
+	}
+	return compare(s.outlook(&before, readPolicy(before.Organization.Policy)), s.outlook(&after, readPolicy(after.Organization.Policy)), page), nil
+}
+
+// rehearsing is the service on a rehearsal.
+func (s *Service) rehearsing(db *store.DB) *Service {
+	return &Service{
+		DB: db, Keys: s.Keys, Brand: s.Brand, PublicURL: s.PublicURL, Log: s.Log, Rand: s.Rand,
+		Hasher: s.Hasher, Rules: s.Rules, ThirdParties: s.ThirdParties, BreakGlass: s.BreakGlass,
+	}
 }

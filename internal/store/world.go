@@ -87,6 +87,19 @@ func (r *Read) OrganizationIDs(ctx context.Context) ([]string, error) {
 	return collect(ctx, r.q, scanText, `SELECT id FROM organizations WHERE NOT deleted ORDER BY created_at, id`)
 }
 
+// AccessNotices says whether an organization writes to people whom a change
+// keeps out.
+func (r *Read) AccessNotices(ctx context.Context, organizationID string) (bool, error) {
+	n, err := one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM organizations WHERE id = $1 AND access_notices`, organizationID)
+	return n > 0, err
+}
+
+// SetAccessNotices switches that.
+func (tx *Tx) SetAccessNotices(ctx context.Context, organizationID string, on bool) error {
+	_, err := tx.exec(ctx, `UPDATE organizations SET access_notices = $2, updated_at = $3 WHERE id = $1`, organizationID, on, micros(tx.Now))
+	return err
+}
+
 // adminOf says of memberships m whether they come with the admin role.
 const adminOf = ` (m.super_admin OR m.user_id IN (SELECT a.user_id FROM admins a))`
 

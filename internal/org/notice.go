@@ -1,0 +1,206 @@
+package org
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/store"
+)
+
+// mostTold is how many people one change writes to. The admins hear of the
+// others.
+const mostTold = 1000
+
+// noticing makes a change of how an organization is reached, and writes to those
+// whom it keeps out and to the admins, in the same transaction. change says in
+// words what it is; the admins get to read it.
+func (s *Service) noticing(ctx context.Context, tx *store.Tx, o identity.Organization, change string, work func() error) error {
+	if !tx.MailEnabled() {
+		return work()
+	}
+	on, err := tx.AccessNotices(ctx, o.ID)
+	if err != nil || !on {
+		return firstOf(err, work)
+	}
+	before, err := tx.World(ctx, o.ID)
+	if err != nil {
+		return err
+	}
+	if err := work(); err != nil {
+		return err
+	}
+	after, err := tx.World(ctx, o.ID)
+	if err != nil {
+		return err
+	}
+	impact := compare(s.outlook(&before, readPolicy(before.Organization.Policy)), s.outlook(&after, readPolicy(after.Organization.Policy)), Page{Limit: mostTold})
+	return s.tell(ctx, tx, o, change, impact)
+}
+
+func firstOf(err error, work func() error) error {
+	if err != nil {
+		return err
+	}
+	return work()
+}
+
+// tell writes one mail to each person who keeps no way in, or whose personal
+// tokens stop working, and to each admin. A member reads nothing of others.
+// Sessions that end tell their owners themselves, at the next click.
+func (s *Service) tell(ctx context.Context, tx *store.Tx, o identity.Organization, change string, i Impact) error {
+	lost := i.Loses
+	if lost.People.Total+lost.PersonalTokens.Total+lost.ApplicationTokens.Total == 0 {
+		return nil
+	}
+	letters := s.letters(o, lost)
+	told := 0
+	for _, l := range letters {
+		if l.admin {
+			continue // who gets the admins' mail
+		}
+		if err := tx.SendMail(ctx, l.mail); err != nil {
+			return err
+		}
+		told++
+	}
+	return s.tellAdmins(ctx, tx, o, lost, letters, map[string]string{
+		"organization": o.Name, "change": change,
+		"people": counted(lost.People.Total, "person has", "people have"), "personal": counted(lost.PersonalTokens.Total, "personal token", "personal tokens"),
+		"application": counted(lost.ApplicationTokens.Total, "application token", "application tokens"),
+		"told":        toldWords(told, lost), "link": s.PublicURL + "/organizations/" + o.ID + "/authentication-policy",
+	})
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "one " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+func toldWords(told int, lost Affected) string {
+	switch {
+	case lost.People.Total > mostTold || lost.PersonalTokens.Total > mostTold:
+		return fmt.Sprintf("%d of those whom it concerns were told by mail; the others are too many, so tell them yourself", told)
+	case told == 0:
+		return "Nobody else was told by mail"
+	}
+	return counted(told, "person was told by mail what they can do", "people were told by mail what they can do")
+}
+
+// letter is a mail to somebody who is affected.
+type letter struct {
+	mail  identity.Mail
+	admin bool
+	cure  string
+}
+
+// letters are one for each person, in the order of the lists.
+func (s *Service) letters(o identity.Organization, lost Affected) []letter {
+	var list []letter
+	written := map[string]bool{}
+	add := func(kind string, h Hit) {
+		if written[h.ID] || len(list) == mostTold {
+			return
+		}
+		written[h.ID] = true
+		cure := h.Remedy.Text
+		if cure == "" {
+			cure = "ask an admin of the organization"
+		}
+		data := map[string]string{"organization": o.Name, "why": h.why(), "remedy": cure, "link": s.PublicURL + "/login"}
+		if h.Prefix != "" {
+			data["prefix"] = h.Prefix
+		}
+		list = append(list, letter{identity.Mail{Kind: kind, To: h.Email, Data: data}, h.Admin, cure})
+	}
+	for _, h := range lost.People.Page {
+		add(identity.MailAccessLost, h)
+	}
+	for _, h := range lost.PersonalTokens.Page {
+		add(identity.MailTokensRefused, h)
+	}
+	return list
+}
+
+func (h *Hit) why() string {
+	var list []string
+	for _, r := range h.Reasons {
+		list = append(list, r.Message)
+	}
+	return strings.Join(list, " ")
+}
+
+// tellAdmins writes to each admin; one who is affected reads their own cure as
+// well.
+func (s *Service) tellAdmins(ctx context.Context, tx *store.Tx, o identity.Organization, lost Affected, letters []letter, data map[string]string) error {
+	w, err := tx.Admins(ctx, o.ID)
+	if err != nil {
+		return err
+	}
+	for _, p := range w.People {
+		own := map[string]string{"yours": "You are not among them."}
+		for _, l := range letters {
+			if l.admin && l.mail.To == p.Email {
+				own["yours"] = "You are among them: " + l.cure + "."
+			}
+		}
+		for name, value := range data {
+			own[name] = value
+		}
+		if err := tx.SendMail(ctx, identity.Mail{Kind: identity.MailAccessChanged, To: p.Email, Data: own}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AccessNotices says whether people are written to whom a change of the accessed
+// organization keeps out.
+func (s *Service) AccessNotices(ctx context.Context, p *identity.Principal) (on bool, err error) {
+	err = s.DB.Once(func(r *store.Read) error {
+		on, err = r.AccessNotices(ctx, p.Organization.ID)
+		return err
+	})
+	return on, err
+}
+
+// setNotices switches the notices of an organization.
+func setNotices(ctx context.Context, tx *store.Tx, o identity.Organization, on *bool) error {
+	if on == nil {
+		return nil
+	}
+	before, err := tx.AccessNotices(ctx, o.ID)
+	if err != nil || before == *on {
+		return err
+	}
+	if err := tx.SetAccessNotices(ctx, o.ID, *on); err != nil {
+		return err
+	}
+	words := "switched off the mails to people whom a change keeps out"
+	if *on {
+		words = "switched on the mails to people whom a change keeps out"
+	}
+	return tx.Record(ctx, organizationEvent("access_notices_changed", o, words, map[string]any{accessNotices: before}, map[string]any{accessNotices: *on}))
+}
+
+// accessNotices is the field that switches the notices.
+const accessNotices = "access_notices"
+
+// takeNotices takes it out of a change; nil: it was not sent.
+func takeNotices(fields map[string]jsontext.Value) (on *bool, err error) {
+	value, sent := fields[accessNotices]
+	delete(fields, accessNotices)
+	if !sent {
+		return nil, nil
+	}
+	if err := jsonv2.Unmarshal(value, &on); err != nil || on == nil {
+		return nil, identity.Invalidf("bad_request", "%s is not true or false", accessNotices)
+	}
+	return on, nil
+}
