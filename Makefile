@@ -10,7 +10,7 @@ RACE := $(foreach room,access credential store,\
 	$(if $(wildcard internal/$(room)/*_test.go),./internal/$(room)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test bench soak fuzz cover package clean format lint dependencies suites
+.PHONY: help run build check test bench soak fuzz pictures cover package clean format lint dependencies suites
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -44,6 +44,10 @@ cover: ## test coverage on SQLite: summary, and bin/cover.html
 
 package: ## Debian package bin/sallyport_VERSION_ARCH.deb; VERSION=1.2.3
 	./packaging/package.sh "$(VERSION)"
+
+pictures: ## make the pictures of the manual anew, in docs/pictures
+	@mkdir -p docs/pictures
+	SALLYPORT_MANUAL_PICTURES=$(CURDIR)/docs/pictures $(GO) test ./internal/server -count 1 -run 'TestJourneys/scripts'
 
 clean: ## remove what was built
 	rm -rf bin

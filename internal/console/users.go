@@ -80,10 +80,14 @@ func (p *Pages) showUsers(v *visit, status int, view usersView, about *problem) 
 
 func (v *visit) userRow(m identity.Member) userRow {
 	u := &m.User
+	active := u.LastActive
+	if m.UserID == v.User.ID {
+		active = v.Facts.Now // this very request, which is not written yet
+	}
 	return userRow{
 		ID: m.UserID, Path: v.base() + usersPath + "/" + m.UserID, Name: cmp.Or(u.RealName, u.Email), Email: u.Email,
 		Managed: u.ManagingOrganizationID == m.OrganizationID, Deactivated: u.State != identity.StateActive, SuperAdmin: m.SuperAdmin,
-		You: m.UserID == v.User.ID, SecondFactor: u.SecondFactor, LastActive: u.LastActive,
+		You: m.UserID == v.User.ID, SecondFactor: u.SecondFactor, LastActive: active,
 	}
 }
 

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -103,6 +104,9 @@ func TestJourneys(t *testing.T) {
 			t.Parallel()
 			w := newWindow(t)
 			w.Scripts(t, name == "scripts")
+			if os.Getenv(picturesOfTheManual) != "" {
+				w.Look(t, 1000, "light")
+			}
 			w.logIn(servertest.AdminEmail, servertest.AdminPassword)
 			for _, j := range journeys {
 				t.Run(j.name, func(t *testing.T) {
@@ -122,6 +126,12 @@ func (w *tour) invites() {
 	w.submit("form:has(#email) button")
 	w.told("invite")
 	w.want(w.text("main"), "guest@c.example")
+	w.s.AddUser(w.t, w.s.OrganizationID, "sam@c.example", "", false)
+	w.at("/users")
+	w.picture("users")
+	w.at("")
+	w.picture("overview")
+	w.at("/users")
 	w.want(w.api("/invitation"), "guest@c.example")
 	w.sure(`a[data-value-email="guest@c.example"]`)
 	w.told("withdraw")
@@ -204,6 +214,7 @@ func (w *tour) keepsRobots() {
 	w.s.Do(w.t, http.MethodGet, "/v1/me", token, nil).Want(http.StatusOK)
 	w.open(page)
 	w.want(w.text("main"), token[:12], "-"+token)
+	w.picture("application-user")
 	w.sure(`a[data-value-id="` + token[:12] + `"]`)
 	w.told("revoke")
 	w.s.Do(w.t, http.MethodGet, "/v1/me", token, nil).Want(http.StatusUnauthorized)
@@ -218,6 +229,7 @@ func (w *tour) addsDomain() {
 	if line == "" || w.text("#record-name") == "" {
 		w.t.Errorf("no record to paste: %s", w.text("main"))
 	}
+	w.picture("domain")
 	w.want(w.api("/domains"), "club.example")
 	w.at("/domains")
 	w.submit(".table th a")
@@ -232,6 +244,7 @@ func (w *tour) setsPolicy() {
 	w.fill("#personal-age", "30")
 	w.submit("main form > .row button")
 	w.want(w.api("/config/authentication"), `"personal_tokens_managed_users_enabled":true`)
+	w.picture("policy-review")
 	w.submit("#confirm form button")
 	w.told("save")
 	w.want(w.api("/config/authentication"), `"personal_tokens_managed_users_enabled":false`, `"max_personal_token_age_seconds":2592000`)
@@ -247,6 +260,8 @@ func (w *tour) setsRanges() {
 	w.fill("#words-0", "Here")
 	w.submit("form:has(#words-0) button")
 	w.told("describe")
+	w.at("/ip-ranges")
+	w.picture("ip-ranges")
 	w.sure(`a[data-value-do="enable"]`)
 	w.told("turn on")
 	w.want(w.api("/config/api-client-ip-allowlist"), "Here", `"api_client_ip_allowlist_enabled":true`)
@@ -276,6 +291,8 @@ func (w *tour) givesAccess() {
 	w.submit(`.rows form:has(input[value="set"]) > div > button`)
 	w.told("change")
 	w.want(w.api("/permissions/project/laboratory"), "operator")
+	w.open(w.base + "/projects/laboratory")
+	w.picture("project")
 	w.submit(`.rows form:has(input[value="remove"]) button`)
 	w.told("take away")
 	w.want(w.api("/permissions/project/laboratory"), "-"+dora)
@@ -302,6 +319,7 @@ func (w *tour) readsLog() {
 	w.at("/audit-log")
 	w.unfold(".events li:first-child details")
 	w.want(w.text(".events li:first-child .difference"), "Before the mast", "Deck hands")
+	w.picture("audit-log")
 	w.fill("#action", "group_created")
 	w.submit("form:has(#action) button")
 	w.want(w.text(".events"), "Before the mast", "-changed the user group")
@@ -363,6 +381,7 @@ func (w *tour) standsAtTheDoor() {
 	w.s.Do(w.t, http.MethodPatch, w.s.organizationPath("/config/authentication"), w.s.AdminToken, map[string]any{"two_factor_required": true, "accept_lockout": true}).Want(http.StatusOK)
 	w.at("")
 	w.want(w.text("main"), "second factor")
+	w.picture("door")
 	w.submit("main a.button")
 	w.on("/profile/authentication")
 }
