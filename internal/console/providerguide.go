@@ -14,8 +14,9 @@ type guide struct {
 	Kind     string // one of identity.SAMLKinds, or "oidc"
 	Product  string // empty: the catalogue has words for it
 	Parts    []guidePart
-	Metadata string // what it calls the address of its metadata; empty: it has none that could be read
+	Metadata string // what it calls the address of its metadata
 	File     string // what it calls the metadata to download
+	FileOnly bool   // it has no address of metadata that could be read
 	// What it calls what is entered by hand in the last step.
 	URL, EntityID, Certificate string
 	Notes                      []string // ends of keys below "provider.note."
@@ -92,7 +93,7 @@ var guides = []guide{
 			{"Attribute mapping", "", []guideField{{"Primary email", "email"}, {"First name", "first_name"}, {"Last name", "last_name"}}},
 			{"User access", "assign", nil},
 		},
-		File: "Download metadata", URL: "SSO URL", EntityID: "Entity ID", Certificate: "Certificate",
+		FileOnly: true, File: "Download metadata", URL: "SSO URL", EntityID: "Entity ID", Certificate: "Certificate",
 		Notes: []string{"two-ids", "address", "slow", "tile"},
 	},
 	{
@@ -134,7 +135,7 @@ var guides = []guide{
 			{"User Attributes", "", []guideField{{"email", "email"}, {"first_name", "firstname"}, {"last_name", "lastname"}}},
 			{"User Groups", "assign", nil},
 		},
-		File: "Export Metadata", URL: "IDP URL", EntityID: "IdP Entity ID", Certificate: "IDP Certificate",
+		FileOnly: true, File: "Export Metadata", URL: "IDP URL", EntityID: "IdP Entity ID", Certificate: "IDP Certificate",
 		Notes: []string{"address", "tile"},
 	},
 	{
@@ -163,7 +164,6 @@ var guides = []guide{
 		Parts: []guidePart{{"", "", []guideField{
 			{"{word.acs}", "{acs}"}, {"{word.audience}", "{entity}"}, {"{word.slo}", "{slo}"}, {"{word.start}", "{start}"}, {"{word.relay}", "{public}"},
 		}}},
-		Metadata: "{word.metadata}", File: "{word.metadata}",
 		Notes: []string{"reads", "stays", "email", "assign"},
 	},
 	{
@@ -220,7 +220,6 @@ func (g guide) filled(t *tongue, at addresses) guide {
 		"{word.acs}", t.say("provider.word.acs"), "{word.audience}", t.say("provider.word.audience"), "{word.slo}", t.say("provider.word.slo"),
 		"{word.start}", t.say("provider.word.start"), "{word.relay}", t.say("provider.word.relay"),
 		"{word.callback}", t.say("provider.word.callback"), "{word.flow}", t.say("provider.word.flow"), "{word.scopes}", t.say("provider.word.scopes"),
-		"{word.metadata}", t.say("provider.word.metadata"),
 	)
 	var parts []guidePart
 	for _, part := range g.Parts {
@@ -230,7 +229,7 @@ func (g guide) filled(t *tongue, at addresses) guide {
 		}
 		parts = append(parts, guidePart{part.Place, part.Words, fields})
 	}
-	g.Parts, g.Metadata, g.File = parts, replace.Replace(g.Metadata), replace.Replace(g.File)
+	g.Parts = parts
 	return g
 }
 

@@ -161,7 +161,7 @@ func (p *Pages) loadConnection(v *visit, s *stored, view *connectView, typed boo
 	if typed {
 		form = v.r.PostForm
 		view.MetadataURL, view.Certificate, view.Open = form.Get("url"), form.Get("saml_certificate"), form.Get("from")
-	} else if view.Guide.Metadata == "" && !view.OIDC {
+	} else if view.Guide.FileOnly {
 		view.Open = "file"
 	}
 	by := addressSettings

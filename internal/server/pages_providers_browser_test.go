@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/login"
 	"github.com/sallyport/sallyport/internal/server/servertest"
+	"github.com/sallyport/sallyport/internal/store"
 )
 
 // everyProviderPage opens each page of identity providers, in the states that
@@ -59,9 +61,38 @@ func (w *window) everyProviderPage(look func(name string)) {
 	w.submit(".table th a")
 	look("provider-response")
 	at("provider-delete", one+"/confirm?do=delete")
+	w.everyProviderState(m, at)
 	w.s.advance(11 * time.Minute)
 	at("provider-old", one)
 	at("provider-settings-old", one+"/settings")
+}
+
+// everyProviderState shows a provider that is tested and not on yet, and one that
+// waits for an admin in every way.
+func (w *window) everyProviderState(m *samlMethod, at func(name, path string)) {
+	one := w.s.providers() + "/" + m.ID
+	api := "/v1/account/" + m.AccountID + "/authentication/" + m.ID
+	w.s.Do(w.t, http.MethodPut, api, w.s.AdminToken, map[string]any{"authentication_method_enabled": false}).Want(http.StatusOK)
+	w.c.tested(w.t, w.s.as(w.t, w.s.AdminToken), m.ID, m.idp)
+	at("provider-connect-tested", one+"/connect")
+	w.s.Do(w.t, http.MethodPut, api, w.s.AdminToken, map[string]any{"saml_entity_id": "urn:another"}).Want(http.StatusOK)
+	w.s.change(w.t, store.Organization(m.OrganizationID), func(ctx context.Context, tx *store.Tx) error {
+		now := w.s.now()
+		for i, c := range []identity.MethodCertificate{
+			{Subject: "CN=next.idp.example,O=Acme and Daughters", State: identity.CertificateStaged, NotBefore: now, NotAfter: now.AddDate(2, 0, 0)},
+			{Subject: "CN=idp.example", State: identity.CertificateActive, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(0, 0, 12)},
+			{Subject: "CN=old.idp.example", State: identity.CertificateRetired, NotBefore: now.AddDate(-2, 0, 0), NotAfter: now.AddDate(0, -3, 0)},
+		} {
+			c.MethodID, c.PEM, c.Source, c.Fingerprint = m.ID, m.idp.pem(), identity.CertificateFromMetadata, strings.Repeat(string(rune('a'+i)), 64)
+			if err := tx.SetMethodCertificate(ctx, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	at("provider-waiting", one)
+	at("provider-certificates-waiting", one+"/certificates")
+	at("providers-waiting", w.s.providers())
 }
 
 // TestProviderPagesAreAccessible has axe-core look at the pages of identity
