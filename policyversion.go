@@ -70,6 +70,9 @@ type PolicyConsent struct {
 	AcceptLockout bool `json:"accept_lockout,omitzero"`
 	// AcceptAllAddresses lets a range pass that holds every address.
 	AcceptAllAddresses bool `json:"accept_all_addresses,omitzero"`
+	// ConfirmWithinSeconds makes the change undo itself unless it is confirmed
+	// in time, 60 to 604800; nil: it stays.
+	ConfirmWithinSeconds *int64 `json:"confirm_within_seconds,omitzero"`
 }
 
 // PolicyVersions returns a page of the policies that an organization has had,

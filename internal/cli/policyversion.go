@@ -132,12 +132,14 @@ func movedOn(file policyFile, now sallyport.PolicyDocument, name string) error {
 func consentFlags(c *cobra.Command, to *sallyport.PolicyConsent) {
 	c.Flags().BoolVar(&to.AcceptLockout, "accept-lockout", false, "change it even if your own credential would be refused then")
 	c.Flags().BoolVar(&to.AcceptAllAddresses, "accept-all-addresses", false, "take a range that holds every address")
+	confirmFlag(c)
 }
 
 func (a *app) policyApply() *cobra.Command {
 	var consent sallyport.PolicyConsent
 	var force bool
-	c := a.organizationVerb("apply FILE", "Make the policy what a file says, from the next request on", cobra.ExactArgs(1),
+	var c *cobra.Command
+	c = a.organizationVerb("apply FILE", "Make the policy what a file says, from the next request on", cobra.ExactArgs(1),
 		func(ctx context.Context, api *sallyport.Client, org string, args []string) error {
 			file, now, before, err := a.policySides(ctx, api, org, args[0])
 			if err != nil {
@@ -154,6 +156,7 @@ func (a *app) policyApply() *cobra.Command {
 			if file.version == 0 && !force {
 				return movedOn(file, now, args[0])
 			}
+			consent.ConfirmWithinSeconds = confirmSeconds(c)
 			in := sallyport.PolicyReplacement{Version: file.version, Policy: file.text, PolicyConsent: consent}
 			if force {
 				in.Version = 0
@@ -296,7 +299,8 @@ func parseVersion(text string) (int64, error) {
 
 func (a *app) policyRestore() *cobra.Command {
 	var consent sallyport.PolicyConsent
-	c := a.organizationVerb("restore VERSION", "Bring a version of the policy back, from the next request on", cobra.ExactArgs(1),
+	var c *cobra.Command
+	c = a.organizationVerb("restore VERSION", "Bring a version of the policy back, from the next request on", cobra.ExactArgs(1),
 		func(ctx context.Context, api *sallyport.Client, org string, args []string) error {
 			version, err := parseVersion(args[0])
 			if err != nil {
@@ -306,6 +310,7 @@ func (a *app) policyRestore() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			consent.ConfirmWithinSeconds = confirmSeconds(c)
 			d, err := api.RestorePolicyVersion(ctx, org, version, consent)
 			if err != nil {
 				return err

@@ -99,7 +99,7 @@ func versionIn(c *Call) (int64, error) {
 }
 
 func consentOf(in sallyport.PolicyConsent) org.Consent {
-	return org.Consent{AcceptLockout: in.AcceptLockout, AcceptAllAddresses: in.AcceptAllAddresses}
+	return org.Consent{AcceptLockout: in.AcceptLockout, AcceptAllAddresses: in.AcceptAllAddresses, ConfirmWithinSeconds: in.ConfirmWithinSeconds}
 }
 
 func documentOf(d org.PolicyDocument, err error) (sallyport.PolicyDocument, error) {

@@ -148,13 +148,18 @@ func (s *Service) RestorePolicy(ctx context.Context, p *identity.Principal, vers
 	}
 	return s.putPolicy(ctx, p, policyEdit{
 		action: "policy_restored", description: fmt.Sprintf("restored version %d of the authentication policy", version),
-		acceptLockout: consent.AcceptLockout,
-		apply:         consent.replaceBy(*v.Policy),
-	})
+		apply: consent.replaceBy(*v.Policy),
+	}, consent)
 }
 
-// putPolicy is editPolicy with the policy after it and its version.
-func (s *Service) putPolicy(ctx context.Context, p *identity.Principal, edit policyEdit) (PolicyDocument, error) {
+// putPolicy is editPolicy under an admin's consent; it returns the policy after
+// it and its version.
+func (s *Service) putPolicy(ctx context.Context, p *identity.Principal, edit policyEdit, consent Consent) (PolicyDocument, error) {
+	var err error
+	if edit.confirm, err = confirmTime(consent.ConfirmWithinSeconds); err != nil {
+		return PolicyDocument{}, err
+	}
+	edit.acceptLockout, edit.kind = consent.AcceptLockout, identity.PendingPolicy
 	if _, err := s.editPolicy(ctx, p, edit); err != nil {
 		return PolicyDocument{}, err
 	}
@@ -207,9 +212,8 @@ func (s *Service) ReplacePolicy(ctx context.Context, p *identity.Principal, vers
 	}
 	return s.putPolicy(ctx, p, policyEdit{
 		action: "policy_changed", description: "replaced the authentication policy",
-		acceptLockout: consent.AcceptLockout, version: version,
-		apply: consent.replaceBy(next),
-	})
+		version: version, apply: consent.replaceBy(next),
+	}, consent)
 }
 
 // wholePolicy reads a policy that leaves nothing out: a field that was

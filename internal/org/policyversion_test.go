@@ -167,3 +167,24 @@ func TestAWholePolicyReplacesAnother(t *testing.T) {
 		}
 	})
 }
+
+// A version that is brought back on trial undoes itself like every change.
+func TestRestoringOnTrial(t *testing.T) {
+	onStages(t, func(t *testing.T, s *stage) {
+		s.policyIs(`{"saml_enabled": false}`)
+		s.policyIs(`{}`)
+		soon, trial := int64(59), int64(600)
+		s.unchanged(func() {
+			_, err := s.org.RestorePolicy(t.Context(), s.admin(), 2, org.Consent{ConfirmWithinSeconds: &soon})
+			wantCode(t, err, "bad_request")
+		})
+		if _, err := s.org.RestorePolicy(t.Context(), s.admin(), 2, org.Consent{ConfirmWithinSeconds: &trial}); err != nil {
+			t.Fatal(err)
+		}
+		if c, found, err := s.org.PendingChange(t.Context(), s.admin()); err != nil || !found || c.Kind != identity.PendingPolicy {
+			t.Errorf("waiting: %+v, %t, %v", c, found, err)
+		}
+		_, err := s.org.RestorePolicy(t.Context(), s.admin(), 1, org.Consent{})
+		wantCode(t, err, "change_pending")
+	})
+}
