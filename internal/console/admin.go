@@ -84,6 +84,7 @@ type review struct {
 	Words        string
 	Changes      []changeRow
 	Guard        string // what the guard says; empty: it did not refuse
+	Impact       *impactView
 	Action, Back string
 	Values       []hidden
 	Yes          string

@@ -163,6 +163,8 @@ func (p *Pages) confirmDomain(v *visit) {
 	}
 	p.showOrganization(v, http.StatusOK, "confirm", domainsPath, page{
 		Title: v.say("domain.remove.title", view.Name),
-		Body:  confirmation{Words: v.say(words), Action: view.Path, Yes: v.say("domain.remove"), Back: view.Path, Values: []hidden{{"do", "remove"}}},
+		Body: confirmation{Words: v.say(words), Action: view.Path, Yes: v.say("domain.remove"), Back: view.Path, Values: []hidden{{"do", "remove"}}, Impact: p.previewed(v, func() (org.Impact, error) {
+			return p.Org.PreviewDomainRemoval(v.r.Context(), v.Principal, view.ID, impactPage)
+		})},
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -346,6 +347,9 @@ func (p *Pages) reviewPolicy(v *visit, status int, now policy.Policy, document [
 	p.showReview(v, status, policyPath, v.say("policy.review.title"), review{
 		Words: v.say("policy.review.words"), Changes: form.rows(v.tongue, formOf(now)), Guard: guard, Yes: v.say("policy.review.yes"),
 		Values: []hidden{{"do", "save"}, {"change", string(document)}},
+		Impact: p.previewed(v, func() (org.Impact, error) {
+			return p.Org.PreviewPolicy(v.r.Context(), v.Principal, document, impactPage)
+		}),
 	})
 }
 

@@ -357,6 +357,9 @@ func (p *Pages) confirmProvider(v *visit) {
 	case "disable", "delete":
 		c.Words, c.Yes, c.Values = v.say("provider."+do+".words"), v.say("provider."+do), []hidden{{"do", do}}
 		title = v.say("provider."+do+".title", s.Name)
+		c.Impact = p.previewed(v, func() (org.Impact, error) {
+			return p.Org.PreviewProvider(v.r.Context(), v.Principal, s.ID, do == "delete", impactPage)
+		})
 	case "unlink":
 		c.Words, c.Yes, c.Values = v.say("provider.unlink.words"), v.say("provider.unlink"), []hidden{{"do", do}, {"domain", q.Get("domain")}}
 		title = v.say("provider.unlink.title", s.Name)

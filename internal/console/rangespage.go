@@ -187,6 +187,7 @@ func (p *Pages) reviewRanges(v *visit, guard string) {
 			}
 		}
 	}
+	r.Impact = p.impactOfRanges(v, form)
 	p.showReview(v, http.StatusBadRequest, rangesPath, v.say("ranges.review.title"), r)
 }
 
@@ -214,5 +215,18 @@ func (p *Pages) confirmRanges(v *visit) {
 		p.notFound(v.w, v.r)
 		return
 	}
+	c.Impact = p.impactOfRanges(v, q)
 	p.showOrganization(v, http.StatusOK, "confirm", rangesPath, page{Title: title, Body: c})
+}
+
+// impactOfRanges is who loses access by what a form asks for.
+func (p *Pages) impactOfRanges(v *visit, form url.Values) *impactView {
+	return p.previewed(v, func() (org.Impact, error) {
+		now, err := p.Org.Policy(v.Principal)
+		if err != nil {
+			return org.Impact{}, err
+		}
+		change, _ := changeOfRanges(now.Ranges, form)
+		return p.Org.PreviewRanges(v.r.Context(), v.Principal, change, impactPage)
+	})
 }

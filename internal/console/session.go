@@ -116,7 +116,8 @@ func (p *Pages) confirmEnd(v *visit) {
 type confirmation struct {
 	Words, Action, Yes, Back string
 	Values                   []hidden
-	Safe                     bool // the button is an ordinary one
+	Safe                     bool        // the button is an ordinary one
+	Impact                   *impactView // who loses access by it; nil: it is not about that
 	List                     []listed
 }
 
