@@ -62,7 +62,7 @@ type look struct {
 // lookTime bounds one look at the nodes.
 const lookTime = 2 * time.Second
 
-// look reads the nodes at a moment after the call.
+// look reads the nodes at a moment after the call. Others get the same list.
 func (db *DB) look() ([]Node, error) {
 	b := &db.nodes
 	b.mu.Lock()
@@ -113,7 +113,7 @@ func (db *DB) everywhere(at []int64, strike bool) error {
 		nodes, err := db.look()
 		if err == nil {
 			// Who comes later has read the log after the commit.
-			behind = slices.DeleteFunc(nodes, func(n Node) bool { return db.followed(n, at) })
+			behind = slices.DeleteFunc(slices.Clone(nodes), func(n Node) bool { return db.followed(n, at) })
 		}
 		waited := time.Since(begun)
 		if err != nil && !looked && waited > DefaultLease {
