@@ -161,7 +161,7 @@ var providerWordsDE = map[string]string{
 	"provider.waiting":        "Neue Zertifikate in seinen Metadaten warten auf Sie: %d. Bis dahin dürfen sie nichts signieren.",
 	"provider.waiting.see":    "Zertifikate ansehen",
 	"provider.ended.words":    "Sein Zertifikat ist am %s abgelaufen: Anmeldungen werden abgelehnt.",
-	"provider.ending.words":   "Sein Zertifikat läuft am %s ab. Von da an werden Anmeldungen abgelehnt.",
+	"provider.ending.words":   "Eines seiner Zertifikate läuft am %s ab. Anmeldungen, die damit signiert sind, werden von da an abgelehnt.",
 	"provider.trouble":        "Als seine Metadaten zuletzt gelesen wurden:",
 	"provider.trouble.since":  "(seit %s)",
 	"provider.paused":         "Die Entity-ID wurde geändert, es kann also ein anderer Anbieter sein: Wer verknüpft ist, meldet sich an, aber niemand sonst wird verknüpft, und es entstehen keine Konten, bis Sie bestätigen, dass er dieselben Personen meint.",

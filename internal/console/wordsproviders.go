@@ -161,7 +161,7 @@ var providerWords = map[string]string{
 	"provider.waiting":        "New certificates in its metadata wait for you: %d. Until then they may sign nothing.",
 	"provider.waiting.see":    "See certificates",
 	"provider.ended.words":    "Its certificate ended on %s: logins are refused.",
-	"provider.ending.words":   "Its certificate ends on %s. Logins are refused from then on.",
+	"provider.ending.words":   "One of its certificates ends on %s. Logins that are signed with it are refused from then on.",
 	"provider.trouble":        "When its metadata was read last:",
 	"provider.trouble.since":  "(since %s)",
 	"provider.paused":         "The entity id was changed, so it may be another provider: people who are linked log in, but it links nobody else and makes no accounts until you confirm that it means the same people.",
