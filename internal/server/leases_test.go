@@ -366,6 +366,17 @@ const (
 	checkRate = 10 * time.Millisecond
 )
 
+// bustle makes other changes at the server that the experiment changes things
+// on, until stop is set: several writers wait at the same time.
+func (c *cluster) bustle(stop *atomic.Bool) {
+	for !stop.Load() {
+		a, err := call(http.MethodPost, c.nodes[0].url+"/v1/access_token", c.target.token, map[string]any{"description": "x"})
+		if err == nil && a.status == http.StatusOK {
+			_, _ = call(http.MethodDelete, c.nodes[0].url+"/v1/access_token/"+a.text("token_prefix"), c.target.token, nil)
+		}
+	}
+}
+
 // round lets one fault happen while one credential loses its worth.
 func (c *cluster) round(kind string, f fault, victim int) verdict {
 	c.tb.Helper()
@@ -383,6 +394,9 @@ func (c *cluster) round(kind string, f fault, victim int) verdict {
 				}
 			})
 		}
+	}
+	for range checkers {
+		running.Go(func() { c.bustle(&stop) })
 	}
 	f.begin(c, victim)
 	// The moments are part of the experiment: no test waits for anything here.
