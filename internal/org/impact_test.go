@@ -1,0 +1,270 @@
+package org_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/org"
+	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/policy"
+)
+
+// linked links a person to an identity at the organization's own provider, which
+// it returns.
+func (g *ground) linked(o identity.Organization, people ...string) (methodID string) {
+	g.Helper()
+	methodID = "am" + strings.TrimPrefix(o.ID, "org")
+	g.prepare(store.Organization(o.ID), func(tx *store.Tx) error {
+		m := identity.AuthenticationMethod{
+			ID: methodID, OrganizationID: o.ID, AccountID: o.AccountID, Name: "SSO", Type: identity.MethodTypeSAML, Enabled: true,
+			State: identity.MethodActive, TokenMaxAge: time.Hour, Config: "{}",
+		}
+		if err := tx.AddAuthenticationMethod(g.Context(), m); err != nil {
+			return err
+		}
+		for i, id := range people {
+			l := identity.LinkedIdentity{ID: fmt.Sprintf("uam%d", i), UserID: id, Provider: methodID, OrganizationID: o.ID, Subject: id}
+			if err := tx.AddLinkedIdentity(g.Context(), l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return methodID
+}
+
+func (g *ground) password(userID string) {
+	g.Helper()
+	g.prepare(store.User(userID), func(tx *store.Tx) error { return tx.SetPassword(g.Context(), userID, "$argon2id$") })
+}
+
+func (g *ground) preview(document string) org.Impact {
+	g.Helper()
+	var i org.Impact
+	g.wantEvents(func() {
+		var err error
+		if i, err = g.Preview(g.Context(), g.as(g.alice, g.a.ID), []byte(document), everything); err != nil {
+			g.Fatalf("%s: %v", document, err)
+		}
+	})
+	return i
+}
+
+func codesOf(h org.Hit) (codes []string) {
+	for _, r := range h.Reasons {
+		codes = append(codes, r.Code)
+	}
+	return codes
+}
+
+// A preview names people who keep no way in, with what they can do; who has
+// another way keeps access and only loses the session.
+func TestPreviewOfPeople(t *testing.T) {
+	onGround(t, func(g *ground) {
+		g.password(g.bob)
+		g.password(g.alice)
+		g.linked(g.a, g.alice)
+		i := g.preview(`{"password_auth_enabled": false}`)
+		if n := i.Loses.People.Total; n != 1 || i.Loses.People.Page[0].ID != g.bob {
+			t.Fatalf("%d people lose access: %+v, want bob", n, i.Loses.People.Page)
+		}
+		bob := i.Loses.People.Page[0]
+		if got := codesOf(bob); fmt.Sprint(got) != fmt.Sprint([]string{policy.CodePassword}) || !strings.Contains(bob.Remedy.Text, "log in with") || bob.Admin {
+			t.Errorf("bob: %+v", bob)
+		}
+		if i.Loses.Sessions.Total != 2 || !i.AdminKeepsAccess || len(i.Admins) != 1 || i.Admins[0].ID != g.alice {
+			t.Errorf("%d sessions; admins %+v", i.Loses.Sessions.Total, i.Admins)
+		}
+		// Who was kept out comes back.
+		_, err := g.ChangePolicy(t.Context(), g.as(g.alice, g.a.ID), []byte(`{"password_auth_enabled": false, "accept_lockout": true}`))
+		g.must(err)
+		back, err := g.PreviewPolicy(t.Context(), &identity.Principal{Organization: &g.a}, []byte(`{"password_auth_enabled": true}`), everything)
+		if err != nil || back.Regains.People.Total != 1 || back.Loses.People.Total != 0 || back.Regains.Sessions.Total != 2 {
+			t.Errorf("%+v, %v", back, err)
+		}
+	})
+}
+
+// Changes of something else are made, looked at and undone.
+func TestPreviewsOfOtherChanges(t *testing.T) {
+	onGround(t, func(g *ground) {
+		g.password(g.alice)
+		provider := g.linked(g.a, g.bob)
+		g.token(identity.Token{UserID: g.bob, Kind: policy.PersonalToken, Authentication: policy.Authentication{
+			Method: policy.MethodSAML, Provider: provider, ProviderOrganization: g.a.ID,
+		}})
+		for _, c := range []struct {
+			change         string
+			people, tokens int
+			code           string
+		}{
+			{`{"kind": "identity_provider", "id": "` + provider + `", "action": "disable"}`, 1, 0, policy.CodeIdentityProvider},
+			{`{"kind": "identity_provider", "id": "` + provider + `", "action": "delete"}`, 1, 1, policy.CodeIdentityProvider},
+			{`{"kind": "user", "id": "` + g.bob + `", "action": "remove"}`, 1, 1, policy.CodeNotFound},
+		} {
+			// By a session of his own bob keeps access while the provider is off.
+			g.prepare(store.User(g.bob), func(tx *store.Tx) error {
+				_, err := tx.RevokeSessions(t.Context(), g.bob, "")
+				return err
+			})
+			i := g.preview(`{"change": ` + c.change + `}`)
+			if i.Loses.People.Total != c.people || i.Loses.PersonalTokens.Total != c.tokens {
+				// With the token he keeps a live credential.
+				if c.tokens != 0 || i.Loses.People.Total != 0 {
+					t.Errorf("%s: %d people, %d tokens, want %d and %d", c.change, i.Loses.People.Total, i.Loses.PersonalTokens.Total, c.people, c.tokens)
+				}
+				continue
+			}
+			if !strings.Contains(fmt.Sprint(codesOf(i.Loses.People.Page[0])), c.code) {
+				t.Errorf("%s: because of %v, want %s", c.change, codesOf(i.Loses.People.Page[0]), c.code)
+			}
+		}
+		err := g.DB.View(t.Context(), func(r *store.Read) error {
+			_, err := r.Member(t.Context(), g.a.ID, g.bob)
+			return err
+		})
+		g.must(err)
+	})
+}
+
+func TestPreviewsThatCannotBe(t *testing.T) {
+	onGround(t, func(g *ground) {
+		provider := g.linked(g.b)
+		for document, want := range map[string]string{
+			`{"unknown": true}`:                  "bad_request",
+			`{"password_auth_enabled": "false"}`: "bad_request",
+			`[]`:                                 "bad_request",
+			`{"password_auth_enabled": false, "saml_enabled": false, "oauth_enabled": false, "passkey_auth_enabled": false}`: policy.CodeNoMethod,
+			`{"api_client_ip_allowlist": ["203.0.113.7/24"]}`:                                                                policy.CodeBadRange,
+			`{"change": {"kind": "identity_provider", "id": "` + provider + `", "action": "delete"}}`:                        "authentication_method_not_found",
+			`{"change": {"kind": "identity_provider", "id": "x", "action": "explode"}}`:                                      "bad_request",
+			`{"change": {"kind": "user", "id": "` + g.eve + `", "action": "remove"}}`:                                        "organization_user_not_found",
+			`{"change": {"kind": "user"}, "saml_enabled": false}`:                                                            "bad_request",
+			`{"change": {"kind": "user", "id": "x", "action": "remove", "more": 1}}`:                                         "bad_request",
+			`{"change": null}`: "bad_request",
+		} {
+			g.wantEvents(func() {
+				_, err := g.Preview(t.Context(), g.as(g.alice, g.a.ID), []byte(document), everything)
+				if got := code(err); got != want {
+					t.Errorf("%s: %q, want %q (%v)", document, got, want, err)
+				}
+			})
+		}
+	})
+}
+
+// The last way in of the last admin stays, whatever takes it; consent and a
+// break-glass operator let it go.
+func TestTheLastAdminKeepsAWayIn(t *testing.T) {
+	onGround(t, func(g *ground) {
+		admin := func() *identity.Principal { return g.as(g.alice, g.a.ID) }
+		g.password(g.alice)
+		change := func(more string) error {
+			// From a session by SSO, which the change does not touch.
+			p := admin()
+			p.Facts.Credential.Authentication = policy.Authentication{Method: policy.MethodGoogle}
+			_, err := g.ChangePolicy(t.Context(), p, []byte(`{"password_auth_enabled": false`+more+`}`))
+			return err
+		}
+		g.refused("would_leave_no_admin", func() error { return change("") })
+		g.BreakGlass = true
+		g.wantEvents(func() { g.must(change("")) }, "policy_changed")
+		g.BreakGlass = false
+		// Nobody gets in now: nothing is refused that was the case before.
+		second := g.member(g.a, "second@a.example")
+		asGoogle := g.token(identity.Token{UserID: g.alice, Kind: policy.Session, Authentication: policy.Authentication{Method: policy.MethodGoogle}})
+		g.wantEvents(func() {
+			_, err := g.ChangePolicy(t.Context(), g.with(asGoogle, g.a.ID), []byte(`{"oauth_providers_allowed": ["google"]}`))
+			g.must(err)
+		}, "policy_changed")
+		provider := g.linked(g.a, second)
+		g.must(g.UpdatePermissions(t.Context(), g.with(asGoogle, g.a.ID), organizationResource(g.a), "grant", []org.NamedGrant{{PrincipalType: "user", PrincipalID: second, Permissions: []string{identity.AdminRole}}}))
+		for _, work := range []func(p *identity.Principal) error{
+			func(p *identity.Principal) error {
+				off := false
+				_, err := g.ChangeAuthenticationMethod(t.Context(), p, g.a.AccountID, provider, org.MethodChange{Enabled: &off})
+				return err
+			},
+			func(p *identity.Principal) error {
+				return g.DeleteAuthenticationMethod(t.Context(), p, g.a.AccountID, provider, nil)
+			},
+			func(p *identity.Principal) error {
+				return g.UpdatePermissions(t.Context(), p, organizationResource(g.a), "revoke", []org.NamedGrant{{PrincipalType: "user", PrincipalID: second, Permissions: []string{identity.AdminRole}}})
+			},
+			func(p *identity.Principal) error { return g.RemoveMember(t.Context(), p, second) },
+		} {
+			g.refused("would_leave_no_admin", func() error { return work(g.with(asGoogle, g.a.ID)) })
+		}
+		e := g.wantEvents(func() {
+			_, err := g.ChangePolicy(t.Context(), g.with(asGoogle, g.a.ID), []byte(`{"saml_enabled": false, "accept_lockout": true}`))
+			g.must(err)
+		}, "policy_changed")
+		if !strings.Contains(e[0].Description, "NO ADMIN can log in any more") {
+			t.Errorf("the event says %q", e[0].Description)
+		}
+	})
+}
+
+// BenchmarkPreview previews a change in an organization of 10,000 people with
+// 50,000 credentials, half of which it refuses.
+func BenchmarkPreview(b *testing.B) {
+	db, err := store.Open("sqlite:" + filepath.Join(b.TempDir(), "crowd.db"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Migrate(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	o := identity.Organization{ID: "org0", Name: "Crowd", Tier: "business", AccountID: "a0", Policy: "{}", PolicyVersion: 1}
+	for from := range 10 {
+		err := db.Update(b.Context(), identity.Actor{Kind: identity.ActorOperator}, store.Organization(o.ID), func(tx *store.Tx) error {
+			if from == 0 {
+				if err := tx.AddOrganization(b.Context(), o); err != nil {
+					return err
+				}
+			}
+			return errors.Join(crowd(b.Context(), tx, o.ID, from*1000, 1000), tx.Record(b.Context(), identity.Event{Action: "prepared"}))
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	s := &org.Service{DB: db}
+	b.ResetTimer()
+	for b.Loop() {
+		i, err := s.PreviewPolicy(b.Context(), &identity.Principal{Organization: &o}, []byte(`{"password_auth_enabled": false}`), org.Page{Limit: 100})
+		if err != nil || i.Loses.Sessions.Total != 30_000 {
+			b.Fatal(i.Loses.Sessions.Total, err)
+		}
+	}
+}
+
+// crowd adds people with three sessions and two personal tokens each.
+func crowd(ctx context.Context, tx *store.Tx, organizationID string, from, n int) error {
+	for i := from; i < from+n; i++ {
+		u := identity.User{ID: fmt.Sprintf("u%011x", i), Email: fmt.Sprintf("p%d@crowd.example", i), EmailConfirmed: tx.Now, State: identity.StateActive}
+		if err := errors.Join(tx.AddUser(ctx, u), tx.AddMember(ctx, organizationID, u.ID, i == 0), tx.SetPassword(ctx, u.ID, "$argon2id$")); err != nil {
+			return err
+		}
+		for j := range 5 {
+			t := identity.Token{
+				Prefix: fmt.Sprintf("sps_%07x%d", i, j), UserID: u.ID, Kind: policy.Session, Expires: tx.Now.Add(time.Hour),
+				Authentication: policy.Authentication{Method: policy.MethodPassword, At: tx.Now},
+			}
+			if j > 2 {
+				t.Kind = policy.PersonalToken
+			}
+			if err := tx.AddToken(ctx, t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
