@@ -178,6 +178,7 @@ func (p *Pages) confirmAdoption(v *visit) {
 		c.Values = append(c.Values, hidden{"range", text})
 		c.List = append(c.List, listed{text, v.owners(l.Proposals[at])})
 	}
+	c.Impact = p.impactOfRanges(v, q)
 	p.showOrganization(v, http.StatusOK, "confirm", rangesPath, page{Title: v.say("ranges.adopt.title"), Body: c})
 }
 
