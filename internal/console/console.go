@@ -206,7 +206,8 @@ func (p *Pages) readyz(w http.ResponseWriter, r *http.Request) {
 
 // caller is who sent a request; the edge has named it.
 func (p *Pages) caller(w http.ResponseWriter, r *http.Request) login.Caller {
-	return login.Caller{Client: p.Proxies.Caller(r).Client, UserAgent: r.UserAgent(), RequestID: requestID(w)}
+	at := p.Proxies.Caller(r)
+	return login.Caller{Client: at.Client, Socket: at.Socket, Chain: at.Chain, UserAgent: r.UserAgent(), RequestID: requestID(w)}
 }
 
 func requestID(w http.ResponseWriter) string { return w.Header().Get("X-Request-Id") }

@@ -96,7 +96,7 @@ func (a *API) loginRoutes() []route {
 func (a *API) userAuth(ctx context.Context, c *Call, in sallyport.UserAuthRequest) (sallyport.UserAuth, error) {
 	out, err := a.Login.Login(ctx, login.In{
 		Email: in.Email, Password: in.Password, OTP: in.OTP, Device: c.Cookie(deviceCookie),
-		Client: c.Client(), UserAgent: c.UserAgent, RequestID: c.RequestID,
+		Client: c.Client(), Socket: c.Address.Socket, Chain: c.Address.Chain, UserAgent: c.UserAgent, RequestID: c.RequestID,
 	})
 	if err != nil {
 		return sallyport.UserAuth{}, err

@@ -47,7 +47,7 @@ func (a *API) signUp(ctx context.Context, c *Call, in sallyport.CreateUser) (sal
 
 // caller is where the request comes from.
 func (c *Call) caller() login.Caller {
-	return login.Caller{Client: c.Client(), UserAgent: c.UserAgent, RequestID: c.RequestID}
+	return login.Caller{Client: c.Client(), Socket: c.Address.Socket, Chain: c.Address.Chain, UserAgent: c.UserAgent, RequestID: c.RequestID}
 }
 
 func (a *API) verifyEmail(ctx context.Context, c *Call) (out sallyport.VerifiedEmail, err error) {

@@ -265,12 +265,14 @@ func wrongCode() *identity.Error {
 // Caller is where a request comes from, for limits and events.
 type Caller struct {
 	Client    netip.Addr // invalid when unknown
+	Socket    netip.Addr // the other end of the connection
+	Chain     string     // the proxies' header as received, cut
 	UserAgent string
 	RequestID string
 }
 
 func callerOf(p *identity.Principal) Caller {
-	return Caller{Client: p.Address.Client, UserAgent: p.UserAgent, RequestID: p.RequestID}
+	return Caller{Client: p.Address.Client, Socket: p.Address.Socket, Chain: p.Address.Chain, UserAgent: p.UserAgent, RequestID: p.RequestID}
 }
 
 func (c Caller) anonymous() identity.Actor {

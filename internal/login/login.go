@@ -91,6 +91,8 @@ type In struct {
 	// Device is the value of the device cookie; empty when there was none.
 	Device    string
 	Client    netip.Addr // invalid when unknown
+	Socket    netip.Addr // the other end of the connection
+	Chain     string     // the proxies' header as received, cut
 	UserAgent string
 	RequestID string
 }
@@ -131,7 +133,7 @@ func (s *Service) Login(ctx context.Context, in In) (Out, error) {
 	if err != nil {
 		return Out{}, err
 	}
-	from := Caller{in.Client, in.UserAgent, in.RequestID}
+	from := Caller{in.Client, in.Socket, in.Chain, in.UserAgent, in.RequestID}
 	device, _ := credential.HashCode(in.Device)
 	who, err := s.byName(ctx, email, device)
 	if err != nil {

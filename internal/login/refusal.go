@@ -104,7 +104,7 @@ func (s *Service) refuseExposed(ctx context.Context, who *subject, from Caller) 
 }
 
 func (r *refusal) event(id string, u *identity.User, from Caller) (identity.Event, error) {
-	record, err := identity.NewRefusal(r.decision, &r.facts, r.organization.PolicyVersion, identity.Address{Client: from.Client})
+	record, err := identity.NewRefusal(r.decision, &r.facts, r.organization.PolicyVersion, identity.Address{Client: from.Client, Socket: from.Socket, Chain: from.Chain})
 	if err != nil {
 		return identity.Event{}, err
 	}

@@ -136,3 +136,24 @@ func TestSleepingTokensOnPages(t *testing.T) {
 		v.get("/profile/tokens/spp_00000000/rebind").Want(http.StatusNotFound)
 	})
 }
+
+// TestRefusedLoginsAreExplained: a login that the managing organization refuses
+// has a decision too, with how the address was found.
+func TestRefusedLoginsAreExplained(t *testing.T) {
+	scenes(t, func(t *testing.T, s *scene) {
+		bob, session := s.AddMember(t, bobEmail, bobPassword)
+		s.Manage(t, bob)
+		s.setPolicy(t, s.OrganizationID, func(p *policy.Policy) { p.PasswordEnabled = false })
+		metadata := s.Do(t, http.MethodPost, "/v1/userauth", "", map[string]any{"email": bobEmail, "password": bobPassword}).WantCode(http.StatusForbidden, policy.CodePassword).Metadata()
+		id := metadata["decision_id"].(string)
+		if metadata["decision_url"] != s.Config.PublicURL+"/decisions/"+id {
+			t.Errorf("the answer says %v", metadata)
+		}
+		s.setPolicy(t, s.OrganizationID, func(p *policy.Policy) { *p = policy.Default() })
+		all := s.Do(t, http.MethodGet, s.organizationPath("/decisions/"+id), s.AdminToken, nil).Want(http.StatusOK)
+		own := s.Do(t, http.MethodGet, "/v1/decisions/"+id, session, nil).Want(http.StatusOK)
+		if all.String("action") != "login" || own.String("action") != "login" || !strings.Contains(string(all.Body), `"socket":"127.0.0.1"`) || strings.Contains(string(own.Body), "facts") {
+			t.Errorf("admin %s, bob %s", all.Body, own.Body)
+		}
+	})
+}
