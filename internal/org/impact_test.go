@@ -211,6 +211,39 @@ func TestTheLastAdminKeepsAWayIn(t *testing.T) {
 	})
 }
 
+// A domain that lapses cannot be refused: it takes nobody's way in, and neither
+// does giving it up.
+func TestALapsedDomainTakesNoWayIn(t *testing.T) {
+	onGround(t, func(g *ground) {
+		g.linked(g.a, g.alice)
+		g.password(g.bob)
+		for _, id := range []string{g.alice, g.bob} {
+			g.manage(g.a, id)
+		}
+		id, err := g.DB.NewID("dom")
+		g.must(err)
+		d := identity.Domain{ID: id, OrganizationID: g.a.ID, Name: "a.example", Challenge: "x", VerificationType: "dns"}
+		g.prepare(store.Organization(g.a.ID), func(tx *store.Tx) error {
+			return errors.Join(tx.AddDomain(t.Context(), d), tx.VerifyDomain(t.Context(), d))
+		})
+		i := g.preview(`{"change": {"kind": "domain", "id": "` + id + `", "action": "remove"}}`)
+		if i.Loses.People.Total+i.Loses.Sessions.Total+i.Loses.PersonalTokens.Total != 0 || !i.AdminKeepsAccess {
+			t.Errorf("giving the domain up: %+v, admins %+v", i.Loses, i.Admins)
+		}
+		g.prepare(store.Organization(g.a.ID), func(tx *store.Tx) error {
+			freed, lapsed, err := tx.LapseAddresses(t.Context(), g.a.ID, d.Name)
+			if len(freed) != 2 || len(lapsed) != 2 {
+				t.Errorf("%d people are free, %d addresses lapsed", len(freed), len(lapsed))
+			}
+			return err
+		})
+		closed, err := g.WithoutAdmin(t.Context())
+		if g.must(err); strings.Contains(fmt.Sprint(closed), g.a.ID) {
+			t.Error("no admin gets in after the domain lapsed")
+		}
+	})
+}
+
 // BenchmarkPreview previews a change in an organization of 10,000 people with
 // 50,000 credentials, half of which it refuses.
 func BenchmarkPreview(b *testing.B) {
