@@ -61,7 +61,7 @@ func (p *Pages) Handler() http.Handler {
 	all.HandleFunc("GET /readyz", p.readyz)
 	p.samlRoutes(all)
 	p.uploadRoutes(all)
-	all.Handle("/", p.onlyOurHost(p.onlyOurPages(limited(maxForm, mux))))
+	all.Handle("/", p.onlyOurHost(p.onlyText(p.onlyOurPages(limited(maxForm, mux)))))
 	return all
 }
 

@@ -3,6 +3,9 @@ package console
 import (
 	"mime"
 	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
 )
 
 // maxForm is the largest form that is read, in bytes.
@@ -41,13 +44,37 @@ func limited(most int64, next http.Handler) http.Handler {
 	})
 }
 
+// onlyText answers addresses whose path is no text, which no page of ours leads
+// to: not every database keeps such bytes, so no query gets to see them.
+func (p *Pages) onlyText(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isText(r.URL.Path) {
+			p.notFound(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// isText says whether something is text that every database keeps.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
+func textual(form url.Values) bool {
+	for name, values := range form {
+		if !isText(name) || !isText(strings.Join(values, "")) {
+			return false
+		}
+	}
+	return true
+}
+
 // form reads a form; false: it could not be read, and the page says so. Only
 // what forms of pages send is read: no JSON, no files, nothing of the address.
 func (p *Pages) form(w http.ResponseWriter, r *http.Request) bool {
 	status := http.StatusBadRequest
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
 		status = http.StatusUnsupportedMediaType
-	} else if r.ParseForm() == nil {
+	} else if r.ParseForm() == nil && textual(r.PostForm) {
 		return true
 	}
 	p.message(w, r, status, "unread", message{Words: "unread.words", Link: r.URL.Path, LinkWords: "unread.again"})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
@@ -49,6 +50,9 @@ func (s *Service) CountPeople(ctx context.Context, p *identity.Principal, f Peop
 // MemberNamed returns the member whom a person means by an address or an id:
 // somebody else is NotFound organization_user_not_found.
 func (s *Service) MemberNamed(ctx context.Context, p *identity.Principal, name string) (m identity.Member, err error) {
+	if !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
+		return m, store.NoMember() // not every database takes it for a text
+	}
 	err = s.DB.View(ctx, func(r *store.Read) error {
 		id := name
 		if address, bad := identity.ParseEmail(name); bad == nil {
@@ -70,6 +74,9 @@ func (s *Service) MemberNamed(ctx context.Context, p *identity.Principal, name s
 // GroupNamed returns the user group of the accessed organization that a person
 // means by its id or its name.
 func (s *Service) GroupNamed(ctx context.Context, p *identity.Principal, name string) (g identity.Group, err error) {
+	if !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
+		return g, store.NoGroup()
+	}
 	err = s.DB.View(ctx, func(r *store.Read) error {
 		if g, err = r.Group(ctx, p.Organization.ID, name); isMissing(err) {
 			g, err = r.GroupNamed(ctx, p.Organization.ID, name)

@@ -28,7 +28,7 @@ func (r *Read) Group(ctx context.Context, organizationID, groupID string) (ident
 // GroupNamed returns the user group of an organization that has exactly that
 // name.
 func (r *Read) GroupNamed(ctx context.Context, organizationID, name string) (identity.Group, error) {
-	g, err := one(ctx, r.q, scanGroup, groupQuery+` WHERE g.organization_id = $1 AND g.name = $2`, organizationID, unstorable.Replace(name))
+	g, err := one(ctx, r.q, scanGroup, groupQuery+` WHERE g.organization_id = $1 AND g.name = $2`, organizationID, name)
 	return found(g, err, NoGroup())
 }
 
