@@ -33,6 +33,9 @@ func (p *Pages) adminRoutes(mux *http.ServeMux) {
 	member, admin, present := access.Need{Permission: access.Member}, access.Need{Permission: access.Admin}, access.Need{Permission: access.Admin, Fresh: true}
 	on("GET", policyPath, member, p.policy)
 	on("POST", policyPath, present, p.changePolicy)
+	p.pilotRoutes(on, admin, present)
+	on("GET", pendingPath, member, p.showPolicyAfter)
+	on("POST", pendingPath, access.Need{Permission: domainsWrite, Fresh: true}, p.endChange)
 	on("GET", historyPath, admin, p.history)
 	on("GET", historyPath+"/{version}", admin, p.version)
 	on("GET", historyPath+"/{version}/restore", admin, p.reviewRestore)
@@ -85,6 +88,7 @@ type review struct {
 	Changes      []changeRow
 	Guard        string // what the guard says; empty: it did not refuse
 	Impact       *impactView
+	Trial        *trialView // nil: the change cannot undo itself
 	Action, Back string
 	Values       []hidden
 	Yes          string

@@ -138,7 +138,7 @@ func (p *Pages) changeDomain(v *visit) {
 		_, err = p.Org.ChangeDomain(ctx, v.Principal, view.ID, v.r.PostForm.Get("proof"))
 	case "remove":
 		what, to = "domain-removed", view.All
-		err = p.Org.RemoveDomain(ctx, v.Principal, view.ID, nil)
+		err = p.Org.RemoveDomain(ctx, v.Principal, view.ID, v.confirmWithin())
 	default:
 		p.unreadable(v, domainsPath+"/"+view.ID)
 		return
@@ -163,7 +163,7 @@ func (p *Pages) confirmDomain(v *visit) {
 	}
 	p.showOrganization(v, http.StatusOK, "confirm", domainsPath, page{
 		Title: v.say("domain.remove.title", view.Name),
-		Body: confirmation{Words: v.say(words), Action: view.Path, Yes: v.say("domain.remove"), Back: view.Path, Values: []hidden{{"do", "remove"}}, Impact: p.previewed(v, func() (org.Impact, error) {
+		Body: confirmation{Words: v.say(words), Action: view.Path, Yes: v.say("domain.remove"), Back: view.Path, Values: []hidden{{"do", "remove"}}, Trial: trial(""), Impact: p.previewed(v, func() (org.Impact, error) {
 			return p.Org.PreviewDomainRemoval(v.r.Context(), v.Principal, view.ID, impactPage)
 		})},
 	})

@@ -17,6 +17,7 @@ type place struct {
 	ID, Name string
 	Sections []room  // whose pages the person may open
 	Others   []going // the person's other organizations
+	Pending  *pendingView
 }
 
 // room is a section of an organization in the navigation.
@@ -195,6 +196,9 @@ func (p *Pages) placeOf(v *visit, here string) (*place, error) {
 		return nil, err
 	}
 	around := &place{ID: v.Organization.ID, Name: v.Organization.Name}
+	if around.Pending, err = p.pending(v); err != nil {
+		return nil, err
+	}
 	for _, o := range all {
 		if o.ID != v.Organization.ID {
 			around.Others = append(around.Others, going{organizationsPath + "/" + o.ID, o.Name})

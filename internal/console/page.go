@@ -43,6 +43,7 @@ func (t *tongue) functions() template.FuncMap {
 		"static": staticPath,
 		"date":   t.date,
 		"moment": t.moment,
+		"stamp":  stamp,
 		"png":    png,
 		"join":   strings.Join,
 

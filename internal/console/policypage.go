@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -346,7 +347,7 @@ func (p *Pages) reviewPolicy(v *visit, status int, now policy.Policy, document [
 	form := formOf(next)
 	p.showReview(v, status, policyPath, v.say("policy.review.title"), review{
 		Words: v.say("policy.review.words"), Changes: form.rows(v.tongue, formOf(now)), Guard: guard, Yes: v.say("policy.review.yes"),
-		Values: []hidden{{"do", "save"}, {"change", string(document)}},
+		Values: []hidden{{"do", "save"}, {"change", string(document)}}, Trial: trial(v.r.PostForm.Get("confirm")),
 		Impact: p.previewed(v, func() (org.Impact, error) {
 			return p.Org.PreviewPolicy(v.r.Context(), v.Principal, document, impactPage)
 		}),
@@ -361,13 +362,13 @@ func (p *Pages) unreadable(v *visit, section string) {
 func (p *Pages) savePolicy(v *visit, now policy.Policy) {
 	document := []byte(v.r.PostForm.Get("change"))
 	sent := document
-	if v.r.PostForm.Get("accept") != "" {
+	if how := v.howToChange(); len(how) > 0 {
 		fields := map[string]json.RawMessage{}
 		if json.Unmarshal(document, &fields) != nil || fields == nil {
 			p.unreadable(v, policyPath)
 			return
 		}
-		fields["accept_lockout"] = json.RawMessage("true")
+		maps.Copy(fields, how)
 		sent, _ = json.Marshal(fields) // what was read can be written
 	}
 	_, err := p.Org.ChangePolicy(v.r.Context(), v.Principal, sent)
@@ -380,6 +381,18 @@ func (p *Pages) savePolicy(v *visit, now policy.Policy) {
 		status, about := v.policyProblem(err)
 		p.showPolicy(v, status, formOf(now), &about)
 	}
+}
+
+// howToChange are the fields by which a review says how its change is made.
+func (v *visit) howToChange() map[string]json.RawMessage {
+	how := map[string]json.RawMessage{}
+	if v.r.PostForm.Get("accept") != "" {
+		how["accept_lockout"] = json.RawMessage("true")
+	}
+	if seconds := v.confirmWithin(); seconds != nil {
+		how["confirm_within_seconds"] = strconv.AppendInt(nil, *seconds, 10)
+	}
+	return how
 }
 
 // lockedOut says whether an error is the lock-out guard's.

@@ -329,17 +329,17 @@ func (p *Pages) doToProvider(v *visit, s *stored) (what string, err error) {
 	case "enable":
 		return "provider-on", change(org.MethodChange{Enabled: &yes})
 	case "disable":
-		return "provider-off", change(org.MethodChange{Enabled: &no})
+		return "provider-off", change(org.MethodChange{Enabled: &no, ConfirmWithinSeconds: v.confirmWithin()})
 	case "same-people":
 		return "provider-same-people", change(org.MethodChange{SAML: org.SAMLChange{AutoLink: &yes}})
 	case "link":
-		return "provider-linked", p.Org.LinkMethodDomain(ctx, v.Principal, s.ID, form.Get("domain"), nil)
+		return "provider-linked", p.Org.LinkMethodDomain(ctx, v.Principal, s.ID, form.Get("domain"), v.confirmWithin())
 	case "unlink":
-		return "provider-unlinked", p.Org.UnlinkMethodDomain(ctx, v.Principal, s.ID, form.Get("domain"), nil)
+		return "provider-unlinked", p.Org.UnlinkMethodDomain(ctx, v.Principal, s.ID, form.Get("domain"), v.confirmWithin())
 	case "check":
 		return "provider-checked", p.Org.TestAuthenticationMethod(ctx, v.Principal, s.ID)
 	case "delete":
-		return "provider-deleted", p.Org.DeleteAuthenticationMethod(ctx, v.Principal, account, s.ID, nil)
+		return "provider-deleted", p.Org.DeleteAuthenticationMethod(ctx, v.Principal, account, s.ID, v.confirmWithin())
 	}
 	return "", nil
 }
@@ -356,7 +356,7 @@ func (p *Pages) confirmProvider(v *visit) {
 	switch do := q.Get("do"); do {
 	case "disable", "delete":
 		c.Words, c.Yes, c.Values = v.say("provider."+do+".words"), v.say("provider."+do), []hidden{{"do", do}}
-		title = v.say("provider."+do+".title", s.Name)
+		title, c.Trial = v.say("provider."+do+".title", s.Name), trial("")
 		c.Impact = p.previewed(v, func() (org.Impact, error) {
 			return p.Org.PreviewProvider(v.r.Context(), v.Principal, s.ID, do == "delete", impactPage)
 		})

@@ -143,6 +143,7 @@ func (p *Pages) changeRanges(v *visit) {
 		p.unreadable(v, rangesPath)
 		return
 	}
+	change.ConfirmWithinSeconds = v.confirmWithin()
 	err = p.Org.SetRanges(v.r.Context(), v.Principal, change)
 	switch {
 	case err == nil:
@@ -187,7 +188,7 @@ func (p *Pages) reviewRanges(v *visit, guard string) {
 			}
 		}
 	}
-	r.Impact = p.impactOfRanges(v, form)
+	r.Impact, r.Trial = p.impactOfRanges(v, form), trial(form.Get("confirm"))
 	p.showReview(v, http.StatusBadRequest, rangesPath, v.say("ranges.review.title"), r)
 }
 
@@ -215,7 +216,7 @@ func (p *Pages) confirmRanges(v *visit) {
 		p.notFound(v.w, v.r)
 		return
 	}
-	c.Impact = p.impactOfRanges(v, q)
+	c.Impact, c.Trial = p.impactOfRanges(v, q), trial("")
 	p.showOrganization(v, http.StatusOK, "confirm", rangesPath, page{Title: title, Body: c})
 }
 

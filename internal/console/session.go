@@ -119,6 +119,7 @@ type confirmation struct {
 	Safe                     bool        // the button is an ordinary one
 	Impact                   *impactView // who loses access by it; nil: it is not about that
 	List                     []listed
+	Trial                    *trialView // nil: it cannot undo itself
 }
 
 // listed is one of several things that a confirmation is about.

@@ -100,6 +100,7 @@ func TestProjectsPage(t *testing.T) {
 // settingsPages are the pages of the settings, with what a member without
 // permissions is answered.
 var settingsPages = map[string]int{
+	"/authentication-policy/pilots": http.StatusForbidden, "/authentication-policy/pilots/new": http.StatusForbidden,
 	"/authentication-policy/history": http.StatusForbidden, "/authentication-policy/history/1": http.StatusForbidden,
 	"/authentication-policy": http.StatusOK, "/ip-ranges": http.StatusForbidden, "/ip-ranges/confirm?do=enable": http.StatusForbidden,
 	"/ip-ranges?address=203.0.113.7": http.StatusForbidden, "/ip-ranges/learned": http.StatusForbidden,
@@ -123,9 +124,10 @@ func TestSettingsAreForAdmins(t *testing.T) {
 		before := s.Value(t, `SELECT COUNT(*) FROM events WHERE outcome = 'success'`)
 		for path, form := range map[string][]string{
 			"/authentication-policy": {"do", "save", "change", `{"personal_tokens_enabled":false}`}, "/ip-ranges": {"do", "add", "range", "203.0.113.0/24"},
-			"/authentication-policy/history/1/restore": {"do", "save"},
-			"/ip-ranges/learn":                         {"do", "start", "days", "7"},
-			"/domains":                                 {"name", "club.example"}, "/projects": {"name", "shop"}, "/settings": {"name", "Other"},
+			"/authentication-policy/history/1/restore": {"do", "save"}, "/pending-change": {"do", "confirm"},
+			"/authentication-policy/pilots": {"name", "x", "people", "bob@c.example", "password", "alone", "sso", "any", "tokens", "all"},
+			"/ip-ranges/learn":              {"do", "start", "days", "7"},
+			"/domains":                      {"name", "club.example"}, "/projects": {"name", "shop"}, "/settings": {"name", "Other"},
 			"/settings/units": {"name", "Unit"}, "/settings/delete": {"name", "Organization A"},
 		} {
 			a := bob.post(base+path, form...)

@@ -138,7 +138,7 @@ var (
 func (s *scene) ownPages() []string {
 	pages := append(slices.Clone(profilePages), "/organizations", "/organizations/"+s.OrganizationID)
 	for _, section := range []string{
-		"users", "groups", "application-users", "domains", "identity-providers", "authentication-policy", "ip-ranges", "audit-log", "projects", "settings",
+		"users", "groups", "application-users", "domains", "identity-providers", "authentication-policy", "authentication-policy/pilots", "authentication-policy/pilots/new", "ip-ranges", "audit-log", "projects", "settings",
 	} {
 		pages = append(pages, "/organizations/"+s.OrganizationID+"/"+section)
 	}

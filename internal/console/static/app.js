@@ -10,6 +10,23 @@
 
 	all("form[data-onward]", (form) => form.submit());
 
+	// A change that undoes itself counts down to its deadline.
+
+	all("[data-deadline]", (box) => {
+		const end = Date.parse(box.dataset.deadline);
+		const two = (n) => String(n).padStart(2, "0");
+		const tick = () => {
+			const left = Math.max(0, Math.round((end - Date.now()) / 1000));
+			if (left < 48 * 3600) { // days are told better in words
+				box.textContent = (left < 3600 ? "" : Math.floor(left / 3600) + ":") + two(Math.floor(left / 60) % 60) + ":" + two(left % 60);
+			}
+			if (left > 0) {
+				setTimeout(tick, 1000);
+			}
+		};
+		tick();
+	});
+
 	// Passwords: show what is typed, and how strong it is by the server's rules.
 
 	all("[data-reveal]", (button) => {
