@@ -84,6 +84,9 @@ func (t *Tracer) Decision(ctx context.Context) (_ context.Context, end func(outc
 // Transaction begins the span of a transaction, named by what it does: read or
 // write; end says whether it failed.
 func (t *Tracer) Transaction(ctx context.Context, system, name string) (_ context.Context, end func(failed bool)) {
+	if system == "postgres" { // as the conventions of OpenTelemetry call it
+		system = "postgresql"
+	}
 	ctx, span := t.tracer.Start(ctx, "database "+name, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attribute.String("db.system.name", system)))
 	return ctx, func(bad bool) {
 		failed(span, "", bad)
