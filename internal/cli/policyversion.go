@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -90,7 +91,8 @@ lose access by it. Nothing is changed. The exit code is 0, or that of
 	return c
 }
 
-func (a *app) printPlan(_ context.Context, _ *sallyport.Client, _ string, list []sallyport.PolicyDifference, before policy.Policy, file policyFile, asJSON bool) error {
+// printPlan prints the differences, and what they do to who gets in.
+func (a *app) printPlan(ctx context.Context, api *sallyport.Client, org string, list []sallyport.PolicyDifference, before policy.Policy, file policyFile, asJSON bool) error {
 	if asJSON {
 		return printJSON(a.Stdout, list)
 	}
@@ -98,7 +100,15 @@ func (a *app) printPlan(_ context.Context, _ *sallyport.Client, _ string, list [
 		a.note("no changes: the policy is as the file says")
 		return nil
 	}
-	return printDifferences(a.Stdout, before, file.policy)
+	if err := printDifferences(a.Stdout, before, file.policy); err != nil {
+		return err
+	}
+	var in sallyport.AccessPreview
+	if err := json.Unmarshal(file.text, &in); err != nil {
+		return fmt.Errorf("preview the policy: %w", err)
+	}
+	fmt.Fprintln(a.Stdout)
+	return a.preview(ctx, api, org, in, previewLimit, false)
 }
 
 // pendingChanges ends a plan with the exit code that was asked for.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -181,6 +182,13 @@ func (p *Pages) showRestore(v *visit, status int, one org.PolicyVersion, now pol
 	p.showOrganization(v, status, "review", policyPath, page{Title: v.say("history.restore.title", one.Version), Body: review{
 		Words: v.say("policy.review.words"), Changes: v.policyRows(now, *one.Policy), Guard: guard, Yes: v.say("history.restore"),
 		Action: row.Path + "/restore", Back: row.Path, Values: []hidden{{"do", "save"}},
+		Impact: p.previewed(v, func() (org.Impact, error) {
+			document, err := json.Marshal(*one.Policy)
+			if err != nil {
+				return org.Impact{}, err
+			}
+			return p.Org.PreviewPolicy(v.r.Context(), v.Principal, document, impactPage)
+		}),
 	}})
 }
 
