@@ -78,7 +78,7 @@ func (t Terminal) examine(ctx context.Context, cmd *cobra.Command) []finding {
 		return append(list, finding{what: "database", err: err})
 	}
 	list = append(list, finding{what: "database", note: o.db.Engine() + ", schema up to date"})
-	return append(list, examineDurability(ctx, o.db), examineIntegrity(ctx, o.db), examineAudit(ctx, o.db), examineClock(ctx, o.db), examineAdmins(ctx, &c, o.db))
+	return append(list, examineDurability(ctx, o.db), examineIntegrity(ctx, o.db), examineAudit(ctx, o.db), examineClock(ctx, o.db), examineAdmins(ctx, &c, o.db), examineNodes(ctx, o.db))
 }
 
 func examineCertificate(c *Config) finding {

@@ -67,6 +67,7 @@ func TestDoctor(t *testing.T) {
 		{0, `ok +integrity `, doctor()},
 		{0, `ok +audit log +1 events`, doctor()},
 		{0, `ok +clock `, doctor()},
+		{0, `ok +nodes +no server answers from memory`, doctor()},
 	} {
 		wantFinding(t, c.code, c.line, c.args...)
 	}
