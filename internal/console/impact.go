@@ -37,15 +37,17 @@ func (v *visit) impact(i org.Impact, people int) *impactView {
 	lost := i.Loses
 	view := &impactView{
 		Loses: v.counts("impact.lose.", lost), Nobody: total(lost) == 0, AlreadyClosed: !i.AdminHasAccess && !i.AdminKeepsAccess,
-		NoAdmin: i.AdminHasAccess && !i.AdminKeepsAccess, Rows: v.impactRows(lost),
+		NoAdmin: i.AdminHasAccess && !i.AdminKeepsAccess,
 	}
+	var said int
+	view.Rows, said = v.impactRows(lost)
 	if total(i.Regains) > 0 {
 		view.Regains = v.say("impact.regain", strings.Join(v.counts("impact.count.", i.Regains), ", "))
 	}
 	if i.UsesOfMonth > 0 {
 		view.Uses = v.say("impact.uses", i.UsesOfWeek, i.UsesOfMonth)
 	}
-	view.More = total(lost) - len(view.Rows)
+	view.More = total(lost) - said
 	var names []string
 	for _, p := range i.Admins[:min(len(i.Admins), impactShown)] {
 		names = append(names, named(p))
@@ -88,15 +90,19 @@ func (v *visit) counts(key string, a org.Affected) []string {
 	return list
 }
 
-// impactRows are the first of those who lose access, people before their
-// credentials.
-func (v *visit) impactRows(a org.Affected) []impactRow {
-	var rows []impactRow
+// impactRows are the first of those who lose access, people before credentials
+// of others; said counts what they stand for, with all that such people have.
+func (v *visit) impactRows(a org.Affected) (rows []impactRow, said int) {
+	shown := map[string]bool{}
 	for _, part := range []struct {
 		kind string
 		hits []org.Hit
 	}{{"", a.People.Page}, {"session", a.Sessions.Page}, {"personal", a.PersonalTokens.Page}, {"application", a.ApplicationTokens.Page}} {
 		for _, h := range part.hits {
+			if said++; shown[h.ID] {
+				continue
+			}
+			shown[h.ID] = part.kind == ""
 			row := impactRow{Name: named(h.Person), Because: v.because(h.Reasons)}
 			if part.kind != "" {
 				row.Kind = v.say("impact.kind."+part.kind, h.Prefix)
@@ -104,7 +110,7 @@ func (v *visit) impactRows(a org.Affected) []impactRow {
 			rows = append(rows, row)
 		}
 	}
-	return rows
+	return rows, said
 }
 
 // because are reasons in the language of the page.

@@ -26,6 +26,7 @@ type policyView struct {
 	Form     policyForm
 	Units    []ageUnit
 	Lives    []lifeField
+	Notices  bool // people are written to whom a change keeps out
 }
 
 // policyForm is a policy as its page shows it: one choice for settings of the
@@ -289,6 +290,11 @@ func (p *Pages) policy(v *visit) {
 func (p *Pages) showPolicy(v *visit, status int, form policyForm, about *problem) {
 	view := policyView{Path: v.base() + policyPath, Admin: v.Admin(), Form: form, Units: ageUnits, Lives: form.lives()}
 	if view.Admin {
+		var err error
+		if view.Notices, err = p.Org.AccessNotices(v.r.Context(), v.Principal); err != nil {
+			p.fail(v.w, v.r, err)
+			return
+		}
 		view.Unlock = v.unlock()
 	}
 	view.ReadOnly = !view.Admin || view.Unlock.Next != ""
@@ -305,8 +311,12 @@ func (p *Pages) changePolicy(v *visit) {
 		p.fail(v.w, v.r, err)
 		return
 	}
-	if v.r.PostForm.Get("do") == "save" {
+	switch v.r.PostForm.Get("do") {
+	case "save":
 		p.savePolicy(v, now)
+		return
+	case "notices":
+		p.switchNotices(v, now)
 		return
 	}
 	form := sentForm(v.r.PostForm)
@@ -325,6 +335,20 @@ func (p *Pages) changePolicy(v *visit) {
 		return
 	}
 	p.reviewPolicy(v, http.StatusOK, now, document, "")
+}
+
+// switchNotices switches the mails to people whom a change keeps out.
+func (p *Pages) switchNotices(v *visit, now policy.Policy) {
+	document := []byte(`{"access_notices": false}`)
+	if v.r.PostForm.Get("notices") != "" {
+		document = []byte(`{"access_notices": true}`)
+	}
+	if _, err := p.Org.ChangePolicy(v.r.Context(), v.Principal, document); err != nil {
+		status, about := v.problemOf(err, "")
+		p.showPolicy(v, status, formOf(now), &about)
+		return
+	}
+	v.done(v.base()+policyPath, "notices")
 }
 
 // judge says whether a policy takes a change, before anybody is asked to

@@ -32,6 +32,13 @@ var impactWordsDE = map[string]string{
 	"impact.count.application":     "%d Anwendungstoken",
 	"impact.count.application.one": "ein Anwendungstoken",
 
+	"notices":       "Personen benachrichtigen",
+	"notices.words": "Wenn eine Änderung der Richtlinie, der Bereiche oder eines Identitätsanbieters Personen ausschließt.",
+	"notices.label": "Ausgeschlossenen Personen eine E-Mail senden",
+	"notices.hint":  "Sie erfahren den Grund und was sie tun können; Administratoren erfahren, wie viele es sind.",
+	"notices.save":  "Speichern",
+	"done.notices":  "Gespeichert.",
+
 	"impact.kind.session":     "Sitzung %s",
 	"impact.kind.personal":    "persönliches Token %s",
 	"impact.kind.application": "Anwendungstoken %s",

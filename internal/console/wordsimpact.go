@@ -33,6 +33,13 @@ var impactWords = map[string]string{
 	"impact.count.application":     "%d application tokens",
 	"impact.count.application.one": "one application token",
 
+	"notices":       "Tell people",
+	"notices.words": "When a change of the policy, of the ranges or of an identity provider keeps people out.",
+	"notices.label": "Mail those whom a change keeps out",
+	"notices.hint":  "They read why, and what they can do; admins read how many they are.",
+	"notices.save":  "Save",
+	"done.notices":  "Saved.",
+
 	"impact.kind.session":     "session %s",
 	"impact.kind.personal":    "personal token %s",
 	"impact.kind.application": "application token %s",

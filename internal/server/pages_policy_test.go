@@ -1,7 +1,9 @@
 package server_test
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"html"
 	"net/http"
 	"regexp"
@@ -9,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/server/servertest"
+	"github.com/sallyport/sallyport/internal/store"
 )
 
 // wholePolicy is the form of the policy's page as it stands for a new
@@ -41,6 +45,38 @@ func (v *visitor) confirmed(path, review string, more ...string) servertest.Answ
 		v.t.Fatalf("this reviews no change: %s", review)
 	}
 	return v.post(path, append([]string{"do", "save", "change", html.UnescapeString(m[1])}, more...)...)
+}
+
+// TestReviewsSayWhoLosesAccess: before a change is made its review names whom it
+// keeps out, with names as text, and the switch of the mails is on the page.
+func TestReviewsSayWhoLosesAccess(t *testing.T) {
+	scenes(t, func(t *testing.T, s *scene) {
+		s.linkAdmin(t)
+		for i := range 6 {
+			s.AddUser(t, s.OrganizationID, fmt.Sprintf("person%d@elsewhere.example", i), "the password of one of many", false)
+		}
+		mallory := s.Value(t, `SELECT id FROM users WHERE email = 'person0@elsewhere.example'`)
+		s.change(t, store.User(mallory), func(ctx context.Context, tx *store.Tx) error {
+			return tx.SetProfile(ctx, identity.User{ID: mallory, RealName: "<b>Mallory</b>"})
+		})
+		alice, path := s.as(t, s.AdminToken), "/organizations/"+s.OrganizationID+"/authentication-policy"
+		page := string(alice.post(path, wholePolicy("password", "off")...).Want(http.StatusOK).Body)
+		for _, text := range []string{
+			"Who gets in afterwards", "6 people, who keep no way in", "&lt;b&gt;Mallory&lt;/b&gt;", "does not allow logging in with a password",
+			"Admins who can log in afterwards: ", "And ", "/authentication-policy/pilots",
+		} {
+			if !strings.Contains(page, text) {
+				t.Errorf("the review lacks %q: %s", text, page)
+			}
+		}
+		if strings.Contains(page, "<b>Mallory") {
+			t.Error("a name is markup")
+		}
+		alice.post(path, "do", "notices").Want(http.StatusSeeOther)
+		if got := s.Value(t, `SELECT COUNT(*) FROM organizations WHERE id = $1 AND NOT access_notices`, s.OrganizationID); got != "1" {
+			t.Error("the mails are not switched off")
+		}
+	})
 }
 
 // TestPolicyPage: each answer becomes the fields of the API, nothing is changed
