@@ -2,16 +2,20 @@ package store
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"errors"
 	"math/rand/v2"
+	"net/url"
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/store/storetest"
 )
 
 func TestSnapshotShows(t *testing.T) {
@@ -414,6 +418,57 @@ func TestEntriesOfAnotherServerAreIgnored(t *testing.T) {
 	if n := number(t, db, `SELECT COUNT(*) FROM changes WHERE scope = 'user:old'`); n != 0 {
 		t.Error("an entry of another server stays for ever")
 	}
+}
+
+// A database that was started anew may have lost what it never had on disk, and
+// one that took over what the other did not send: nothing read before counts.
+func TestAnotherDatabaseMakesServersForgetAll(t *testing.T) {
+	server := storetest.StartPostgres(t, storetest.Fast)
+	address := server.Database(t)
+	db := connect(t, address)
+	migrate(t, db)
+	m := follow(t, address)
+	m.heard()
+	if err := errors.Join(server.Kill(), server.Start()); err != nil {
+		t.Fatal(err)
+	}
+	m.await(t, "a new beginning", func() bool { _, missed := m.heard(); return missed > 0 })
+	m.await(t, "a lease", m.Fresh)
+	for { // the pool's connections are those of before
+		err := db.Update(t.Context(), alice, Organization("a"), func(tx *Tx) error { return tx.Record(t.Context(), identity.Event{Action: "changed"}) })
+		if err == nil {
+			break
+		}
+	}
+	m.wants(t, 0, "organization:a")
+	m.leave()
+}
+
+// Following takes no right that an ordinary user of a database lacks.
+func TestFollowingTakesNoPrivileges(t *testing.T) {
+	address := newURL(t, "postgres")
+	db := connect(t, address)
+	migrate(t, db)
+	role := "plain_" + strings.ToLower(cryptorand.Text())
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := u.Query().Get("search_path")
+	raw(t, db, `CREATE ROLE `+role+` LOGIN`)
+	raw(t, db, `GRANT USAGE ON SCHEMA `+schema+` TO `+role+`; GRANT ALL ON ALL TABLES IN SCHEMA `+schema+` TO `+role)
+	t.Cleanup(func() {
+		_, err := db.write.ExecContext(context.Background(), `DROP OWNED BY `+role+`; DROP ROLE `+role)
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	u.User = url.User(role)
+	m := follow(t, u.String())
+	m.heard()
+	note(t, db, "a", "a")
+	m.wants(t, 0, "organization:a", "user:a")
+	m.leave()
 }
 
 // A server of which the operator says that it is alone waits for nobody.
