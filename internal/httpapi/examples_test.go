@@ -329,7 +329,7 @@ func (w *world) examples() map[string]example {
 		"OrganizationPilotGet":             {},
 		"OrganizationPilotUpdate":          {body: fieldsOf{"users": []string{w.bobID}, "mcp_enabled": true, "unset": []string{"two_factor_required"}}},
 		"OrganizationPilotDrop":            {},
-		"OrganizationPilotPromote":         {prepare: promotable},
+		"OrganizationPilotPromote":         {prepare: promotable, body: fieldsOf{"accept_lockout": false}},
 		"OrganizationPilotReport":          {},
 		"OrganizationPendingChangeGet":     {},
 		"OrganizationPendingChangeConfirm": {prepare: changeOnTrial},
@@ -377,11 +377,12 @@ func deactivateSomebody(tb testing.TB, w *world, e *example) {
 	e.path = map[string]string{"user_id": id}
 }
 
-// promotable makes a pilot that takes nothing from the admin.
+// promotable makes a pilot that sets what the policy says already: a change of
+// the policy would be an event of its own.
 func promotable(tb testing.TB, w *world, e *example) {
 	tb.Helper()
 	made := w.Do(tb, http.MethodPost, "/v1/organization/"+w.OrganizationID+"/config/authentication/pilots", w.AdminToken,
-		fieldsOf{"name": "Promotable", "users": []string{w.carolID}, "session_idle_seconds": 3600}).Want(http.StatusOK)
+		fieldsOf{"name": "Promotable", "users": []string{w.carolID}, "mcp_enabled": false}).Want(http.StatusOK)
 	e.path = map[string]string{"pilot_id": made.String("pilot_id")}
 }
 
