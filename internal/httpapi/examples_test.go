@@ -43,7 +43,7 @@ type world struct {
 	freeDomain, linkedDomain string
 	leaverID                 string // a plain member whom nobody needs; reads the project
 	group                    string // has nobody in it
-	pilotID                  string // holds carol
+	pilotID                  string // holds carol, and sets what the policy says already
 	resetCode                string // of bob
 	// Codes of open invitations, of an address without an account and of the
 	// other organization's super admin.
@@ -84,12 +84,13 @@ func newWorld(tb testing.TB) *world {
 	w.decisionID = w.Do(tb, http.MethodPatch, "/v1/organization/"+w.OrganizationID, w.bob, map[string]any{"name": "Bob's"}).
 		WantCode(http.StatusForbidden, "request_forbidden").Metadata()["decision_id"].(string)
 	w.resetCode = w.newResetCode(tb)
-	w.Do(tb, http.MethodPut, "/v1/organization/"+w.OrganizationID+"/config/api-client-ip-allowlist/learn", w.AdminToken, map[string]any{"days": 3}).Want(http.StatusOK)
 	empty := w.Do(tb, http.MethodPost, "/v1/organizations", w.AdminToken, map[string]any{"organization_name": "Empty", "tier": "business"}).Want(http.StatusOK)
+	w.emptyOrganization, w.emptyRoot = empty.String("organization_id"), empty.String("account_id")
+	// What waits there stands in nobody's way.
+	w.Do(tb, http.MethodPatch, "/v1/organization/"+w.emptyOrganization+"/config/authentication", w.AdminToken, fieldsOf{"mcp_enabled": true, "confirm_within_seconds": 604800}).Want(http.StatusOK)
 	w.Do(tb, http.MethodPut, "/v1/organization/"+w.OrganizationID+"/config/api-client-ip-allowlist/learn", w.AdminToken, map[string]any{"days": 3}).Want(http.StatusOK)
 	w.pilotID = w.Do(tb, http.MethodPost, "/v1/organization/"+w.OrganizationID+"/config/authentication/pilots", w.AdminToken,
-		fieldsOf{"name": "First", "users": []string{w.carolID}, "two_factor_required": true}).Want(http.StatusOK).String("pilot_id")
-	w.emptyOrganization, w.emptyRoot = empty.String("organization_id"), empty.String("account_id")
+		fieldsOf{"name": "First", "users": []string{w.carolID}, "mcp_enabled": false}).Want(http.StatusOK).String("pilot_id")
 	w.domainID = w.claimDomain(tb)
 	w.addProvider(tb)
 	w.saml = newSAMLWorld(tb, w)
@@ -327,13 +328,13 @@ func (w *world) examples() map[string]example {
 		"OrganizationPilotsList":           {},
 		"OrganizationPilotCreate":          {body: fieldsOf{"name": "Next", "user_groups": []string{w.group}, "passkey_auth_enabled": false, "session_idle_seconds": nil}},
 		"OrganizationPilotGet":             {},
-		"OrganizationPilotUpdate":          {body: fieldsOf{"users": []string{w.bobID}, "mcp_enabled": true, "unset": []string{"two_factor_required"}}},
+		"OrganizationPilotUpdate":          {body: fieldsOf{"users": []string{w.bobID}, "session_idle_seconds": 3600, "unset": []string{"mcp_enabled"}}},
 		"OrganizationPilotDrop":            {},
-		"OrganizationPilotPromote":         {prepare: promotable, body: fieldsOf{"accept_lockout": false}},
+		"OrganizationPilotPromote":         {body: fieldsOf{"accept_lockout": false}},
 		"OrganizationPilotReport":          {},
 		"OrganizationPendingChangeGet":     {},
-		"OrganizationPendingChangeConfirm": {prepare: changeOnTrial},
-		"OrganizationPendingChangeRevert":  {prepare: changeOnTrial},
+		"OrganizationPendingChangeConfirm": {path: map[string]string{"organization_id": w.emptyOrganization}},
+		"OrganizationPendingChangeRevert":  {path: map[string]string{"organization_id": w.emptyOrganization}},
 
 		"OrganizationPolicyDocumentGet":     {},
 		"OrganizationPolicyDocumentReplace": {body: fieldsOf{"policy": w.wholePolicy}},
@@ -345,6 +346,7 @@ func (w *world) examples() map[string]example {
 		"AccountEventList":            {query: "limit=5"},
 		"ProjectGetEventLogs":         {query: "limit=5"},
 
+		"ForwardAuth":     {query: "organization_id=" + w.OrganizationID},
 		"TokenIntrospect": {token: w.asker, body: url.Values{"token": {w.personal}, "client_ip": {"127.0.0.1"}}},
 
 		"OpenAPIGet": {},
@@ -375,24 +377,6 @@ func deactivateSomebody(tb testing.TB, w *world, e *example) {
 	w.Manage(tb, id)
 	w.Do(tb, http.MethodPatch, "/v1/organization/"+w.OrganizationID+"/user/"+id, w.AdminToken, fieldsOf{"state": "deactivated"}).Want(http.StatusOK)
 	e.path = map[string]string{"user_id": id}
-}
-
-// promotable makes a pilot that sets what the policy says already: a change of
-// the policy would be an event of its own.
-func promotable(tb testing.TB, w *world, e *example) {
-	tb.Helper()
-	made := w.Do(tb, http.MethodPost, "/v1/organization/"+w.OrganizationID+"/config/authentication/pilots", w.AdminToken,
-		fieldsOf{"name": "Promotable", "users": []string{w.carolID}, "mcp_enabled": false}).Want(http.StatusOK)
-	e.path = map[string]string{"pilot_id": made.String("pilot_id")}
-}
-
-// changeOnTrial makes a change that waits for its confirmation, unless one does.
-func changeOnTrial(tb testing.TB, w *world, _ *example) {
-	tb.Helper()
-	path := "/v1/organization/" + w.OrganizationID + "/config/authentication"
-	if w.Value(tb, `SELECT count(*) FROM pending_changes`) == "0" {
-		w.Do(tb, http.MethodPatch, path, w.AdminToken, fieldsOf{"max_application_token_age_seconds": 8640000, "confirm_within_seconds": 600}).Want(http.StatusOK)
-	}
 }
 
 // invite makes an invitation of an address and returns its code.

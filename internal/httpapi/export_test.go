@@ -12,7 +12,7 @@ import (
 type Row struct {
 	Method, Path, ID, Event    string
 	Anonymous, Form, Organized bool // Organized: an organization's policy applies
-	Listed                     bool
+	Listed, Home, Named        bool // Named: the organization is in the query
 	Project                    bool // strangers get 403 in place of 404
 	Need                       access.Need
 	Status                     int
@@ -25,8 +25,8 @@ func Table() []Row {
 	for _, r := range (&API{}).routes() {
 		rows = append(rows, Row{
 			Method: r.method, Path: r.path, ID: r.id, Event: r.event, Anonymous: r.anonymous, Form: r.form,
-			Organized: r.resource == organization || r.resource == account || r.resource == project || r.resource == home,
-			Listed:    r.resource == listed, Project: r.resource == project, Need: r.need, Status: r.status, BodyFields: r.bodyFields(),
+			Organized: r.resource == organization || r.resource == account || r.resource == project || r.resource == home || r.resource == named,
+			Listed:    r.resource == listed, Home: r.resource == home, Named: r.resource == named, Project: r.resource == project, Need: r.need, Status: r.status, BodyFields: r.bodyFields(),
 		})
 	}
 	return rows

@@ -55,6 +55,8 @@ const (
 	project
 	// home: the organization of the calling application user.
 	home
+	// named: organization_id in the query.
+	named
 	// listed: the answer gathers things of several organizations; each is
 	// shown only where the caller's credential passes that organization's
 	// policy, and where it passes none the first one's refusal is the answer.
@@ -79,6 +81,7 @@ type route struct {
 	media        string   // of the answer, when it is not JSON
 	lines        bool     // the answer may be asked for as JSON lines too
 	page         bool     // the pages answer; see door
+	forward      bool     // for proxies; the session's cookie counts too
 	handler      handler
 }
 

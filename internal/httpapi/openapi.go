@@ -128,6 +128,9 @@ func (r *route) operation(s *schemas) node {
 }
 
 func (r *route) responses(s *schemas) node {
+	if r.forward {
+		return forwardResponses(s)
+	}
 	failed := node{"$ref": "#/components/responses/Error"}
 	all := node{"4XX": failed, "5XX": failed}
 	if r.status == http.StatusNoContent {
@@ -224,6 +227,7 @@ var queryWords = map[string]string{
 	"include_application_users": "false leaves application users out.",
 	"limit":                     "At most this many; larger numbers than the server's greatest mean that one.",
 	"offset":                    "Leaves so many of each list out, from its beginning.",
+	"organization_id":           "Id of the organization whose members are let through; required.",
 	"recursive":                 "true deletes units and projects too.",
 	"since":                     "Not before this time (RFC 3339).",
 	"target":                    "Only events about this id or name.",

@@ -101,6 +101,10 @@ func (a *API) serve(root *router, w http.ResponseWriter, req *http.Request) {
 	if c.Principal != nil {
 		e.actor = c.Principal.User.ID
 	}
+	if err != nil && r.forward {
+		a.failForward(e, id, req, err)
+		return
+	}
 	if err != nil {
 		a.fail(e, id, err)
 		return
@@ -166,7 +170,7 @@ func (a *API) answer(ctx context.Context, r *route, c *Call, w http.ResponseWrit
 
 // admit checks the caller's credential against the route.
 func (a *API) admit(ctx context.Context, r *route, c *Call) error {
-	bearer, err := bearerOf(c.request)
+	bearer, need, err := credentialOf(c.request, r)
 	if err != nil {
 		return err
 	}
@@ -175,7 +179,7 @@ func (a *API) admit(ctx context.Context, r *route, c *Call) error {
 		return err
 	}
 	c.Principal, err = a.Access.Check(ctx, access.Request{
-		Bearer: bearer, Organization: organizationID, Address: c.Address, UserAgent: c.UserAgent, RequestID: c.RequestID, Need: r.need,
+		Bearer: bearer, Organization: organizationID, Address: c.Address, UserAgent: c.UserAgent, RequestID: c.RequestID, Need: need,
 	})
 	if err == nil && r.resource == listed {
 		err = a.reachSome(ctx, c)
@@ -199,6 +203,8 @@ func (a *API) organizationOf(ctx context.Context, r *route, c *Call, bearer stri
 		id, err = a.Org.OrganizationOfProject(ctx, c.Path("project"))
 	case home:
 		id, err = a.Access.Home(ctx, bearer)
+	case named:
+		id, err = organizationNamed(c.request)
 	default:
 		return "", nil
 	}
@@ -234,6 +240,20 @@ func kindOf(err error) identity.Kind {
 		return e.Kind
 	}
 	return identity.Internal
+}
+
+// credentialOf is what the caller comes with, and what the route asks of it. A
+// cookie holds a session and nothing else.
+func credentialOf(req *http.Request, r *route) (bearer string, need access.Need, err error) {
+	need = r.need
+	if r.forward {
+		if bearer = cookieOf(req); bearer != "" {
+			need.Session = true
+			return bearer, need, nil
+		}
+	}
+	bearer, err = bearerOf(req)
+	return bearer, need, err
 }
 
 // bearerOf takes the credential out of the Authorization header (RFC 6750
