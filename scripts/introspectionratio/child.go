@@ -12,6 +12,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/pprof"
+	"strings"
 	"syscall"
 
 	"github.com/sallyport/sallyport/internal/credential"
@@ -38,7 +40,13 @@ func bare(ctx context.Context) error {
 	}
 	out.Caller = out.Tokens[0] // sent and not looked at
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		subject, active := known[sha256.Sum256([]byte(r.PostFormValue("token")))]
+		token := ""
+		if r.Method == http.MethodPost {
+			token = r.PostFormValue("token")
+		} else {
+			token = strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		}
+		subject, active := known[sha256.Sum256([]byte(token))]
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(struct {
 			Active bool   `json:"active"`
@@ -55,11 +63,32 @@ func bare(ctx context.Context) error {
 	})
 }
 
-// product serves ours whole, on a database of its own.
-func product(ctx context.Context, dir string) (err error) {
-	config, err := server.LoadConfig(map[string]string{"data-dir": dir}, func(string) string { return "" }, "")
+// product serves ours whole, on a database of its own: on PostgreSQL an empty
+// one at the URL, else SQLite in the folder.
+func product(ctx context.Context, dir, database string) (err error) {
+	flags := map[string]string{"data-dir": dir}
+	if database != "" {
+		flags["database-url"], flags["secret-key-file"] = database, dir+".key"
+		if err := server.GenerateKey(flags["secret-key-file"]); err != nil {
+			return err
+		}
+	}
+	config, err := server.LoadConfig(flags, func(string) string { return "" }, "")
 	if err != nil {
 		return err
+	}
+	if path := os.Getenv("INTROSPECTIONRATIO_PROFILE"); path != "" {
+		f, err := os.Create(path)
+		if err != nil {
+			return err
+		}
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer func() {
+			pprof.StopCPUProfile()
+			_ = f.Close()
+		}()
 	}
 	s, err := server.New(ctx, config, slog.New(slog.NewJSONHandler(os.Stderr, nil)))
 	if err != nil {

@@ -1,17 +1,18 @@
-// Command introspectionratio compares what an introspection costs our server
-// with what the least conceivable server of the same answer would take:
+// Command introspectionratio compares what an introspection, and a proxy's
+// question at /forward-auth, cost our server with what the least conceivable
+// server of the same answer would take:
 //
-//	go run ./scripts/introspectionratio [-requests 20000] [-rounds 5] [-clients 8]
+//	go run ./scripts/introspectionratio [-requests 20000] [-rounds 5] [-clients 8] [-database-url URL]
 //
-// It prints one line,
+// It prints a line for each,
 //
 //	introspection ratio: 1.87 (server 52 µs, bare 28 µs CPU per request, 5 rounds, range 1.80-1.95)
 //
-// The bare server is a net/http handler that reads the token from the form,
-// hashes it with SHA-256, looks the hash up in a map of 100,000 and writes a
+// The bare server is a net/http handler that reads the token from the form, or
+// the Authorization header of a proxy's question, hashes it with SHA-256, looks the hash up in a map of 100,000 and writes a
 // small JSON object. Ours is whole: routing, the caller's own credential,
 // facts, decision, log line and last-use records, on SQLite in a folder of its
-// own. Each runs as a child process of this program, so that the CPU time the
+// own, or on an empty database of PostgreSQL. Each runs as a child process of this program, so that the CPU time the
 // system accounts to it is that of the server alone; both get the same requests
 // from here over loopback, in turns, so that what else the machine does falls
 // on both. Ratio and costs are medians of the rounds.
@@ -22,6 +23,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"os/signal"
 	"slices"
@@ -50,27 +52,28 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	if len(args) == 2 && args[0] == serveBare {
+	if len(args) == 3 && args[0] == serveBare {
 		return bare(ctx)
 	}
-	if len(args) == 2 && args[0] == serveProduct {
-		return product(ctx, args[1])
+	if len(args) == 3 && args[0] == serveProduct {
+		return product(ctx, args[1], args[2])
 	}
 	flags := flag.NewFlagSet("introspectionratio", flag.ContinueOnError)
 	requests := flags.Int("requests", 20_000, "requests to each server, over all rounds")
 	rounds := flags.Int("rounds", 5, "turns that each server gets")
 	clients := flags.Int("clients", 8, "connections that are kept open")
+	database := flags.String("database-url", "", "an empty PostgreSQL database; without it SQLite")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if *rounds < 1 || *clients < 1 || *requests < *rounds {
 		return errors.New("write at least one round, one client, and as many requests as rounds")
 	}
-	return compare(ctx, *requests / *rounds, *rounds, *clients)
+	return compare(ctx, *database, *requests / *rounds, *rounds, *clients)
 }
 
-// compare runs the rounds and prints the line.
-func compare(ctx context.Context, requests, rounds, clients int) error {
+// compare runs both servers and prints a line for each door.
+func compare(ctx context.Context, database string, requests, rounds, clients int) error {
 	dir, err := os.MkdirTemp("", "sallyport-introspection-")
 	if err != nil {
 		return err
@@ -78,22 +81,40 @@ func compare(ctx context.Context, requests, rounds, clients int) error {
 	defer os.RemoveAll(dir)
 	var servers [2]*process
 	for i, kind := range []string{serveBare, serveProduct} {
-		s, err := launch(ctx, kind, dir)
+		s, err := launch(ctx, kind, dir, database)
 		if err != nil {
 			return fmt.Errorf("%s: %w", kind, err)
 		}
 		defer s.end()
 		servers[i] = s
+	}
+	for _, d := range []door{{"introspection", introspection}, {"forward-auth", forwardAuth}} {
+		if err := d.compare(ctx, servers, requests, rounds, clients); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// door is a way to ask.
+type door struct {
+	name    string
+	request func(ctx context.Context, s *process, token string) (*http.Request, error)
+}
+
+// compare runs the rounds and prints the line.
+func (d door) compare(ctx context.Context, servers [2]*process, requests, rounds, clients int) error {
+	for _, s := range servers {
 		// Connections, caches and the heap grow before anything is counted.
-		if _, err := s.cost(ctx, requests/2+1, clients); err != nil {
-			return fmt.Errorf("%s: warm up: %w", kind, err)
+		if _, err := s.cost(ctx, d, requests/2+1, clients); err != nil {
+			return fmt.Errorf("%s: warm up: %w", s.kind, err)
 		}
 	}
 	var costs [2][]float64
 	var ratios []float64
 	for range rounds {
 		for i, s := range servers {
-			cost, err := s.cost(ctx, requests, clients)
+			cost, err := s.cost(ctx, d, requests, clients)
 			if err != nil {
 				return fmt.Errorf("%s: %w", s.kind, err)
 			}
@@ -102,8 +123,8 @@ func compare(ctx context.Context, requests, rounds, clients int) error {
 		last := len(ratios)
 		ratios = append(ratios, costs[1][last]/costs[0][last])
 	}
-	fmt.Printf("introspection ratio: %.2f (server %.0f µs, bare %.0f µs CPU per request, %d rounds, range %.2f-%.2f)\n",
-		median(ratios), median(costs[1]), median(costs[0]), rounds, slices.Min(ratios), slices.Max(ratios))
+	fmt.Printf("%s ratio: %.2f (server %.0f µs, bare %.0f µs CPU per request, %d rounds, range %.2f-%.2f)\n",
+		d.name, median(ratios), median(costs[1]), median(costs[0]), rounds, slices.Min(ratios), slices.Max(ratios))
 	return nil
 }
 

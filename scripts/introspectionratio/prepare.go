@@ -26,10 +26,10 @@ func prepare(ctx context.Context, s *server.Server) (ready, error) {
 	if err != nil {
 		return ready{}, err
 	}
-	var out ready
+	out := ready{}
 	err = s.DB.Update(ctx, identity.Actor{Kind: identity.ActorOperator}, store.Organization(made.OrganizationID), func(tx *store.Tx) error {
 		f := &filling{ctx: ctx, tx: tx, organization: made.OrganizationID}
-		out = ready{}
+		out = ready{Organization: made.OrganizationID}
 		caller := f.user("gateway", true)
 		out.Caller = f.token(credential.KindApplication, identity.Token{UserID: caller, Kind: policy.ApplicationToken, Scopes: []string{identity.IntrospectPermission}})
 		for n := range people {
@@ -65,7 +65,7 @@ func (f *filling) do(step func() error) {
 
 func (f *filling) user(name string, application bool) (id string) {
 	f.users++
-	u := identity.User{ID: fmt.Sprintf("u%011x", f.users), RealName: name, Application: application, State: identity.StateActive}
+	u := identity.User{ID: fmt.Sprintf("u%011x", f.users), RealName: name, Application: application, State: identity.StateActive, EmailConfirmed: f.tx.Now}
 	u.Email = u.ID + "@example.com"
 	if application {
 		u.OrganizationID = f.organization

@@ -22,9 +22,10 @@ import (
 
 // ready is what a server says of itself before it answers requests.
 type ready struct {
-	URL    string   `json:"url"`
-	Caller string   `json:"caller"` // the token that requests are authorized with
-	Tokens []string `json:"tokens"` // those to ask about
+	URL          string   `json:"url"`
+	Organization string   `json:"organization"`
+	Caller       string   `json:"caller"` // the token that requests are authorized with
+	Tokens       []string `json:"tokens"` // those to ask about
 }
 
 // process is a server in a child process. It answers each line of its standard
@@ -41,12 +42,12 @@ type process struct {
 }
 
 // launch starts this program again as a server, and returns when it listens.
-func launch(ctx context.Context, kind, dir string) (*process, error) {
+func launch(ctx context.Context, kind, dir, database string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	p := &process{kind: kind, log: filepath.Join(dir, kind+".log"), cmd: exec.CommandContext(ctx, self, kind, filepath.Join(dir, kind))}
+	p := &process{kind: kind, log: filepath.Join(dir, kind+".log"), cmd: exec.CommandContext(ctx, self, kind, filepath.Join(dir, kind), database)}
 	p.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 1024}}
 	log, err := os.Create(p.log)
 	if err != nil {
@@ -108,12 +109,12 @@ func (p *process) cpu() (time.Duration, error) {
 
 // cost sends requests and returns the server's CPU time for each, in
 // microseconds.
-func (p *process) cost(ctx context.Context, requests, clients int) (float64, error) {
+func (p *process) cost(ctx context.Context, d door, requests, clients int) (float64, error) {
 	before, err := p.cpu()
 	if err != nil {
 		return 0, err
 	}
-	if err := p.load(ctx, requests, clients); err != nil {
+	if err := p.load(ctx, d, requests, clients); err != nil {
 		return 0, fmt.Errorf("%w; its log: %s", err, p.logEnd())
 	}
 	after, err := p.cpu()
@@ -122,7 +123,7 @@ func (p *process) cost(ctx context.Context, requests, clients int) (float64, err
 
 // load sends requests over several connections. Tokens follow one another, so
 // that no two requests in a row ask about the same.
-func (p *process) load(ctx context.Context, requests, clients int) error {
+func (p *process) load(ctx context.Context, d door, requests, clients int) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var left atomic.Int64
@@ -131,7 +132,7 @@ func (p *process) load(ctx context.Context, requests, clients int) error {
 	for range clients {
 		running.Go(func() {
 			for left.Add(-1) >= 0 && ctx.Err() == nil {
-				if err := p.ask(ctx, p.Tokens[p.next.Add(1)%int64(len(p.Tokens))]); err != nil {
+				if err := p.ask(ctx, d, p.Tokens[p.next.Add(1)%int64(len(p.Tokens))]); err != nil {
 					stop(err)
 				}
 			}
@@ -141,15 +142,38 @@ func (p *process) load(ctx context.Context, requests, clients int) error {
 	return context.Cause(ctx)
 }
 
-// ask introspects one token, which has to be a good one.
-func (p *process) ask(ctx context.Context, token string) error {
+// introspection asks about a token.
+func introspection(ctx context.Context, p *process, token string) (*http.Request, error) {
 	form := url.Values{"token": {token}, "client_ip": {"198.51.100.7"}}.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL+"/oauth2/introspect", strings.NewReader(form))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Authorization", "Bearer "+p.Caller)
+	return req, nil
+}
+
+// forwardAuth asks as a proxy does that passes a token on.
+func forwardAuth(ctx context.Context, p *process, token string) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL+"/forward-auth?organization_id="+p.Organization, nil)
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range map[string]string{
+		"Authorization": "Bearer " + token, "X-Forwarded-For": "198.51.100.7", "X-Forwarded-Method": "GET", "X-Forwarded-Host": "wiki.example.com", "X-Forwarded-Uri": "/page",
+	} {
+		req.Header.Set(name, value)
+	}
+	return req, nil
+}
+
+// ask asks about one token, which has to be a good one.
+func (p *process) ask(ctx context.Context, d door, token string) error {
+	req, err := d.request(ctx, p, token)
+	if err != nil {
+		return err
+	}
 	resp, err := p.client.Do(req)
 	if err != nil {
 		return err
@@ -158,7 +182,8 @@ func (p *process) ask(ctx context.Context, token string) error {
 	if err = errors.Join(err, resp.Body.Close()); err != nil {
 		return err
 	}
-	if resp.StatusCode != http.StatusOK || !bytes.HasPrefix(body, []byte(`{"active":true`)) {
+	good := bytes.HasPrefix(body, []byte(`{"active":true`)) || resp.Header.Get("Remote-User") != ""
+	if resp.StatusCode != http.StatusOK || !good {
 		return fmt.Errorf("status %d for a good token: %.200s", resp.StatusCode, body)
 	}
 	return nil
