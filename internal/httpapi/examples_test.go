@@ -333,8 +333,8 @@ func (w *world) examples() map[string]example {
 		"OrganizationPilotPromote":         {body: fieldsOf{"accept_lockout": false}},
 		"OrganizationPilotReport":          {},
 		"OrganizationPendingChangeGet":     {},
-		"OrganizationPendingChangeConfirm": {path: map[string]string{"organization_id": w.emptyOrganization}},
-		"OrganizationPendingChangeRevert":  {path: map[string]string{"organization_id": w.emptyOrganization}},
+		"OrganizationPendingChangeConfirm": {prepare: whereOneWaits, organization: w.emptyOrganization},
+		"OrganizationPendingChangeRevert":  {prepare: whereOneWaits, organization: w.emptyOrganization},
 
 		"OrganizationPolicyDocumentGet":     {},
 		"OrganizationPolicyDocumentReplace": {body: fieldsOf{"policy": w.wholePolicy}},
@@ -346,7 +346,6 @@ func (w *world) examples() map[string]example {
 		"AccountEventList":            {query: "limit=5"},
 		"ProjectGetEventLogs":         {query: "limit=5"},
 
-		"ForwardAuth":     {query: "organization_id=" + w.OrganizationID},
 		"TokenIntrospect": {token: w.asker, body: url.Values{"token": {w.personal}, "client_ip": {"127.0.0.1"}}},
 
 		"OpenAPIGet": {},
@@ -377,6 +376,11 @@ func deactivateSomebody(tb testing.TB, w *world, e *example) {
 	w.Manage(tb, id)
 	w.Do(tb, http.MethodPatch, "/v1/organization/"+w.OrganizationID+"/user/"+id, w.AdminToken, fieldsOf{"state": "deactivated"}).Want(http.StatusOK)
 	e.path = map[string]string{"user_id": id}
+}
+
+// whereOneWaits is the organization with a change that waits.
+func whereOneWaits(_ testing.TB, w *world, e *example) {
+	e.path = map[string]string{"organization_id": w.emptyOrganization}
 }
 
 // invite makes an invitation of an address and returns its code.
