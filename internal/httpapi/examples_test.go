@@ -346,6 +346,7 @@ func (w *world) examples() map[string]example {
 		"AccountEventList":            {query: "limit=5"},
 		"ProjectGetEventLogs":         {query: "limit=5"},
 
+		"ForwardAuth":     {query: "organization_id=" + w.OrganizationID},
 		"TokenIntrospect": {token: w.asker, body: url.Values{"token": {w.personal}, "client_ip": {"127.0.0.1"}}},
 
 		"OpenAPIGet": {},
