@@ -184,7 +184,8 @@ func TestEachRuleRefuses(t *testing.T) {
 				if reasons == nil {
 					reasons = []string{c.code}
 				}
-				want := map[string]any{"reasons": reasons, "remedy": c.remedy, "decision_id": e.Metadata["decision_id"]}
+				id, _ := e.Metadata["decision_id"].(string)
+				want := map[string]any{"reasons": reasons, "remedy": c.remedy, "decision_id": id, "decision_url": publicURL + "/decisions/" + id}
 				if c.path != "" {
 					want["remedy_url"] = publicURL + c.path
 				}

@@ -152,13 +152,13 @@ func TestCommandsCallTheirRoutes(t *testing.T) {
 		{"organization domain-get --domain example.com", "GET " + org + "/domains"},
 		{"organization domain-verify --domain example.com", "GET " + org + "/domains\nPOST " + org + "/domains/d1/verify"},
 		{"organization domain-list", "GET " + org + "/domains"},
-		{"organization authentication-policy show", "GET " + org + "/config/authentication"},
+		{"organization authentication-policy show", "GET " + org + "/config/authentication\nGET " + org + "/config/authentication/pending"},
 		{
 			"organization authentication-policy update --password-auth-enabled=false --saml-enabled --oauth-providers-allowed google,github --max-personal-token-age-seconds none --session-idle-seconds 600 --accept-lockout",
 			"PATCH " + org + `/config/authentication {"password_auth_enabled":false,"oauth_providers_allowed":["google","github"],"saml_enabled":true,"max_personal_token_age_seconds":null,"session_idle_seconds":600,"accept_lockout":true}`,
 		},
 		{"organization authentication-policy update --oauth-providers-allowed none", "PATCH " + org + `/config/authentication {"oauth_providers_allowed":[]}`},
-		{"organization ip-allowlist show", "GET " + org + "/config/api-client-ip-allowlist"},
+		{"organization ip-allowlist show", "GET " + org + "/config/api-client-ip-allowlist\nGET " + org + "/config/authentication/pending"},
 		{
 			"organization ip-allowlist set --enabled=false",
 			"GET " + org + "/config/api-client-ip-allowlist\nPUT " + org + `/config/api-client-ip-allowlist {"api_client_ip_allowlist":["10.0.0.0/8"],"api_client_ip_allowlist_enabled":false,"api_client_ip_allowlist_descriptions":{"10.0.0.0/8":"office"}}`,

@@ -241,14 +241,15 @@ func (f *fortress) adminActions() []action {
 			return err
 		}},
 		{"ended a pilot", func(ctx context.Context, p *identity.Principal, _, _ *resident) error {
-			for _, row := range f.Rows(f.t, `SELECT id FROM pilots ORDER BY id LIMIT 1`) {
-				if f.yes() {
-					_, err := f.Org.PromotePilot(ctx, p, row[0], nil)
-					return err
-				}
-				return f.Org.DropPilot(ctx, p, row[0], false)
+			oldest := f.Rows(f.t, `SELECT id FROM pilots ORDER BY id LIMIT 1`)
+			if len(oldest) == 0 {
+				return nil
 			}
-			return nil
+			if f.yes() {
+				_, err := f.Org.PromotePilot(ctx, p, oldest[0][0], nil)
+				return err
+			}
+			return f.Org.DropPilot(ctx, p, oldest[0][0], false)
 		}},
 		{"switched the provider", func(ctx context.Context, p *identity.Principal, _, _ *resident) error {
 			on := f.yes()

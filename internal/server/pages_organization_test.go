@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-
 )
 
 // TestOrganizationPagesAreForMembers: strangers learn nothing of an

@@ -80,7 +80,7 @@ func TestLinkedIdentities(t *testing.T) {
 		used := now.Add(2 * time.Second)
 		one.LastUsed, two.LastUsed, two.Updated, two.PublicIdentity = used, used, used, "renamed"
 		wantSame(t, "after use", list("u-bob"), []identity.LinkedIdentity{one, two})
-		addLinks(t, db, link("uam4", "u-alice", "am1", "https://id.example|43"))
+		addLinks(t, db, link("uam5", "u-alice", "am1", "https://id.example|43"))
 		useOf := func(provider string) identity.ProviderUse {
 			t.Helper()
 			return read(t, db, func(r *Read, ctx context.Context) (identity.ProviderUse, error) { return r.ProviderUse(ctx, provider) })
