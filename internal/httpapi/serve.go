@@ -279,8 +279,8 @@ func (a *API) logLine(req *http.Request, e *exchange, id string, took time.Durat
 	if e.status >= 500 && e.status != 510 {
 		level = slog.LevelError
 	}
-	a.Log.Log(req.Context(), level, "request", "method", req.Method, "route", e.pattern, "status", e.status,
-		"duration_us", took.Microseconds(), "request_id", id, "user_id", e.actor, "code", e.code)
+	a.Log.LogAttrs(req.Context(), level, "request", slog.String("method", req.Method), slog.String("route", e.pattern), slog.Int("status", e.status),
+		slog.Int64("duration_us", took.Microseconds()), slog.String("request_id", id), slog.String("user_id", e.actor), slog.String("code", e.code))
 }
 
 // server is an answer that writes itself, because it is more than one JSON
@@ -302,19 +302,33 @@ func (a *API) write(e *exchange, id string, r *route, answer any) {
 		a.fail(e, id, err)
 		return
 	}
-	e.Header().Set("Content-Type", "application/json")
-	e.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	h := e.Header()
+	h["Content-Type"] = jsonKind
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	e.WriteHeader(http.StatusOK)
 	_, _ = e.Write(body)
 }
 
 // secureHeaders sets what every answer carries (docs/parameters.md 3.8).
 func secureHeaders(h http.Header) {
-	h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	for i := range secure {
+		h[secure[i].name] = secure[i].value
+	}
 }
+
+// secure are headers in the form that net/http keeps them in, shared by all
+// answers: a header that is set gets another list, one that is added to a copy.
+var secure = [...]struct {
+	name  string
+	value []string
+}{
+	{"Strict-Transport-Security", []string{"max-age=63072000; includeSubDomains"}},
+	{"X-Content-Type-Options", []string{"nosniff"}},
+	{"Referrer-Policy", []string{"no-referrer"}},
+	{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
+	{"Cache-Control", []string{"no-store"}},
+	{"X-Frame-Options", []string{"DENY"}},
+	{"Content-Security-Policy", []string{"default-src 'none'; frame-ancestors 'none'"}},
+}
+
+var jsonKind = []string{"application/json"}

@@ -202,14 +202,11 @@ func every(ctx context.Context, interval time.Duration, work func(context.Contex
 
 // Clean removes what no longer matters; a running server does it every hour.
 func (s *Server) Clean(ctx context.Context) {
-	var rows int64
-	err := s.DB.Maintain(ctx, func(tx *store.Tx) (err error) {
-		rows, err = tx.CleanUp(ctx)
-		return err
-	})
-	if err != nil {
+	rows, err := s.DB.CleanUp(ctx)
+	if err != nil && ctx.Err() == nil {
 		s.Log.Warn("clean-up failed; it is tried again in an hour", "error", err)
-	} else if rows > 0 {
+	}
+	if rows > 0 {
 		s.Log.Info("cleaned up", "rows", rows)
 	}
 	if err := s.removeEvents(ctx); err != nil && ctx.Err() == nil {
@@ -249,6 +246,7 @@ func (s *Server) Close() error {
 // Serve answers on a listener until ctx ends, then lets running requests
 // finish.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	reserveHeap()
 	open := newConnections()
 	h := &http.Server{
 		Handler:   http.HandlerFunc(s.serveHTTP),
