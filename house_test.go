@@ -92,6 +92,7 @@ var support = []string{
 	"scripts/withpg",
 	"scripts/introspectionratio",
 	"scripts/startup",
+	"scripts/leasesim",
 }
 
 // pure are the rooms that take values and return values.
