@@ -113,7 +113,7 @@ func TestCleanUpTakesOldAddressUses(t *testing.T) {
 		learningTown(t, db)
 		now := db.now()
 		recordUses(t, db, use("spp_bob00000", "192.0.2.1", now.AddDate(0, 0, -31)), use("spp_bob00000", "192.0.2.2", now.AddDate(0, 0, -29)))
-		maintain(t, db, func(ctx context.Context, tx *Tx) error { _, err := tx.CleanUp(ctx); return err })
+		cleanUp(t, db)
 		if list := seenAddresses(t, db); len(list) != 1 || list[0].IP != "192.0.2.2" {
 			t.Errorf("left: %v", list)
 		}

@@ -239,7 +239,7 @@ func TestCleanUpTakesAttemptsThatAreOver(t *testing.T) {
 			t.Fatal("not ended")
 		}
 		c.add(time.Minute)
-		maintain(t, db, func(ctx context.Context, tx *Tx) error { _, err := tx.CleanUp(ctx); return err })
+		cleanUp(t, db)
 		if n := number(t, db, `SELECT COUNT(*) FROM attempts`); n != 1 {
 			t.Errorf("%d attempts are left, want the live one", n)
 		}

@@ -45,6 +45,10 @@ type dialect struct {
 	skipLocked string
 	// sizes counts the rows of tables, or estimates them.
 	sizes string
+	// place is where a row is, as text; placedIn is the condition that it is at
+	// one of the places of a JSON list.
+	place    string
+	placedIn func(list string) string
 	// list is the aggregate that makes a JSON list of values.
 	list string
 	// hasMigrations counts tables named schema_migrations: 0 or 1.
@@ -69,13 +73,17 @@ BEGIN SELECT RAISE(ABORT, 'audit events cannot be deleted'); END;`,
 	backup:   copySQLite,
 	// One writer at a time: ids are in the order of commits, and never used
 	// again.
-	order:         `id`,
-	snapshotText:  `(SELECT n || ':' || n || ':' FROM (SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0) + 1 AS n))`,
-	plausible:     `TRUE`,
-	identity:      `''`,
-	quietly:       `TRUE`,
-	list:          `json_group_array`,
-	sizes:         countTables(sizedTables),
+	order:        `id`,
+	snapshotText: `(SELECT n || ':' || n || ':' FROM (SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0) + 1 AS n))`,
+	plausible:    `TRUE`,
+	identity:     `''`,
+	quietly:      `TRUE`,
+	list:         `json_group_array`,
+	sizes:        countTables(sizedTables),
+	place:        `rowid`,
+	placedIn: func(list string) string {
+		return `rowid IN (SELECT CAST(value AS INTEGER) FROM json_each(` + list + `))`
+	},
 	hasMigrations: `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'`,
 }
 
@@ -109,6 +117,10 @@ CREATE TRIGGER events_keep_d BEFORE DELETE ON events FOR EACH ROW EXECUTE FUNCTI
 	list:       `json_agg`,
 	sizes: `SELECT relname::text, n_live_tup FROM pg_stat_user_tables WHERE schemaname = current_schema() AND relname IN ('` +
 		strings.Join(sizedTables, `', '`) + `')`,
+	place: `ctid::text`,
+	placedIn: func(list string) string {
+		return `ctid = ANY(ARRAY(SELECT value::tid FROM json_array_elements_text(` + list + `::text::json)))`
+	},
 	order:        `transaction_id`,
 	snapshotText: `pg_current_snapshot()::text`,
 	// A dump that was restored brings ids of another server.

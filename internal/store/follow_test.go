@@ -372,11 +372,11 @@ func TestTheChangeLogWaitsForFollowers(t *testing.T) {
 		c := setClock(db)
 		note(t, db, "a", "a")
 		c.add(2 * time.Hour)
-		clean := func() (n int64) {
-			maintain(t, db, func(ctx context.Context, tx *Tx) (err error) {
-				n, err = tx.forgetChanges(ctx)
-				return err
-			})
+		clean := func() int64 {
+			n, err := db.forgetChanges(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
 			return n
 		}
 		dead(t, db, "slow", shortLease)
@@ -411,10 +411,9 @@ func TestEntriesOfAnotherServerAreIgnored(t *testing.T) {
 		note(t, db, id, id)
 		m.wants(t, 0, "organization:"+id, "user:"+id)
 	}
-	maintain(t, db, func(ctx context.Context, tx *Tx) error {
-		_, err := tx.forgetChanges(ctx)
-		return err
-	})
+	if _, err := db.forgetChanges(t.Context()); err != nil {
+		t.Error(err)
+	}
 	if n := number(t, db, `SELECT COUNT(*) FROM changes WHERE scope = 'user:old'`); n != 0 {
 		t.Error("an entry of another server stays for ever")
 	}

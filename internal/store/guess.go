@@ -138,38 +138,3 @@ func (tx *Tx) ForgetDevices(ctx context.Context, userID string) error {
 	_, err := tx.exec(ctx, `DELETE FROM known_devices WHERE user_id = $1`, userID)
 	return err
 }
-
-// CleanUp removes counters, devices, codes, offers, attempts, change-log entries
-// and what SAML providers sent, as far as they no longer matter (housekeeping) and returns how many rows went.
-func (tx *Tx) CleanUp(ctx context.Context) (int64, error) {
-	now, day := micros(tx.Now), micros(tx.Now.AddDate(0, 0, -1))
-	var total int64
-	for _, s := range []struct {
-		query string
-		arg   int64
-	}{
-		{`DELETE FROM guess_counters WHERE failures = 0 AND updated_at < $1`, day},
-		{`DELETE FROM guess_counters WHERE updated_at < $1`, micros(tx.Now.AddDate(0, -3, 0))},
-		{`DELETE FROM known_devices WHERE expires_at < $1`, now},
-		{`DELETE FROM one_time_codes WHERE expires_at < $1`, day},
-		{`DELETE FROM totp_offers WHERE expires_at < $1`, now},
-		{`DELETE FROM attempts WHERE ended_at > 0 OR expires_at <= $1`, now},
-		{`DELETE FROM saml_assertions WHERE expires_at < $1`, now},
-		{`DELETE FROM saml_lab WHERE expires_at < $1`, now},
-		{`DELETE FROM saml_sessions WHERE created_at < $1 AND NOT EXISTS (SELECT 1 FROM tokens t WHERE t.prefix = token_prefix)`, day},
-		{`DELETE FROM outbox WHERE ended_at > 0 AND ended_at < $1`, micros(tx.Now.AddDate(0, 0, -30))},
-		{`DELETE FROM address_uses WHERE last_used_at < $1`, micros(tx.Now.AddDate(0, 0, -addressUsesKept))},
-	} {
-		n, err := tx.exec(ctx, s.query, s.arg)
-		if err != nil {
-			return total, err
-		}
-		total += n
-	}
-	changes, err := tx.forgetChanges(ctx)
-	if err != nil {
-		return total, err
-	}
-	n, err := tx.DeleteDeadTokens(ctx, tx.Now.AddDate(0, 0, -30))
-	return total + changes + n, err
-}

@@ -225,17 +225,18 @@ func (db *DB) Alone(ctx context.Context) error {
 const changesKept = time.Hour
 
 // forgetChanges deletes entries that every node has followed, of an hour ago
-// and earlier, and those that came with a dump of another server.
-func (tx *Tx) forgetChanges(ctx context.Context) (int64, error) {
-	nodes, err := tx.Nodes(ctx)
+// and earlier, and those that came with a dump of another server. A node that
+// comes meanwhile needs none of them.
+func (db *DB) forgetChanges(ctx context.Context) (int64, error) {
+	nodes, err := collect(ctx, db.read, scanNode, selectNodes)
 	if err != nil {
-		return 0, err
+		return 0, wrap(err)
 	}
-	order := tx.dialect.order
-	query, args := `DELETE FROM changes WHERE created_at < $1`, []any{micros(tx.Now.Add(-changesKept))}
+	d := db.dialect
+	over, args := `created_at < $1`, []any{micros(db.now().Add(-changesKept))}
 	for _, n := range nodes {
 		args = append(args, n.seen.low)
-		query += ` AND (` + order + ` < $` + strconv.Itoa(len(args)) + ` OR NOT (` + tx.dialect.plausible + `))`
+		over += ` AND (` + d.order + ` < $` + strconv.Itoa(len(args)) + ` OR NOT (` + d.plausible + `))`
 	}
-	return tx.exec(ctx, query, args...)
+	return db.remove(ctx, "changes", over, args...)
 }

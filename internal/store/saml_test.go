@@ -144,7 +144,7 @@ func TestSMLAnAssertionIsUsedOnce(t *testing.T) {
 		}
 		change(t, db, func(ctx context.Context, tx *Tx) error { return consume(ctx, tx, "am2", "_a", tx.Now) })
 		c.add(2 * time.Minute)
-		maintain(t, db, func(ctx context.Context, tx *Tx) error { _, err := tx.CleanUp(ctx); return err })
+		cleanUp(t, db)
 		if n := number(t, db, `SELECT COUNT(*) FROM saml_assertions`); n != 0 {
 			t.Errorf("%d assertions are kept that nobody would accept", n)
 		}
@@ -218,7 +218,7 @@ func TestSAMLResponsesAreKeptAWhile(t *testing.T) {
 		if n := len(list("org-a")); n != 0 {
 			t.Errorf("%d responses are shown after their time", n)
 		}
-		maintain(t, db, func(ctx context.Context, tx *Tx) error { _, err := tx.CleanUp(ctx); return err })
+		cleanUp(t, db)
 		if n := number(t, db, `SELECT COUNT(*) FROM saml_lab`); n != 0 {
 			t.Errorf("%d responses are kept after their time", n)
 		}

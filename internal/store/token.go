@@ -268,11 +268,6 @@ func (tx *Tx) RecordUses(ctx context.Context, uses []identity.Use) error {
 	return tx.SeeUsers(ctx, uses)
 }
 
-// DeleteDeadTokens removes tokens that ended before a time (housekeeping).
-func (tx *Tx) DeleteDeadTokens(ctx context.Context, before time.Time) (int64, error) {
-	return tx.exec(ctx, `DELETE FROM tokens WHERE (revoked_at > 0 AND revoked_at < $1) OR (expires_at > 0 AND expires_at < $1)`, micros(before))
-}
-
 // Facts are what a decision needs to know of a credential and, when one was
 // named, of the organization it is used on.
 type Facts struct {

@@ -357,22 +357,31 @@ func TestDeadTokensGo(t *testing.T) {
 		c := setClock(db)
 		hour := personal("hour")
 		hour.Expires = start.Add(time.Hour)
-		addToken(t, db, personal("ever"), hour, personal("revoked"), personal("later"))
-		change(t, db, func(ctx context.Context, tx *Tx) error { _, err := tx.RevokeToken(ctx, "u-bob", "revoked"); return err })
-		c.add(2 * time.Hour)
-		change(t, db, func(ctx context.Context, tx *Tx) error { _, err := tx.RevokeToken(ctx, "u-bob", "later"); return err })
-		maintain(t, db, func(ctx context.Context, tx *Tx) error {
-			n, err := tx.DeleteDeadTokens(ctx, tx.Now.Add(-time.Minute))
-			if n != 2 {
-				t.Errorf("%d tokens went, want 2", n)
-			}
-			return err
+		voided := personal("voided")
+		voided.UserID = "u-alice"
+		addToken(t, db, personal("ever"), hour, personal("revoked"), personal("later"), voided)
+		change(t, db, func(ctx context.Context, tx *Tx) error {
+			_, err := tx.RevokeToken(ctx, "u-bob", "revoked")
+			return errors.Join(err, tx.VoidTokens(ctx, "u-alice"))
 		})
-		left, err := collect(t.Context(), db.read, scanText, `SELECT prefix FROM tokens`)
-		if err != nil {
-			t.Fatal(err)
+		c.add(2 * time.Hour)
+		after := personal("after")
+		after.UserID = "u-alice"
+		addToken(t, db, after)
+		change(t, db, func(ctx context.Context, tx *Tx) error { _, err := tx.RevokeToken(ctx, "u-bob", "later"); return err })
+		left := func() []string {
+			list, err := collect(t.Context(), db.read, scanText, `SELECT prefix FROM tokens`)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return list
 		}
-		wantPrefixes(t, left, "ever", "later")
+		c.add(deadTokensKept - 2*time.Hour)
+		cleanUp(t, db)
+		wantPrefixes(t, left(), "after", "ever", "hour", "later", "revoked", "voided")
+		c.add(90 * time.Minute)
+		cleanUp(t, db)
+		wantPrefixes(t, left(), "after", "ever", "later")
 	})
 }
 
