@@ -387,6 +387,9 @@ func TestTEN01ForeignChildren(t *testing.T) {
 		if r.ID == "OrganizationUserInvitationAccept" {
 			continue // its parameter is the caller's own address, and any other is refused alike
 		}
+		if r.ID == "OrganizationPolicyVersionGet" {
+			continue // a version's number is no name: each organization has its own version 1
+		}
 		e := w.example(t, r)
 		foreign := w.parameters(e)
 		foreign["organization_id"] = w.other.OrganizationID

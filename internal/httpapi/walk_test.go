@@ -36,6 +36,7 @@ var withoutEvent = map[string]string{
 	"UserAuthLoginOptions":              "a reading whose question is in the body",
 	"AuthenticationMethodTest":          "asks somebody else's server and stores nothing",
 	"SAMLResponseReplay":                "judges what is stored, and stores nothing",
+	"OrganizationAccessPreview":         "takes back what it tries",
 	"SAMLTest":                          "begins an attempt that opens nothing",
 	"UserAuthPasskeyOptions":            "begins an attempt; the login that comes of it is the event",
 	"UserPasskeyOptions":                "begins an attempt; the passkey that comes of it is the event",
