@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/policy"
 )
 
 // mostTold is how many people one change writes to. The admins hear of the
@@ -20,6 +21,12 @@ const mostTold = 1000
 // whom it keeps out and to the admins, in the same transaction. change says in
 // words what it is; the admins get to read it.
 func (s *Service) noticing(ctx context.Context, tx *store.Tx, o identity.Organization, change string, work func() error) error {
+	return s.noticingUnder(ctx, tx, o, change, nil, work)
+}
+
+// noticingUnder is noticing for work that changes nothing but the policy, to
+// the given one: then who is there is read once. nil: it may change anything.
+func (s *Service) noticingUnder(ctx context.Context, tx *store.Tx, o identity.Organization, change string, policyAfter *policy.Policy, work func() error) error {
 	if !tx.MailEnabled() {
 		return work()
 	}
@@ -34,11 +41,15 @@ func (s *Service) noticing(ctx context.Context, tx *store.Tx, o identity.Organiz
 	if err := work(); err != nil {
 		return err
 	}
-	after, err := tx.World(ctx, o.ID)
-	if err != nil {
-		return err
+	then := s.outlook(&before, policyAfter)
+	if policyAfter == nil {
+		after, err := tx.World(ctx, o.ID)
+		if err != nil {
+			return err
+		}
+		then = s.outlook(&after, readPolicy(after.Organization.Policy))
 	}
-	impact := compare(s.outlook(&before, readPolicy(before.Organization.Policy)), s.outlook(&after, readPolicy(after.Organization.Policy)), Page{Limit: mostTold})
+	impact := compare(s.outlook(&before, readPolicy(before.Organization.Policy)), then, Page{Limit: mostTold})
 	return s.tell(ctx, tx, o, change, impact)
 }
 

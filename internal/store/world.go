@@ -111,26 +111,30 @@ const adminsOf = `WITH granted AS (
 		SELECT g.principal_id AS user_id FROM granted g WHERE g.principal_type = 'user'
 		UNION SELECT gm.user_id FROM granted g JOIN group_members gm ON gm.group_id = g.principal_id WHERE g.principal_type = 'user_group') `
 
+// fromAdmins are their memberships, found from the few and not among the many.
+const fromAdmins = ` (SELECT a.user_id FROM admins a UNION SELECT s.user_id FROM memberships s WHERE s.organization_id = $1 AND s.super_admin) h
+		JOIN memberships m ON m.user_id = h.user_id `
+
 func (r *Read) residents(ctx context.Context, organizationID string, adminsOnly bool) (w World, err error) {
 	w.Now = r.Now
 	if w.Organization, err = r.Organization(ctx, organizationID); err != nil {
 		return w, err
 	}
-	only := ``
+	from, only := ` memberships m `, ``
 	if adminsOnly {
-		only = ` AND NOT u.application AND u.state = 'active' AND` + adminOf
+		from, only = fromAdmins, ` AND NOT u.application AND u.state = 'active'`
 	}
 	w.People, err = collect(ctx, r.q, scanResident, adminsOf+`SELECT u.id, u.application, u.email, u.real_name, u.email_confirmed_at > 0, u.state, u.managing_organization_id, u.tokens_valid_from,
 			`+adminOf+`, COALESCE(o.policy, ''), p.user_id IS NOT NULL,
 			EXISTS (SELECT 1 FROM totp_factors f WHERE f.user_id = u.id), EXISTS (SELECT 1 FROM passkeys k WHERE k.user_id = u.id AND k.suspended_at = 0)
-		FROM memberships m JOIN users u ON u.id = m.user_id
+		FROM`+from+`JOIN users u ON u.id = m.user_id
 		LEFT JOIN passwords p ON p.user_id = u.id
 		LEFT JOIN organizations o ON o.id = u.managing_organization_id AND o.id <> m.organization_id AND NOT o.deleted
 		WHERE m.organization_id = $1`+only+` ORDER BY u.id`, organizationID)
 	if err != nil {
 		return w, err
 	}
-	if err := r.linksOf(ctx, &w); err != nil {
+	if err := r.linksOf(ctx, &w, from); err != nil {
 		return w, err
 	}
 	return w, r.pilotsOf(ctx, &w)
@@ -157,11 +161,11 @@ func (w *World) Resident(id string) *Resident {
 
 // linksOf adds what people are linked to. What a provider that is gone, or is
 // a draft again, was linked to is none.
-func (r *Read) linksOf(ctx context.Context, w *World) error {
+func (r *Read) linksOf(ctx context.Context, w *World, from string) error {
 	var owner, provider, organization, kind string
 	var off bool
-	return r.each(ctx, `SELECT l.user_id, l.provider, l.organization_id, COALESCE(am.type, ''), COALESCE(am.organization_id = m.organization_id AND NOT am.enabled, FALSE)
-		FROM memberships m JOIN linked_identities l ON l.user_id = m.user_id AND l.deleted_at = 0
+	return r.each(ctx, adminsOf+`SELECT l.user_id, l.provider, l.organization_id, COALESCE(am.type, ''), COALESCE(am.organization_id = m.organization_id AND NOT am.enabled, FALSE)
+		FROM`+from+`JOIN linked_identities l ON l.user_id = m.user_id AND l.deleted_at = 0
 		LEFT JOIN authentication_methods am ON am.id = l.provider AND am.deleted_at = 0 AND am.state = 'active'
 			AND EXISTS (SELECT 1 FROM organizations o WHERE o.id = am.organization_id AND NOT o.deleted)
 		WHERE m.organization_id = $1 AND (l.organization_id = '' OR am.id IS NOT NULL) ORDER BY l.created_at, l.id`,
