@@ -227,6 +227,14 @@ func (r *Read) Events(ctx context.Context, f EventFilter) ([]identity.Event, err
 	return collect(ctx, r.q, scanEvent, `SELECT `+eventColumns+` FROM events WHERE `+condition+newest, args...)
 }
 
+// clockSlack is by how much the clocks of two nodes may differ without a list of
+// events by time leaving one out. Lists go by id, so that a time is turned into
+// the id of an event from about then; the organization is the first argument.
+const clockSlack = 24 * time.Hour
+
+// lastID is an id after all.
+const lastID = "9223372036854775807"
+
 // where is the condition of all fields that have one reading.
 func (f EventFilter) where() (string, []any) {
 	where, args := []string{"1 = 1"}, []any{}
@@ -244,11 +252,25 @@ func (f EventFilter) where() (string, []any) {
 			add(c.condition, c.value)
 		}
 	}
+	if f.Project != "" {
+		where = append(where, "project <> ''") // or its index would not count
+	}
+	if f.AccountID != "" {
+		where = append(where, "account_id <> ''")
+	}
 	if !f.Since.IsZero() {
 		add("created_at >= $", micros(f.Since))
+		if f.OrganizationID != "" {
+			add(`id >= COALESCE((SELECT b.id FROM events b WHERE b.organization_id = $1 AND b.created_at < $`, micros(f.Since.Add(-clockSlack)))
+			where[len(where)-1] += ` ORDER BY b.created_at DESC, b.id DESC LIMIT 1), 0)`
+		}
 	}
 	if !f.Until.IsZero() {
 		add("created_at < $", micros(f.Until))
+		if f.OrganizationID != "" {
+			add(`id <= COALESCE((SELECT b.id FROM events b WHERE b.organization_id = $1 AND b.created_at >= $`, micros(f.Until.Add(clockSlack)))
+			where[len(where)-1] += ` ORDER BY b.created_at, b.id LIMIT 1), ` + lastID + `)`
+		}
 	}
 	if f.Before > 0 {
 		add("id < $", f.Before)

@@ -395,3 +395,37 @@ func TestDecisions(t *testing.T) {
 		}
 	})
 }
+
+// Lists by time go through a part of the log only, which is wide enough for
+// nodes whose clocks differ.
+func TestEventsOfATime(t *testing.T) {
+	each(t, func(t *testing.T, db *DB) {
+		begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		hour := 0
+		db.Now = func() time.Time { return begin.Add(time.Duration(hour) * time.Hour) }
+		// A node whose clock is 20 hours late writes in between.
+		var want []int
+		for i := range 60 {
+			hour = i * 4
+			if i%3 == 2 {
+				hour -= 20
+			}
+			record(t, db, Organization("org-a"), identity.Event{Action: "one", OrganizationID: "org-a", Target: identity.Target{ID: fmt.Sprint(hour)}})
+			record(t, db, Organization("org-b"), identity.Event{Action: "one", OrganizationID: "org-b"})
+			want = append([]int{hour}, want...)
+		}
+		for _, span := range [][2]int{{-10, 1000}, {100, 120}, {0, 4}, {200, 240}, {-50, 0}, {500, 600}, {30, 31}} {
+			f := EventFilter{OrganizationID: "org-a", Since: begin.Add(time.Duration(span[0]) * time.Hour), Until: begin.Add(time.Duration(span[1]) * time.Hour), Limit: 100}
+			var expected, got []string
+			for _, hour := range want {
+				if hour >= span[0] && hour < span[1] {
+					expected = append(expected, fmt.Sprint(hour))
+				}
+			}
+			for _, e := range events(t, db, f) {
+				got = append(got, e.Target.ID)
+			}
+			wantSame(t, fmt.Sprint("hours ", span), got, expected)
+		}
+	})
+}

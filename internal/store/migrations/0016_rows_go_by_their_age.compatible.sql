@@ -16,3 +16,7 @@ CREATE INDEX outbox_ended ON outbox (ended_at) WHERE ended_at > 0;
 CREATE INDEX invitations_by_end ON invitations (expires_at);
 CREATE INDEX linked_identities_ended ON linked_identities (deleted_at) WHERE deleted_at > 0;
 CREATE INDEX domains_removed ON domains (updated_at) WHERE state = 'deleted';
+
+-- The audit log of one unit, and of a time.
+CREATE INDEX events_of_unit ON events (organization_id, account_id, id) WHERE account_id <> '';
+CREATE INDEX events_by_time ON events (organization_id, created_at, id);
