@@ -10,10 +10,10 @@ RACE := $(foreach room,access credential store,\
 	$(if $(wildcard internal/$(room)/*_test.go),./internal/$(room)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test bench soak fuzz pictures cover package clean format lint dependencies suites
+.PHONY: help run build check test bench bench-data soak fuzz pictures cover package clean format lint dependencies suites
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 run: build ## build and start a server to try things on
 	./bin/sallyport serve --dev
@@ -29,6 +29,9 @@ test: dependencies lint ## everything: both databases, race detector; installs w
 
 bench: ## run the benchmarks
 	./scripts/bench.sh
+
+bench-data: ## lists and checks at 1 % and at SHARE (10) % of 10,000,000 events and 1,000,000 tokens
+	$(GO) run ./scripts/benchdata -share $(or $(SHARE),10)
 
 soak: ## the experiments on several nodes for hours: ROUNDS (200) of each kind
 	SALLYPORT_SOAK=$(or $(ROUNDS),200) $(GO) test ./internal/server -run 'TestR[0-9]' -v -timeout 24h

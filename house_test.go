@@ -92,6 +92,7 @@ var support = []string{
 	"scripts/withpg",
 	"scripts/introspectionratio",
 	"scripts/startup",
+	"scripts/benchdata",
 	"scripts/leasesim",
 }
 
