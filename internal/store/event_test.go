@@ -401,31 +401,31 @@ func TestDecisions(t *testing.T) {
 func TestEventsOfATime(t *testing.T) {
 	each(t, func(t *testing.T, db *DB) {
 		begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-		hour := 0
-		db.Now = func() time.Time { return begin.Add(time.Duration(hour) * time.Hour) }
-		// A node whose clock is 20 hours late writes in between.
+		moment := 0
+		db.Now = func() time.Time { return begin.Add(time.Duration(moment) * 2 * time.Minute) }
+		// A node whose clock is 40 minutes late writes in between.
 		var want []int
 		for i := range 60 {
-			hour = i * 4
+			moment = i * 4
 			if i%3 == 2 {
-				hour -= 20
+				moment -= 20
 			}
-			record(t, db, Organization("org-a"), identity.Event{Action: "one", OrganizationID: "org-a", Target: identity.Target{ID: fmt.Sprint(hour)}})
+			record(t, db, Organization("org-a"), identity.Event{Action: "one", OrganizationID: "org-a", Target: identity.Target{ID: fmt.Sprint(moment)}})
 			record(t, db, Organization("org-b"), identity.Event{Action: "one", OrganizationID: "org-b"})
-			want = append([]int{hour}, want...)
+			want = append([]int{moment}, want...)
 		}
 		for _, span := range [][2]int{{-10, 1000}, {100, 120}, {0, 4}, {200, 240}, {-50, 0}, {500, 600}, {30, 31}} {
-			f := EventFilter{OrganizationID: "org-a", Since: begin.Add(time.Duration(span[0]) * time.Hour), Until: begin.Add(time.Duration(span[1]) * time.Hour), Limit: 100}
+			f := EventFilter{OrganizationID: "org-a", Since: begin.Add(time.Duration(span[0]) * 2 * time.Minute), Until: begin.Add(time.Duration(span[1]) * 2 * time.Minute), Limit: 100}
 			var expected, got []string
-			for _, hour := range want {
-				if hour >= span[0] && hour < span[1] {
-					expected = append(expected, fmt.Sprint(hour))
+			for _, moment := range want {
+				if moment >= span[0] && moment < span[1] {
+					expected = append(expected, fmt.Sprint(moment))
 				}
 			}
 			for _, e := range events(t, db, f) {
 				got = append(got, e.Target.ID)
 			}
-			wantSame(t, fmt.Sprint("hours ", span), got, expected)
+			wantSame(t, fmt.Sprint("span ", span), got, expected)
 		}
 	})
 }
