@@ -68,17 +68,12 @@ type follower struct {
 // round brings memory up to date, says so, and takes a lease from the moment
 // before.
 func (f *follower) round(ctx context.Context) error {
+	if err := f.setUp(ctx); err != nil {
+		return err
+	}
 	from := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, f.db.Lease/2)
 	defer cancel()
-	if err := f.connect(ctx); err != nil {
-		return err
-	}
-	if f.row == "" {
-		if err := f.register(ctx); err != nil {
-			return err
-		}
-	}
 	w, err := f.look(ctx)
 	if err != nil {
 		return err
@@ -95,6 +90,20 @@ func (f *follower) round(ctx context.Context) error {
 	}
 	f.db.lease.Store(newLease(from, f.db.Lease))
 	return nil
+}
+
+// setUpTime bounds connecting and registering. They are not part of a round's
+// time: far from the database they take seven ways there and back, and more than
+// half of a short lease.
+const setUpTime = 10 * time.Second
+
+func (f *follower) setUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, setUpTime)
+	defer cancel()
+	if err := f.connect(ctx); err != nil || f.row != "" {
+		return err
+	}
+	return f.register(ctx)
 }
 
 func (f *follower) connect(ctx context.Context) (err error) {

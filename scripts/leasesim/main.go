@@ -39,7 +39,7 @@ func run(args []string, out io.Writer) error {
 	seed := flags.Uint64("seed", 1, "of everything that is random")
 	noWait := flags.Bool("mutate-no-wait", false, "break the protocol: writers answer without waiting")
 	fromReply := flags.Bool("mutate-from-reply", false, "break the protocol: leases count from the reply")
-	apart := flags.Bool("set-up-apart", false, "what if connecting and registering were not part of a round's time")
+	within := flags.Bool("set-up-within", false, "what if connecting and registering were part of a round's time")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func run(args []string, out io.Writer) error {
 			}
 			s.length, s.changes = time.Duration(*minutes)*time.Minute, *changes
 			s.noWait, s.fromReply = *noWait, *fromReply
-			s.setUpApart = *apart
+			s.setUpApart = !*within
 			r := simulate(s)
 			violations += r.violations
 			r.row(w, trouble, lease)

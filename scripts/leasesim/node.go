@@ -76,7 +76,7 @@ func (n *node) forgetAll() {
 }
 
 // begin starts a round, which has half of the lease. What is there only once,
-// the line and the row, is part of that, unless it is to be tried apart.
+// the line and the row, is not part of that, unless it is to be tried so.
 func (n *node) begin() {
 	limit := n.lease / 2
 	if n.setUpApart {

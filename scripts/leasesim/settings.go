@@ -65,7 +65,7 @@ type settings struct {
 	cuts                int           // how often a region is cut off, in turns, beginning with the farthest
 	cut                 time.Duration // for how long
 	noWait, fromReply   bool          // mutations
-	setUpApart          bool          // what if the time for a round did not include connecting
+	setUpApart          bool          // the time for a round does not include connecting
 	changesBeforeCutsIn time.Duration // a change is made at a random moment of so long before a cut; 0: no special one
 }
 
