@@ -24,7 +24,8 @@ type AccessPreview struct {
 
 // PreviewedChange is a change of something else than the policy: kind
 // "identity_provider" with action "disable" or "delete", "domain" with
-// "remove", "user" with "remove" or "deactivate", "user_group" with "delete".
+// "remove", "user" with "remove" or "deactivate", "user_group" with
+// "delete" or "revoke_permissions" (all that it holds on the organization).
 type PreviewedChange struct {
 	Kind   string `json:"kind"`
 	ID     string `json:"id"`

@@ -133,6 +133,28 @@ func TestPreviewsOfOtherChanges(t *testing.T) {
 	})
 }
 
+// Who administers through a group is one admin less without it.
+func TestPreviewOfTheAdminsOfAGroup(t *testing.T) {
+	onGround(t, func(g *ground) {
+		g.password(g.alice)
+		g.password(g.bob)
+		admins := g.group("admins", g.bob)
+		g.grantGroup(admins, identity.AdminRole)
+		for _, action := range []string{"revoke_permissions", "delete"} {
+			var i org.Impact
+			g.wantEvents(func() {
+				i = g.preview(`{"change": {"kind": "user_group", "id": "` + admins.ID + `", "action": "` + action + `"}}`)
+			})
+			if len(i.Admins) != 1 || i.Admins[0].ID != g.alice || i.Loses.People.Total != 0 {
+				t.Errorf("%s: admins %+v, %d people lose access; want alice alone, and none", action, i.Admins, i.Loses.People.Total)
+			}
+		}
+		if i := g.preview(`{"two_factor_required": false}`); len(i.Admins) != 2 {
+			t.Errorf("admins of now are %+v, want alice and bob", i.Admins)
+		}
+	})
+}
+
 func TestPreviewsThatCannotBe(t *testing.T) {
 	onGround(t, func(g *ground) {
 		provider := g.linked(g.b)

@@ -126,6 +126,9 @@ var previewed = map[[2]string]func(ctx context.Context, s *Service, p *identity.
 	{"user_group", "delete"}: func(ctx context.Context, s *Service, p *identity.Principal, id string) error {
 		return s.DeleteGroup(ctx, p, id)
 	},
+	{"user_group", "revoke_permissions"}: func(ctx context.Context, s *Service, p *identity.Principal, id string) error {
+		return s.UpdatePermissions(ctx, p, Resource{resourceOrganization, p.Organization.ID}, OperationSet, []NamedGrant{{PrincipalType: principalGroup, PrincipalID: id}})
+	},
 }
 
 // PreviewDomainRemoval is Preview for giving a domain up.
@@ -148,7 +151,7 @@ func (s *Service) PreviewProvider(ctx context.Context, p *identity.Principal, me
 func (s *Service) PreviewChange(ctx context.Context, p *identity.Principal, c PreviewedChange, page Page) (i Impact, err error) {
 	work := previewed[[2]string{c.Kind, c.Action}]
 	if work == nil {
-		return i, identity.Invalidf("bad_request", `what can be previewed is to "disable" or "delete" an identity_provider, to "remove" a domain, to "remove" or "deactivate" a user, and to "delete" a user_group`)
+		return i, identity.Invalidf("bad_request", `what can be previewed is to "disable" or "delete" an identity_provider, to "remove" a domain, to "remove" or "deactivate" a user, and to "delete" a user_group or "revoke_permissions" of it`)
 	}
 	if err := s.flush(); err != nil {
 		return i, err
