@@ -15,16 +15,14 @@ import (
 type setupView struct{ Organization, RealName, Email string }
 
 // whileEmpty leads to the setup page as long as there is nothing else to do;
-// true: it did.
+// true: it did. Where the database does not tell, the page it stands before opens.
 func (p *Pages) whileEmpty(w http.ResponseWriter, r *http.Request) bool {
 	empty, err := p.Org.Empty(r.Context())
-	switch {
-	case err != nil:
-		p.fail(w, r, err)
-	case empty:
-		seeOther(w, r, setupPath)
+	if err != nil || !empty {
+		return false
 	}
-	return err != nil || empty
+	seeOther(w, r, setupPath)
+	return true
 }
 
 // setupForm asks for the code and the first admin. Once an organization exists

@@ -124,12 +124,19 @@ func (c *cluster) applicationToken(permissions ...string) (token, user string) {
 func (c *cluster) update(change func(ctx context.Context, tx *store.Tx) error) {
 	c.tb.Helper()
 	ctx := context.Background()
-	err := c.db.Update(ctx, identity.Actor{Kind: identity.ActorSystem}, store.Organization(c.target.organization), func(tx *store.Tx) error {
-		if err := change(ctx, tx); err != nil {
-			return err
+	var err error
+	// Once the database was restarted, each old connection fails one change.
+	for range 20 {
+		err = c.db.Update(ctx, identity.Actor{Kind: identity.ActorSystem}, store.Organization(c.target.organization), func(tx *store.Tx) error {
+			if err := change(ctx, tx); err != nil {
+				return err
+			}
+			return tx.Record(ctx, identity.Event{Action: "test_change"})
+		})
+		if !errors.Is(err, &identity.Error{Code: "service_unavailable"}) {
+			break
 		}
-		return tx.Record(ctx, identity.Event{Action: "test_change"})
-	})
+	}
 	if err != nil {
 		c.tb.Fatal(err)
 	}

@@ -73,7 +73,24 @@ func (db *DB) Pending(ctx context.Context) ([]Migration, error) {
 	return db.migrate(ctx, true)
 }
 
+// migrate is migrateOnce, again while another process opens a new SQLite file:
+// the change to its journal fails at once, whatever time there was to wait.
 func (db *DB) migrate(ctx context.Context, dryRun bool) (done []Migration, err error) {
+	const again, patience = 20 * time.Millisecond, 5 * time.Second
+	for begin := time.Now(); ; {
+		done, err = db.migrateOnce(ctx, dryRun)
+		if err == nil || !busy(err) || time.Since(begin) > patience {
+			return done, err
+		}
+		select {
+		case <-ctx.Done():
+			return done, err
+		case <-time.After(again):
+		}
+	}
+}
+
+func (db *DB) migrateOnce(ctx context.Context, dryRun bool) (done []Migration, err error) {
 	known, err := migrations()
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"net/url"
 	"sort"
 	"strings"
 	"sync"
@@ -60,7 +61,7 @@ func (s *Server) database(tb testing.TB) *sql.DB {
 	tb.Helper()
 	driver, name := "pgx", s.Config.DatabaseURL
 	if file, ok := strings.CutPrefix(name, "sqlite:"); ok {
-		driver, name = "sqlite", "file:"+file+"?mode=ro"
+		driver, name = "sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?mode=ro"
 	}
 	s.own.once.Do(func() {
 		s.own.db, s.own.err = sql.Open(driver, name)
