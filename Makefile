@@ -67,8 +67,9 @@ lint:
 dependencies:
 	./scripts/install-deps.sh
 
-# Run by `test`, beside a PostgreSQL that the packages share. The model of leases
-# shares no memory: the race detector would only make its millions of states slow.
+# Run by `test`, beside a PostgreSQL that the packages share. The server's tests
+# begin first: they take longest, most of it waiting, and the others fit beside
+# them. The model of leases shares no memory: the race detector would only make its millions of states slow.
 suites:
-	$(GO) test -timeout 20m ./...
+	$(GO) test -timeout 20m ./internal/server ./...
 	$(if $(RACE),$(GO) test -race -timeout 20m -skip LeaseModel $(RACE))
