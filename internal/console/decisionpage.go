@@ -36,11 +36,7 @@ type ownDecisionView struct {
 func (p *Pages) ownDecision(v *visit) {
 	d, err := p.Org.OwnDecision(v.r.Context(), v.Principal, v.r.PathValue("decision_id"))
 	if err != nil {
-		if kindOf(err) == identity.NotFound {
-			p.notFound(v.w, v.r)
-			return
-		}
-		p.fail(v.w, v.r, err)
+		p.failOr404(v, err)
 		return
 	}
 	view := ownDecisionView{
@@ -99,11 +95,7 @@ type mendRow struct {
 func (p *Pages) decision(v *visit) {
 	x, err := p.Org.ExplainDecision(v.r.Context(), v.Principal, v.r.PathValue("decision_id"))
 	if err != nil {
-		if kindOf(err) == identity.NotFound {
-			p.notFound(v.w, v.r)
-			return
-		}
-		p.fail(v.w, v.r, err)
+		p.failOr404(v, err)
 		return
 	}
 	p.showOrganization(v, http.StatusOK, "decision", auditPath, page{Title: v.say("decision.title"), Body: v.decisionView(x)})

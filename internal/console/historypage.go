@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/policy"
 )
@@ -139,15 +138,10 @@ func (p *Pages) pastVersion(v *visit) (one org.PolicyVersion, now policy.Policy,
 	if one, err = p.Org.PolicyVersion(v.r.Context(), v.Principal, number); err == nil {
 		now, err = p.Org.Policy(v.Principal)
 	}
-	switch {
-	case err == nil:
-		return one, now, true
-	case kindOf(err) == identity.NotFound:
-		p.notFound(v.w, v.r)
-	default:
-		p.fail(v.w, v.r, err)
+	if err != nil {
+		p.failOr404(v, err)
 	}
-	return one, now, false
+	return one, now, err == nil
 }
 
 func (p *Pages) version(v *visit) {

@@ -202,18 +202,9 @@ func (p *Pages) showPilotForm(v *visit, status int, form pilotForm, title string
 func (p *Pages) pilotOf(v *visit) (pilot identity.Pilot, ok bool) {
 	pilot, err := p.Org.Pilot(v.r.Context(), v.Principal, v.r.PathValue("pilot_id"))
 	if err != nil {
-		p.notFoundOr(v, err)
+		p.failOr404(v, err)
 	}
 	return pilot, err == nil
-}
-
-// notFoundOr answers an error of something that a path names.
-func (p *Pages) notFoundOr(v *visit, err error) {
-	if kindOf(err) == identity.NotFound {
-		p.notFound(v.w, v.r)
-		return
-	}
-	p.fail(v.w, v.r, err)
 }
 
 func (p *Pages) editPilot(v *visit) {
@@ -380,7 +371,7 @@ const pilotShown = 100
 func (p *Pages) pilot(v *visit) {
 	report, err := p.Org.PilotReport(v.r.Context(), v.Principal, v.r.PathValue("pilot_id"))
 	if err != nil {
-		p.notFoundOr(v, err)
+		p.failOr404(v, err)
 		return
 	}
 	now, err := p.Org.Policy(v.Principal)
