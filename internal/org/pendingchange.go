@@ -100,11 +100,8 @@ func pendingEvent(action string, o identity.Organization, c identity.PendingChan
 // confirmation_has_to_pass.
 func (s *Service) ConfirmChange(ctx context.Context, p *identity.Principal) error {
 	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
-		c, err := tx.PendingChange(ctx, p.Organization.ID)
+		c, err := endable(ctx, tx, p)
 		if err != nil {
-			return err
-		}
-		if err := mayEnd(p, c, tx.Now); err != nil {
 			return err
 		}
 		if !tx.Now.Before(c.Deadline) { // it is being undone
@@ -129,6 +126,15 @@ func (s *Service) ConfirmChange(ctx context.Context, p *identity.Principal) erro
 		}
 		return removeProvider(ctx, tx, p, u.Provider.After.ID)
 	})
+}
+
+// endable is the change that waits, for those who may confirm or undo it.
+func endable(ctx context.Context, tx *store.Tx, p *identity.Principal) (identity.PendingChange, error) {
+	c, err := tx.PendingChange(ctx, p.Organization.ID)
+	if err != nil {
+		return c, err
+	}
+	return c, mayEnd(p, c, tx.Now)
 }
 
 // mayEnd refuses those who could not have made the change.
@@ -175,11 +181,8 @@ func passes(ctx context.Context, tx *store.Tx, p *identity.Principal) error {
 // Errors: NotFound no_pending_change; Conflict change_cannot_be_undone.
 func (s *Service) RevertChange(ctx context.Context, p *identity.Principal) error {
 	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
-		c, err := tx.PendingChange(ctx, p.Organization.ID)
+		c, err := endable(ctx, tx, p)
 		if err != nil {
-			return err
-		}
-		if err := mayEnd(p, c, tx.Now); err != nil {
 			return err
 		}
 		o, err := tx.Organization(ctx, p.Organization.ID) // the caller's is that of before the change
