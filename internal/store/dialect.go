@@ -49,6 +49,17 @@ type dialect struct {
 	// one of the places of a JSON list.
 	place    string
 	placedIn func(list string) string
+	// only is a value that a column of an ordered list equals, where the list is
+	// ordered by that column first. PostgreSQL knows that a column with one value
+	// orders nothing, leaves it out, and then goes through any index that gives
+	// the rest of the order, such as the primary key past everybody else's rows;
+	// of a list of one value it does not know that, and takes an index that
+	// begins with the column.
+	only func(value string) string
+	// anew are arguments of a statement that is planned for them each time. One
+	// plan for the values of all would be made for those of the average
+	// organization, and the largest has a thousand times as many rows.
+	anew func(args []any) []any
 	// list is the aggregate that makes a JSON list of values.
 	list string
 	// hasMigrations counts tables named schema_migrations: 0 or 1.
@@ -79,6 +90,8 @@ BEGIN SELECT RAISE(ABORT, 'audit events cannot be deleted'); END;`,
 	identity:     `''`,
 	quietly:      `TRUE`,
 	list:         `json_group_array`,
+	only:         func(value string) string { return value },
+	anew:         func(args []any) []any { return args },
 	sizes:        countTables(sizedTables),
 	place:        `rowid`,
 	placedIn: func(list string) string {
@@ -115,6 +128,8 @@ CREATE TRIGGER events_keep_d BEFORE DELETE ON events FOR EACH ROW EXECUTE FUNCTI
 	},
 	skipLocked: ` FOR UPDATE SKIP LOCKED`,
 	list:       `json_agg`,
+	only:       func(value string) string { return `ANY(ARRAY[` + value + `])` },
+	anew:       func(args []any) []any { return append([]any{pgx.QueryExecModeExec}, args...) },
 	sizes: `SELECT relname::text, n_live_tup FROM pg_stat_user_tables WHERE schemaname = current_schema() AND relname IN ('` +
 		strings.Join(sizedTables, `', '`) + `')`,
 	place: `ctid::text`,

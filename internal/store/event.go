@@ -60,7 +60,7 @@ func (tx *Tx) Record(ctx context.Context, e identity.Event) error {
 		return err
 	}
 	e.ChainSeq = seq + 1
-	e.Hash = eventHash(previous, e)
+	e.Hash = EventHash(previous, e)
 	if err := tx.insertEvent(ctx, e); err != nil {
 		return fmt.Errorf("record event %s: %w", e.Action, err)
 	}
@@ -130,9 +130,10 @@ func cut(s string) string {
 	return s[:edge] + "…"
 }
 
-// eventHash chains an event to the one before it. Each field is preceded by
-// its length, so that no two different events have the same input.
-func eventHash(previous string, e identity.Event) string {
+// EventHash chains an event to the one before it, whose hash it takes; the first
+// of a chain has none before it. Each field is preceded by its length, so that
+// no two different events have the same input.
+func EventHash(previous string, e identity.Event) string {
 	h := sha256.New()
 	for _, field := range []string{
 		previous, e.Chain, strconv.FormatInt(e.ChainSeq, 10), strconv.FormatInt(micros(e.At), 10), e.Action, e.Outcome,
@@ -173,7 +174,7 @@ func (r *Read) VerifyEvents(ctx context.Context) (checked int64, err error) {
 		if e.ID <= last.ID {
 			return checked, fmt.Errorf("audit log: event %d (entry %d of chain %s) was moved: it follows event %d", e.ID, e.ChainSeq, e.Chain, last.ID)
 		}
-		if eventHash(last.Hash, e) != e.Hash {
+		if EventHash(last.Hash, e) != e.Hash {
 			return checked, fmt.Errorf("audit log: event %d (entry %d of chain %s) is not what was written", e.ID, e.ChainSeq, e.Chain)
 		}
 		last, checked = e, checked+1
@@ -201,7 +202,7 @@ type EventFilter struct {
 // an index that goes straight to the newest, so each is read by itself, as far
 // as the page goes; one condition for both would go through the whole log.
 func (r *Read) Events(ctx context.Context, f EventFilter) ([]identity.Event, error) {
-	where, args := f.where()
+	where, args := f.where(r.dialect)
 	readings := []string{where}
 	for _, c := range []struct{ value, id, name string }{{f.Actor, "actor_id", "actor_name"}, {f.Target, "target_id", "target_name"}} {
 		if c.value == "" {
@@ -217,7 +218,7 @@ func (r *Read) Events(ctx context.Context, f EventFilter) ([]identity.Event, err
 	}
 	// A number, no argument: PostgreSQL then plans for so few rows and not for a
 	// tenth of the log.
-	newest := ` ORDER BY id DESC LIMIT ` + strconv.Itoa(f.Limit)
+	newest := ` ORDER BY ` + f.order() + ` LIMIT ` + strconv.Itoa(f.Limit)
 	condition := readings[0]
 	if len(readings) > 1 {
 		for i, reading := range readings {
@@ -225,7 +226,7 @@ func (r *Read) Events(ctx context.Context, f EventFilter) ([]identity.Event, err
 		}
 		condition = `id IN (` + strings.Join(readings, ` UNION `) + `)`
 	}
-	return collect(ctx, r.q, scanEvent, `SELECT `+eventColumns+` FROM events WHERE `+condition+newest, args...)
+	return collect(ctx, r.q, scanEvent, `SELECT `+eventColumns+` FROM events WHERE `+condition+newest, r.dialect.anew(args)...)
 }
 
 // clockSlack is by how much the clocks of two nodes may differ without a list of
@@ -236,18 +237,48 @@ const clockSlack = time.Hour
 // lastID is an id after all.
 const lastID = "9223372036854775807"
 
-// where is the condition of all fields that have one reading.
-func (f EventFilter) where() (string, []any) {
+// leading is the column that the indexes begin with which a filter can use.
+func (f EventFilter) leading() string {
+	switch {
+	case f.Project != "":
+		return "project"
+	case f.OrganizationID != "":
+		return "organization_id"
+	}
+	return ""
+}
+
+// order is by id, the newest first. The leading column has one value in the
+// whole list; to name it says by which index the list goes (dialect.only).
+func (f EventFilter) order() string {
+	if column := f.leading(); column != "" {
+		return column + ` DESC, id DESC`
+	}
+	return `id DESC`
+}
+
+// where is the condition of all fields that have one reading. What stands in
+// COALESCE is not for an index, and nobody estimates how rare it is: PostgreSQL
+// takes times after its latest statistics for rare, and would gather all rows
+// to sort them.
+func (f EventFilter) where(d *dialect) (string, []any) {
 	where, args := []string{"1 = 1"}, []any{}
 	add := func(condition string, value any) {
 		args = append(args, value)
-		where = append(where, condition+strconv.Itoa(len(args)))
+		where = append(where, strings.ReplaceAll(condition, "$?", "$"+strconv.Itoa(len(args))))
+	}
+	organization := "organization_id = $?"
+	switch f.leading() {
+	case "organization_id":
+		organization = "organization_id = " + d.only("$?")
+	case "project":
+		organization = "COALESCE(organization_id = $?, FALSE)"
 	}
 	for _, c := range []struct{ condition, value string }{
-		{"organization_id = $", f.OrganizationID},
-		{"account_id = $", f.AccountID},
-		{"project = $", f.Project},
-		{"action = $", f.Action},
+		{organization, f.OrganizationID},
+		{"account_id = $?", f.AccountID},
+		{"project = " + d.only("$?"), f.Project},
+		{"action = $?", f.Action},
 	} {
 		if c.value != "" {
 			add(c.condition, c.value)
@@ -260,31 +291,32 @@ func (f EventFilter) where() (string, []any) {
 		where = append(where, "account_id <> ''")
 	}
 	if !f.Since.IsZero() {
-		add("created_at >= $", micros(f.Since))
+		add("COALESCE(created_at >= $?, FALSE)", micros(f.Since))
 		if f.OrganizationID != "" {
-			add(`id >= COALESCE((SELECT b.id FROM events b WHERE b.organization_id = $1 AND b.created_at < $`, micros(f.Since.Add(-clockSlack)))
-			where[len(where)-1] += ` ORDER BY b.created_at DESC, b.id DESC LIMIT 1), 0)`
+			add(`id >= COALESCE((SELECT b.id FROM events b WHERE b.organization_id = $1 AND b.created_at < $? ORDER BY b.created_at DESC, b.id DESC LIMIT 1), 0)`,
+				micros(f.Since.Add(-clockSlack)))
 		}
 	}
 	if !f.Until.IsZero() {
-		add("created_at < $", micros(f.Until))
+		add("COALESCE(created_at < $?, FALSE)", micros(f.Until))
 		if f.OrganizationID != "" {
-			add(`id <= COALESCE((SELECT b.id FROM events b WHERE b.organization_id = $1 AND b.created_at >= $`, micros(f.Until.Add(clockSlack)))
-			where[len(where)-1] += ` ORDER BY b.created_at, b.id LIMIT 1), ` + lastID + `)`
+			add(`id <= COALESCE((SELECT b.id FROM events b WHERE b.organization_id = $1 AND b.created_at >= $? ORDER BY b.created_at, b.id LIMIT 1), `+lastID+`)`,
+				micros(f.Until.Add(clockSlack)))
 		}
 	}
 	if f.Before > 0 {
-		add("id < $", f.Before)
+		add("id < $?", f.Before)
 	}
 	if f.After > 0 {
-		add("id > $", f.After)
+		add("id > $?", f.After)
 	}
 	return strings.Join(where, " AND "), args
 }
 
 // Decision returns the refusal recorded under a decision id in an organization.
+// That the id is not empty has to be said, or its index does not count.
 func (r *Read) Decision(ctx context.Context, organizationID, decisionID string) (identity.Event, error) {
-	e, err := one(ctx, r.q, scanEvent, `SELECT `+eventColumns+` FROM events WHERE organization_id = $1 AND decision_id = $2`, organizationID, decisionID)
+	e, err := one(ctx, r.q, scanEvent, `SELECT `+eventColumns+` FROM events WHERE organization_id = $1 AND decision_id = $2 AND decision_id <> ''`, organizationID, decisionID)
 	return found(e, err, identity.NotFoundf("decision_not_found", "there is no decision %q in this organization; decisions are kept as long as audit events", decisionID))
 }
 
@@ -297,6 +329,6 @@ func (r *Read) OwnDecision(ctx context.Context, principalID, decisionID string) 
 
 // DecisionRecorded says whether a refusal is in the log already.
 func (r *Read) DecisionRecorded(ctx context.Context, decisionID string) (bool, error) {
-	n, err := one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM events WHERE decision_id = $1`, decisionID)
+	n, err := one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM events WHERE decision_id = $1 AND decision_id <> ''`, decisionID)
 	return n > 0, err
 }

@@ -194,13 +194,13 @@ func TestEventHashKeepsFieldsApart(t *testing.T) {
 		"empty":           {},
 		"later":           {ChainSeq: 1},
 	} {
-		h := eventHash("", e)
+		h := EventHash("", e)
 		if other, ok := seen[h]; ok {
 			t.Errorf("%s and %s have one hash", name, other)
 		}
 		seen[h] = name
 	}
-	if eventHash("a", identity.Event{}) == eventHash("b", identity.Event{}) {
+	if EventHash("a", identity.Event{}) == EventHash("b", identity.Event{}) {
 		t.Error("the hash does not depend on the event before")
 	}
 }

@@ -3,13 +3,10 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver that store uses, for ANALYZE
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
@@ -35,14 +32,15 @@ const pace = 400 * 24 * time.Hour / 2500
 // loader fills a database, further with each call.
 type loader struct {
 	db         *store.DB
+	bulk       *bulk
 	done       size
 	begun, now time.Time
 	newest     time.Time // event of the first organization
 }
 
-func newLoader(db *store.DB) *loader {
+func newLoader(db *store.DB, b *bulk) *loader {
 	begun := time.Now().AddDate(-1, 0, 0)
-	l := &loader{db: db, begun: begun, now: begun}
+	l := &loader{db: db, bulk: b, begun: begun, now: begun}
 	db.Now = func() time.Time { return l.now }
 	return l
 }
@@ -53,6 +51,7 @@ func organizationID(i int) string { return fmt.Sprintf("org%011x", i) }
 func userID(i int) string         { return fmt.Sprintf("u%011x", i) }
 func prefix(i int) string         { return fmt.Sprintf("spp_%08x", i) }
 func rootID(i int) string         { return fmt.Sprintf("a%011x", i) }
+func groupID(i int) string        { return fmt.Sprintf("ug%010x", i) }
 func project(i int) string        { return fmt.Sprintf("project-%06d", i) }
 
 var (
@@ -71,54 +70,34 @@ func home(user, organizations int) int {
 
 // fill makes what is missing to a size.
 func (l *loader) fill(ctx context.Context, to size) error {
-	people := func(add func(*store.Tx, int) error) func(context.Context, *store.Tx, int) error {
-		return func(_ context.Context, tx *store.Tx, i int) error { return add(tx, i) }
-	}
-	for _, step := range []struct {
-		from, to int
-		add      func(context.Context, *store.Tx, int) error
-	}{
-		{l.done.organizations, to.organizations, addOrganization},
-		{l.done.users, to.users, people(func(tx *store.Tx, i int) error { return addUser(ctx, tx, i, home(i, to.organizations)) })},
-		{l.done.tokens, to.tokens, people(func(tx *store.Tx, i int) error { return addToken(ctx, tx, i, i/10) })},
-	} {
-		if err := l.parts(ctx, "benchdata", step.from, step.to, step.add); err != nil {
-			return err
-		}
-	}
-	// Half of the events is the first organization's.
-	if err := l.parts(ctx, organizationID(0), l.done.events/2, to.events/2, addEvent(organizationID(0))); err != nil {
+	if err := l.parts(ctx, l.done.organizations, to.organizations, addOrganization); err != nil {
 		return err
 	}
-	l.newest = l.now
-	before := max(l.done.organizations, 1)
-	for o := 1; o < to.organizations; o++ {
-		from := 0
-		if o < before {
-			from = l.done.events / 2 / before
-		}
-		if err := l.parts(ctx, organizationID(o), from, to.events/2/to.organizations, addEvent(organizationID(o))); err != nil {
-			return err
-		}
+	err := l.parts(ctx, l.done.users, to.users, func(ctx context.Context, tx *store.Tx, i int) error {
+		return addUser(ctx, tx, i, home(i, to.organizations))
+	})
+	if err != nil {
+		return err
 	}
+	if err := l.addTokens(ctx, l.done.tokens, to.tokens); err != nil {
+		return err
+	}
+	err = l.bulk.withoutIndexes(ctx, "events", func() error { return l.addEvents(ctx, to) })
 	l.done = to
-	return nil
+	return err
 }
 
 // parts makes things in transactions one after the other.
-func (l *loader) parts(ctx context.Context, organization string, from, to int, add func(context.Context, *store.Tx, int) error) error {
+func (l *loader) parts(ctx context.Context, from, to int, add func(context.Context, *store.Tx, int) error) error {
 	for ; from < to; from += atOnce {
 		l.now = l.now.Add(time.Second)
-		if organization == organizationID(0) {
-			l.now = l.now.Add(pace)
-		}
-		err := l.db.Update(ctx, actor, store.Organization(organization), func(tx *store.Tx) error {
+		err := l.db.Update(ctx, actor, store.Organization("benchdata"), func(tx *store.Tx) error {
 			for i := from; i < min(from+atOnce, to); i++ {
 				if err := add(ctx, tx, i); err != nil {
 					return err
 				}
 			}
-			return tx.Record(ctx, identity.Event{Action: "benchdata_filled", OrganizationID: organization})
+			return tx.Record(ctx, identity.Event{Action: "benchdata_filled", OrganizationID: "benchdata"})
 		})
 		if err != nil {
 			return err
@@ -147,43 +126,97 @@ func addUser(ctx context.Context, tx *store.Tx, i, o int) error {
 		err = tx.AddProject(ctx, identity.Project{Name: project(i), OrganizationID: organizationID(o), AccountID: rootID(o)})
 	}
 	if i%10 == 0 && err == nil {
-		g := identity.Group{ID: fmt.Sprintf("ug%010x", i), OrganizationID: organizationID(o), Name: fmt.Sprint("Group ", i)}
+		g := identity.Group{ID: groupID(i), OrganizationID: organizationID(o), Name: fmt.Sprint("Group ", i)}
 		err = errors.Join(tx.AddGroup(ctx, g), tx.AddToGroup(ctx, g.OrganizationID, g.ID, u.ID))
 	}
 	return err
 }
 
-func addToken(ctx context.Context, tx *store.Tx, i, user int) error {
-	return tx.AddToken(ctx, identity.Token{Prefix: prefix(i), Hash: sha256.Sum256([]byte(prefix(i))), UserID: userID(user), Kind: policy.PersonalToken, Description: "laptop"})
+var tokenColumns = []string{
+	"prefix", "hash", "kind", "user_id", "description", "manual", "created_at", "expires_at", "max_age", "extend_when_used", "addresses", "scopes",
+	"revoked_at", "parent", "auth_method", "auth_provider", "auth_organization", "auth_second_factor", "auth_at", "break_glass", "last_used_at", "last_ip", "last_user_agent",
 }
 
-func addEvent(organization string) func(context.Context, *store.Tx, int) error {
-	return func(ctx context.Context, tx *store.Tx, i int) error {
-		n := i % 997
-		e := identity.Event{
-			Action: actions[i%len(actions)], OrganizationID: organization, Description: "something happened here, as it does every day",
-			Target: identity.Target{Kind: "user", ID: userID(n), Name: fmt.Sprint("Person ", n)},
+// addTokens makes ten tokens for each user.
+func (l *loader) addTokens(ctx context.Context, from, to int) error {
+	return l.bulk.insert(ctx, "tokens", tokenColumns, to-from, func(i int) []any {
+		name := prefix(from + i)
+		hash := sha256.Sum256([]byte(name))
+		return []any{
+			name, hex.EncodeToString(hash[:]), int64(policy.PersonalToken), userID((from + i) / 10), "laptop", false, l.now.UnixMicro(), 0, 0, false, "[]", "[]",
+			0, "", 0, "", "", false, 0, "", 0, "", "",
 		}
-		if i%10 == 0 {
-			e.Project, e.AccountID = project(n/4*4), fmt.Sprintf("a%011x", n%20)
-		}
-		if i%100 == 0 {
-			e.DecisionID = fmt.Sprintf("dec_%s_%d", organization, i)
-		}
-		return tx.Record(ctx, e)
+	})
+}
+
+// addEvents makes those of the first organization, which are half of all, and
+// then those of the others.
+func (l *loader) addEvents(ctx context.Context, to size) error {
+	if err := l.addChain(ctx, organizationID(0), l.done.events/2, to.events/2); err != nil {
+		return err
 	}
+	l.newest = l.now
+	before := max(l.done.organizations, 1)
+	for o := 1; o < to.organizations; o++ {
+		from := 0
+		if o < before {
+			from = l.done.events / 2 / before
+		}
+		if err := l.addChain(ctx, organizationID(o), from, to.events/2/to.organizations); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// gatherStatistics does what the database does by itself after a while.
-func gatherStatistics(ctx context.Context, url string) error {
-	if strings.HasPrefix(url, "sqlite:") {
+var eventColumns = []string{
+	"chain", "chain_seq", "hash", "created_at", "action", "outcome", "actor_kind", "actor_id", "actor_name", "credential_prefix", "organization_id", "account_id",
+	"project", "target_kind", "target_id", "target_name", "client_ip", "request_id", "decision_id", "description", "detail",
+}
+
+// addChain makes events of an organization, which follow those that it has.
+func (l *loader) addChain(ctx context.Context, organization string, from, to int) error {
+	if from >= to {
 		return nil
 	}
-	db, err := sql.Open("pgx", url)
+	chain := "organization:" + organization
+	hash, seq, err := l.bulk.chainEnd(ctx, chain)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	_, err = db.ExecContext(ctx, `VACUUM ANALYZE`)
-	return err
+	return l.bulk.insert(ctx, "events", eventColumns, to-from, func(i int) []any {
+		if i%atOnce == 0 {
+			l.now = l.now.Add(time.Second)
+			if organization == organizationID(0) {
+				l.now = l.now.Add(pace)
+			}
+		}
+		e := event(organization, from+i)
+		seq++
+		e.Chain, e.ChainSeq, e.At, e.Actor, e.Outcome = chain, seq, l.now.Truncate(time.Microsecond), actor, identity.Success
+		e.Hash = store.EventHash(hash, e)
+		hash = e.Hash
+		return []any{
+			e.Chain, e.ChainSeq, e.Hash, e.At.UnixMicro(), e.Action, e.Outcome, e.Actor.Kind, e.Actor.ID, e.Actor.Name, "", e.OrganizationID, e.AccountID,
+			e.Project, e.Target.Kind, e.Target.ID, e.Target.Name, "", "", e.DecisionID, e.Description, "",
+		}
+	})
+}
+
+func decisionID(organization string, i int) string { return fmt.Sprintf("dec_%s_%d", organization, i) }
+
+// event is what is told of the i-th event of an organization.
+func event(organization string, i int) identity.Event {
+	n := i % 997
+	e := identity.Event{
+		Action: actions[i%len(actions)], OrganizationID: organization, Description: "something happened here, as it does every day",
+		Target: identity.Target{Kind: "user", ID: userID(n), Name: fmt.Sprint("Person ", n)},
+	}
+	if i%10 == 0 {
+		e.Project, e.AccountID = project(n/4*4), fmt.Sprintf("a%011x", n%20)
+	}
+	if i%100 == 0 {
+		e.DecisionID = decisionID(organization, i)
+	}
+	return e
 }

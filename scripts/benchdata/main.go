@@ -71,22 +71,33 @@ func run(ctx context.Context, share int, url string) (slow int, err error) {
 	if _, err := db.Migrate(ctx); err != nil {
 		return 0, err
 	}
-	l := newLoader(db)
-	var medians [2]map[string]time.Duration
-	for i, percent := range []int{1, share} {
+	b, err := openBulk(url)
+	if err != nil {
+		return 0, err
+	}
+	defer b.db.Close()
+	l := newLoader(db, b)
+	var small, unknown, large map[string]time.Duration
+	for _, percent := range []int{1, share} {
 		begun := time.Now()
 		if err := l.fill(ctx, full.times(percent)); err != nil {
 			return 0, err
 		}
 		fmt.Fprintf(os.Stderr, "%d %%: filled in %s\n", percent, time.Since(begun).Round(time.Second))
-		if err := gatherStatistics(ctx, url); err != nil {
+		if b.postgres {
+			if unknown, err = measure(ctx, db, l); err != nil {
+				return 0, err
+			}
+		}
+		if err := b.gatherStatistics(ctx); err != nil {
 			return 0, err
 		}
-		if medians[i], err = measure(ctx, db, l); err != nil {
+		small = large
+		if large, err = measure(ctx, db, l); err != nil {
 			return 0, err
 		}
 	}
-	return report(medians[0], medians[1], share), nil
+	return report(small, unknown, large, share), nil
 }
 
 // bytesOfEvent is what an event with its share of the rest takes on disk, with
