@@ -21,6 +21,8 @@ const (
 	flushEvery = 2 * time.Second
 	// flushTime bounds how long the database may take for it.
 	flushTime = 5 * time.Second
+	// lastFlushes is how often the end writes what others may be writing too.
+	lastFlushes = 3
 	// usesAtOnce bounds the uses written by one transaction, so that audited
 	// changes never wait long behind it.
 	usesAtOnce = 256
@@ -93,7 +95,7 @@ func (s *uses) latest(prefix string) identity.Use {
 }
 
 // take moves what is pending into the hands of a flush, in the order of
-// prefixes, so that two nodes lock rows in the same order.
+// prefixes.
 func (s *uses) take() []identity.Use {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -169,15 +171,21 @@ func (c *Checker) FlushUses(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, flushTime)
 	defer cancel()
 	batch := c.uses.take()
+	var later []identity.Use // that others are writing just now
 	for len(batch) > 0 {
 		part := batch[:min(len(batch), usesAtOnce)]
-		if err := c.db.Maintain(ctx, func(tx *store.Tx) error { return tx.RecordUses(ctx, part) }); err != nil {
-			c.uses.give(batch)
+		var busy []identity.Use
+		err := c.db.Maintain(ctx, func(tx *store.Tx) (err error) {
+			busy, err = tx.RecordUses(ctx, part)
+			return err
+		})
+		if err != nil {
+			c.uses.give(append(later, batch...))
 			return err
 		}
-		batch = batch[len(part):]
+		batch, later = batch[len(part):], append(later, busy...)
 	}
-	c.uses.give(nil)
+	c.uses.give(later)
 	return c.flushSightings(ctx)
 }
 
@@ -209,7 +217,10 @@ func (c *Checker) Run(ctx context.Context) {
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushEvery)
 	defer cancel()
-	if err := c.FlushUses(last); err != nil {
-		c.log.Warn("the last last-use records are lost", "error", err)
+	for range lastFlushes {
+		if err := c.FlushUses(last); err != nil {
+			c.log.Warn("the last last-use records are lost", "error", err)
+			return
+		}
 	}
 }

@@ -582,7 +582,8 @@ func TestDOS05_SessionQuota(t *testing.T) {
 		w.clock.advance(time.Second)
 		// The first was used since, so the second goes.
 		err := w.DB.Maintain(w.t.Context(), func(tx *store.Tx) error {
-			return tx.RecordUses(w.t.Context(), []identity.Use{{Prefix: oldest.Token.Prefix, UserID: u.ID, At: w.clock.now()}})
+			_, err := tx.RecordUses(w.t.Context(), []identity.Use{{Prefix: oldest.Token.Prefix, UserID: u.ID, At: w.clock.now()}})
+			return err
 		})
 		if err != nil {
 			w.t.Fatal(err)

@@ -177,7 +177,7 @@ func (w *randomised) addToken(rt *rapid.T, tx *store.Tx, u identity.User, method
 	if rapid.Bool().Draw(rt, "used") {
 		address := rapid.SampledFrom(someAddresses).Draw(rt, "address")
 		d.from = []netip.Addr{netip.MustParseAddr(address)}
-		if err := tx.RecordUses(ctx, []identity.Use{{Prefix: t.Prefix, UserID: u.ID, At: tx.Now, IP: address, Idle: time.Duration(rapid.SampledFrom([]int{0, 700, 5000}).Draw(rt, "idle")) * time.Second}}); err != nil {
+		if _, err := tx.RecordUses(ctx, []identity.Use{{Prefix: t.Prefix, UserID: u.ID, At: tx.Now, IP: address, Idle: time.Duration(rapid.SampledFrom([]int{0, 700, 5000}).Draw(rt, "idle")) * time.Second}}); err != nil {
 			return err
 		}
 	}

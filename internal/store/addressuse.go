@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
@@ -34,37 +36,63 @@ func (tx *Tx) SetLearning(ctx context.Context, organizationID string, until time
 	return err
 }
 
+// addressRow is an observed address as the database gets it.
+type addressRow struct {
+	OrganizationID string `json:"organization_id"`
+	Prefix         string `json:"prefix"`
+	IP             string `json:"ip"`
+	UserID         string `json:"user_id"`
+	First          int64  `json:"first"`
+	Last           int64  `json:"last"`
+	Uses           int64  `json:"uses"`
+}
+
 // RecordAddressUses writes observed addresses (housekeeping, in batches). What
 // is written already is added to. Whatever is over the bounds goes, oldest
-// first.
+// first, unless somebody else is writing it.
 func (tx *Tx) RecordAddressUses(ctx context.Context, uses []identity.AddressUse) error {
-	tokens, organizations := map[[2]string]bool{}, map[string]bool{}
-	for _, u := range uses {
-		// Not once learning is over: what was used before may be written after.
-		if _, err := tx.exec(ctx, `INSERT INTO address_uses (organization_id, token_prefix, client_ip, user_id, first_used_at, last_used_at, uses)
-			SELECT id, $2, $3, $4, CAST($5 AS BIGINT), CAST($6 AS BIGINT), CAST($7 AS BIGINT) FROM organizations WHERE id = $1 AND learning_until > $6
-			ON CONFLICT (organization_id, token_prefix, client_ip) DO UPDATE SET uses = address_uses.uses + excluded.uses,
-				last_used_at = CASE WHEN excluded.last_used_at > address_uses.last_used_at THEN excluded.last_used_at ELSE address_uses.last_used_at END`,
-			u.OrganizationID, u.Prefix, u.IP, u.UserID, micros(u.First), micros(u.Last), u.Uses); err != nil {
-			return err
-		}
-		tokens[[2]string{u.OrganizationID, u.Prefix}], organizations[u.OrganizationID] = true, true
+	rows := make([]addressRow, len(uses))
+	for i, u := range uses {
+		rows[i] = addressRow{u.OrganizationID, u.Prefix, u.IP, u.UserID, micros(u.First), micros(u.Last), u.Uses}
 	}
-	for token := range tokens {
-		if _, err := tx.exec(ctx, `DELETE FROM address_uses WHERE organization_id = $1 AND token_prefix = $2 AND client_ip IN (
-			SELECT client_ip FROM address_uses WHERE organization_id = $1 AND token_prefix = $2 ORDER BY last_used_at DESC, client_ip LIMIT $4 OFFSET $3)`,
-			token[0], token[1], maxAddressesOfToken, forgottenAtOnce); err != nil {
-			return err
-		}
+	text, err := json.Marshal(rows)
+	if err != nil {
+		return err
 	}
-	for id := range organizations {
-		if _, err := tx.exec(ctx, `DELETE FROM address_uses WHERE organization_id = $1 AND (token_prefix, client_ip) IN (
-			SELECT token_prefix, client_ip FROM address_uses WHERE organization_id = $1 ORDER BY last_used_at DESC, token_prefix, client_ip LIMIT $3 OFFSET $2)`,
-			id, MaxAddressUses, forgottenAtOnce); err != nil {
-			return err
-		}
+	// In the order of the key: nodes that write the same rows do not wait for
+	// each other in a circle. Not once learning is over: what was used before
+	// may be written after.
+	if _, err := tx.exec(ctx, `INSERT INTO address_uses (organization_id, token_prefix, client_ip, user_id, first_used_at, last_used_at, uses)
+		SELECT o.id, u.prefix, u.ip, u.user_id, MIN(u.first_at), MAX(u.last_at), SUM(u.uses) FROM (
+			SELECT value ->> 'organization_id' AS organization_id, value ->> 'prefix' AS prefix, value ->> 'ip' AS ip, value ->> 'user_id' AS user_id,
+				CAST(value ->> 'first' AS BIGINT) AS first_at, CAST(value ->> 'last' AS BIGINT) AS last_at, CAST(value ->> 'uses' AS BIGINT) AS uses
+			FROM `+tx.dialect.items("$1")+`) AS u
+		JOIN organizations o ON o.id = u.organization_id AND o.learning_until > u.last_at
+		WHERE TRUE GROUP BY o.id, u.prefix, u.ip, u.user_id ORDER BY o.id, u.prefix, u.ip
+		ON CONFLICT (organization_id, token_prefix, client_ip) DO UPDATE SET uses = address_uses.uses + excluded.uses,
+			last_used_at = CASE WHEN excluded.last_used_at > address_uses.last_used_at THEN excluded.last_used_at ELSE address_uses.last_used_at END`,
+		string(text)); err != nil {
+		return err
 	}
-	return nil
+	if err := tx.boundAddressUses(ctx, string(text), maxAddressesOfToken, "organization_id", "token_prefix"); err != nil {
+		return err
+	}
+	return tx.boundAddressUses(ctx, string(text), MaxAddressUses, "organization_id")
+}
+
+// boundAddressUses keeps the latest addresses of each group of which a list
+// names one.
+func (tx *Tx) boundAddressUses(ctx context.Context, list string, kept int, group ...string) error {
+	columns, named := strings.Join(group, ", "), make([]string, len(group))
+	for i, column := range group {
+		named[i] = `value ->> '` + strings.TrimPrefix(column, "token_") + `'`
+	}
+	const key = `organization_id, token_prefix, client_ip`
+	_, err := tx.exec(ctx, `DELETE FROM address_uses WHERE (`+key+`) IN (SELECT `+key+` FROM address_uses WHERE (`+key+`) IN (
+		SELECT `+key+` FROM (SELECT `+key+`, ROW_NUMBER() OVER (PARTITION BY `+columns+` ORDER BY last_used_at DESC, token_prefix, client_ip) AS place
+			FROM address_uses WHERE (`+columns+`) IN (SELECT `+strings.Join(named, ", ")+` FROM `+tx.dialect.items("$1")+`)) AS ranked
+		WHERE place > $2)`+tx.dialect.skipLocked+`)`, list, kept)
+	return err
 }
 
 // SeenAddresses returns from where an organization was used while it learned,

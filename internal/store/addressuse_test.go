@@ -2,9 +2,14 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/policy"
@@ -116,6 +121,87 @@ func TestCleanUpTakesOldAddressUses(t *testing.T) {
 		cleanUp(t, db)
 		if list := seenAddresses(t, db); len(list) != 1 || list[0].IP != "192.0.2.2" {
 			t.Errorf("left: %v", list)
+		}
+	})
+}
+
+// recordAddressesOneByOne is what RecordAddressUses does, one use after the
+// other and below the bounds.
+func recordAddressesOneByOne(ctx context.Context, tx *Tx, uses []identity.AddressUse) error {
+	for _, u := range uses {
+		if _, err := tx.exec(ctx, `INSERT INTO address_uses (organization_id, token_prefix, client_ip, user_id, first_used_at, last_used_at, uses)
+			SELECT id, $2, $3, $4, CAST($5 AS BIGINT), CAST($6 AS BIGINT), CAST($7 AS BIGINT) FROM organizations WHERE id = $1 AND learning_until > $6
+			ON CONFLICT (organization_id, token_prefix, client_ip) DO UPDATE SET uses = address_uses.uses + excluded.uses,
+				last_used_at = CASE WHEN excluded.last_used_at > address_uses.last_used_at THEN excluded.last_used_at ELSE address_uses.last_used_at END`,
+			u.OrganizationID, u.Prefix, u.IP, u.UserID, micros(u.First), micros(u.Last), u.Uses); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestAddressesInOneStatementAreThoseOneByOne(t *testing.T) {
+	eachTown(t, func(t *testing.T, db *DB) {
+		change(t, db, func(ctx context.Context, tx *Tx) error {
+			return errors.Join(tx.SetLearning(ctx, "org-a", start.Add(time.Minute)), tx.SetLearning(ctx, "org-b", start.Add(time.Minute)))
+		})
+		rapid.Check(t, func(rt *rapid.T) {
+			var here, there []identity.AddressUse
+			for range rapid.IntRange(0, 8).Draw(rt, "uses") {
+				at := start.Add(time.Duration(rapid.IntRange(-90, 90).Draw(rt, "at")) * time.Second)
+				u := identity.AddressUse{
+					Prefix: rapid.SampledFrom([]string{"spp_1", "spp_2"}).Draw(rt, "token"), IP: rapid.SampledFrom([]string{"192.0.2.1", "2001:db8::1"}).Draw(rt, "ip"),
+					UserID: "u-bob", First: at, Last: at, Uses: rapid.Int64Range(1, 9).Draw(rt, "times"),
+				}
+				u.OrganizationID = "org-a"
+				here = append(here, u)
+				u.OrganizationID = "org-b"
+				there = append(there, u)
+			}
+			slices.SortStableFunc(there, func(a, b identity.AddressUse) int { return a.First.Compare(b.First) })
+			maintain(t, db, func(ctx context.Context, tx *Tx) error {
+				return errors.Join(tx.RecordAddressUses(ctx, here), recordAddressesOneByOne(ctx, tx, there))
+			})
+			state := func(organization string) []string {
+				list, err := collect(t.Context(), db.read, scanText, `SELECT token_prefix || ' ' || client_ip || ' ' || user_id || ' ' || first_used_at || ' ' || last_used_at || ' ' || uses
+					FROM address_uses WHERE organization_id = $1 ORDER BY token_prefix, client_ip`, organization)
+				if err != nil {
+					rt.Fatal(err)
+				}
+				return list
+			}
+			if got, want := state("org-a"), state("org-b"); !slices.Equal(got, want) {
+				rt.Errorf("at once: %q\none by one: %q", got, want)
+			}
+		})
+	})
+}
+
+// Nodes that observe the same addresses at the same time count them all.
+func TestNodesRecordTheSameAddressesAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, db *DB) {
+		town(t, db)
+		learningTown(t, db)
+		const rounds, addresses = 20, 30
+		now := db.now()
+		atOnce(2, func(int) {
+			for range rounds {
+				var uses []identity.AddressUse
+				for _, i := range rand.Perm(addresses) {
+					uses = append(uses, use("spp_bob00000", fmt.Sprintf("192.0.2.%d", i), now))
+				}
+				if err := db.Maintain(t.Context(), func(tx *Tx) error { return tx.RecordAddressUses(t.Context(), uses) }); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		if n := number(t, db, `SELECT SUM(uses) FROM address_uses`); n != 2*rounds*addresses {
+			t.Errorf("%d uses are counted, want %d", n, 2*rounds*addresses)
+		}
+		if db.Engine() == "postgres" {
+			if n := number(t, db, `SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`); n > 0 {
+				t.Errorf("%d deadlocks", n)
+			}
 		}
 	})
 }

@@ -43,6 +43,9 @@ type dialect struct {
 	// skipLocked lets several nodes take rows of a queue without waiting for
 	// each other.
 	skipLocked string
+	// free, after the rows of a SELECT, locks those that nobody else is
+	// changing, but for what refers to them, and leaves the others out.
+	free string
 	// sizes counts the rows of tables, or estimates them.
 	sizes string
 	// place is where a row is, as text; placedIn is the condition that it is at
@@ -60,6 +63,8 @@ type dialect struct {
 	// plan for the values of all would be made for those of the average
 	// organization, and the largest has a thousand times as many rows.
 	anew func(args []any) []any
+	// items is a table of the objects of a JSON list, in its column value.
+	items func(list string) string
 	// list is the aggregate that makes a JSON list of values.
 	list string
 	// hasMigrations counts tables named schema_migrations: 0 or 1.
@@ -97,6 +102,7 @@ BEGIN SELECT RAISE(ABORT, 'audit events cannot be deleted'); END;`,
 	placedIn: func(list string) string {
 		return `rowid IN (SELECT CAST(value AS INTEGER) FROM json_each(` + list + `))`
 	},
+	items:         func(list string) string { return `json_each(` + list + `)` },
 	hasMigrations: `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'`,
 }
 
@@ -136,6 +142,8 @@ CREATE TRIGGER events_keep_d BEFORE DELETE ON events FOR EACH ROW EXECUTE FUNCTI
 	placedIn: func(list string) string {
 		return `ctid = ANY(ARRAY(SELECT value::tid FROM json_array_elements_text(` + list + `::text::json)))`
 	},
+	items:        func(list string) string { return `json_array_elements(` + list + `::text::json)` },
+	free:         ` FOR NO KEY UPDATE SKIP LOCKED`,
 	order:        `transaction_id`,
 	snapshotText: `pg_current_snapshot()::text`,
 	// A dump that was restored brings ids of another server.

@@ -253,21 +253,6 @@ func (tx *Tx) revokeWhere(ctx context.Context, condition string, args ...any) (t
 	return total, nil
 }
 
-// RecordUses writes last-use records (housekeeping, in batches). They only move
-// forward, and so does an expiry that use extends; a token without one gets
-// none. The longest idleness grows only.
-func (tx *Tx) RecordUses(ctx context.Context, uses []identity.Use) error {
-	for _, u := range uses {
-		if _, err := tx.exec(ctx, `UPDATE tokens SET last_used_at = $2, last_ip = $3, last_user_agent = $4,
-			expires_at = CASE WHEN expires_at > 0 AND $5 > expires_at THEN $5 ELSE expires_at END,
-			longest_idle = CASE WHEN $6 > longest_idle THEN $6 ELSE longest_idle END WHERE prefix = $1 AND last_used_at < $2`,
-			u.Prefix, micros(u.At), u.IP, cut(u.UserAgent), micros(u.Expires), int64((u.Idle+time.Second-1)/time.Second)); err != nil {
-			return err
-		}
-	}
-	return tx.SeeUsers(ctx, uses)
-}
-
 // Facts are what a decision needs to know of a credential and, when one was
 // named, of the organization it is used on.
 type Facts struct {

@@ -283,7 +283,8 @@ func TestOldestSessionIsTheLeastRecentlyUsed(t *testing.T) {
 		}
 		c.add(time.Minute)
 		maintain(t, db, func(ctx context.Context, tx *Tx) error {
-			return tx.RecordUses(ctx, []identity.Use{{Prefix: "s1", UserID: "u-bob", At: tx.Now}})
+			_, err := tx.RecordUses(ctx, []identity.Use{{Prefix: "s1", UserID: "u-bob", At: tx.Now}})
+			return err
 		})
 		if got, err := oldest(); got != "s2" || err != nil {
 			t.Errorf("after a use of s1: got %q, %v", got, err)
@@ -300,7 +301,7 @@ func TestRecordedUsesOnlyMoveForward(t *testing.T) {
 		addToken(t, db, hour, personal("ever"))
 		use := func(list ...identity.Use) {
 			t.Helper()
-			maintain(t, db, func(ctx context.Context, tx *Tx) error { return tx.RecordUses(ctx, list) })
+			maintain(t, db, func(ctx context.Context, tx *Tx) error { _, err := tx.RecordUses(ctx, list); return err })
 		}
 		want := func(prefix string, at time.Time, ip string, expires time.Time) {
 			t.Helper()
@@ -337,10 +338,11 @@ func TestBadUserAgentsAreKept(t *testing.T) {
 	eachTown(t, func(t *testing.T, db *DB) {
 		addToken(t, db, personal("one"), personal("two"))
 		maintain(t, db, func(ctx context.Context, tx *Tx) error {
-			return tx.RecordUses(ctx, []identity.Use{
+			_, err := tx.RecordUses(ctx, []identity.Use{
 				{Prefix: "one", UserID: "u-bob", At: tx.Now, UserAgent: "cut in a rune \xf0\x9f\x94, NUL \x00, long " + strings.Repeat("x", 2*maxEventText)},
 				{Prefix: "two", UserID: "u-bob", At: tx.Now, UserAgent: "curl/8"},
 			})
+			return err
 		})
 		got, err := token(t, db, "u-bob", "one")
 		if err != nil || !strings.HasPrefix(got.LastUserAgent, "cut in a rune \ufffd, NUL \ufffd, long xx") || len(got.LastUserAgent) > maxEventText+len("…") {

@@ -141,13 +141,3 @@ func (tx *Tx) VoidTokens(ctx context.Context, userID string) error {
 		userID, max(micros(tx.Now), youngest))
 	return err
 }
-
-// SeeUsers raises the last-activity time of users (housekeeping).
-func (tx *Tx) SeeUsers(ctx context.Context, uses []identity.Use) error {
-	for _, u := range uses {
-		if _, err := tx.exec(ctx, `UPDATE users SET last_active_at = $2 WHERE id = $1 AND last_active_at < $2`, u.UserID, micros(u.At)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
