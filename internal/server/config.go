@@ -39,7 +39,9 @@ type Config struct {
 	AllowLongTokens   bool
 	// Lease is how long the server answers from memory without hearing from
 	// the database; 0: never.
-	Lease         time.Duration
+	Lease time.Duration
+	// Connections are the most that the server opens to PostgreSQL.
+	Connections   int
 	BreakGlass    bool
 	AuditDays     int // how long events are kept
 	MetricsListen string
@@ -104,6 +106,12 @@ var settings = append([]setting{
 			return errors.New("write sqlite:FILE or postgres://USER@HOST/DATABASE")
 		}
 		c.DatabaseURL, c.databaseSet = v, true
+		return nil
+	}},
+	{"database-connections", "17", "most connections to PostgreSQL: 4 to 500", func(c *Config, v string) (err error) {
+		if c.Connections, err = strconv.Atoi(v); err != nil || c.Connections < store.FewestConnections || c.Connections > store.MostConnections {
+			return fmt.Errorf("write a number from %d to %d", store.FewestConnections, store.MostConnections)
+		}
 		return nil
 	}},
 	{"data-dir", "./.sallyport", "folder of the SQLite file and the generated key", func(c *Config, v string) error {
@@ -278,7 +286,7 @@ func setTrustedProxies(c *Config, v string) error {
 }
 
 func defaults() Config {
-	return Config{Listen: "127.0.0.1:8080", DataDir: ".sallyport", Brand: "Sallyport", PasswordMinLength: 15, AuditDays: 400, LogLevel: "info", Lease: store.DefaultLease}
+	return Config{Listen: "127.0.0.1:8080", DataDir: ".sallyport", Brand: "Sallyport", PasswordMinLength: 15, AuditDays: 400, LogLevel: "info", Lease: store.DefaultLease, Connections: store.DefaultConnections}
 }
 
 // ConfigError is a value that cannot work; it stops the start.

@@ -18,9 +18,10 @@ var sample = map[string]struct {
 	value string
 	want  func(*Config)
 }{
-	"listen":       {"127.0.0.1:9999", func(c *Config) { c.Listen, c.PublicURL = "127.0.0.1:9999", "http://127.0.0.1:9999" }},
-	"public-url":   {"https://auth.example.com/", func(c *Config) { c.PublicURL, c.publicURLSet = "https://auth.example.com", true }},
-	"database-url": {"postgres://u@h/d", func(c *Config) { c.DatabaseURL, c.databaseSet = "postgres://u@h/d", true }},
+	"listen":               {"127.0.0.1:9999", func(c *Config) { c.Listen, c.PublicURL = "127.0.0.1:9999", "http://127.0.0.1:9999" }},
+	"public-url":           {"https://auth.example.com/", func(c *Config) { c.PublicURL, c.publicURLSet = "https://auth.example.com", true }},
+	"database-url":         {"postgres://u@h/d", func(c *Config) { c.DatabaseURL, c.databaseSet = "postgres://u@h/d", true }},
+	"database-connections": {"40", func(c *Config) { c.Connections = 40 }},
 	"data-dir": {"data", func(c *Config) {
 		c.DataDir, c.DatabaseURL, c.SecretKeyFile = "data", "sqlite:data/sallyport.db", "data/secret.key"
 	}},

@@ -50,6 +50,7 @@ func open(c *Config) (*opened, error) {
 	if err != nil {
 		return nil, &ConfigError{"SALLYPORT_DATABASE_URL", err}
 	}
+	db.LimitConnections(c.Connections)
 	o := &opened{db: db, keys: keys, exposed: exposed}
 	db.Seal, db.Open, db.Lease = keys.Seal, keys.Open, c.Lease
 	if o.mail, err = c.sender(); err != nil {

@@ -217,11 +217,27 @@ func openPostgres(databaseURL string) (*sql.DB, error) {
 	}
 	cfg.DialFunc = dialer.DialContext
 	db := stdlib.OpenDB(*cfg)
-	// One of them follows.
-	db.SetMaxOpenConns(17)
-	db.SetMaxIdleConns(17)
+	db.SetMaxOpenConns(DefaultConnections)
+	db.SetMaxIdleConns(DefaultConnections)
 	db.SetConnMaxIdleTime(idleTimeout)
 	return db, nil
+}
+
+// How many connections to PostgreSQL there may be. One of them follows the
+// change log, the others are for requests and background work.
+const (
+	FewestConnections  = 4
+	DefaultConnections = 17
+	MostConnections    = 500
+)
+
+// LimitConnections sets the most connections to PostgreSQL, before first use.
+// SQLite has its own: one that writes, and some that read.
+func (db *DB) LimitConnections(n int) {
+	if db.write == db.read {
+		db.write.SetMaxOpenConns(n)
+		db.write.SetMaxIdleConns(n)
+	}
 }
 
 // busy says whether a transaction failed only because of another one, so that
