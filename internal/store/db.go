@@ -74,6 +74,7 @@ type DB struct {
 	lease atomic.Pointer[lease]
 	nodes board
 	own   ownChanges
+	turns turns
 }
 
 // Open connects to the database named by a URL, sqlite:FILE or postgres://….
@@ -191,16 +192,32 @@ func (db *DB) Maintain(ctx context.Context, fn func(*Tx) error) error {
 }
 
 func (db *DB) change(ctx context.Context, actor identity.Actor, scope Scope, fn func(*Tx) error) error {
-	var tx *Tx
-	var logged entries
-	err := db.retry(ctx, func() error {
+	tx, logged, err := db.inTurn(ctx, actor, scope, fn)
+	if err == nil && tx.mailed && db.Mailed != nil {
+		db.Mailed()
+	}
+	if err == nil && len(logged.scopes) > 0 {
+		return wrap(db.everywhere(logged.at, true))
+	}
+	return wrap(db.settle(scope, err))
+}
+
+// inTurn runs a transaction that holds its scopes, and commits it.
+func (db *DB) inTurn(ctx context.Context, actor identity.Actor, scope Scope, fn func(*Tx) error) (tx *Tx, logged entries, err error) {
+	keys := slices.Compact(slices.Sorted(slices.Values(scope.keys)))
+	give, err := db.turns.take(ctx, keys)
+	if err != nil {
+		return nil, logged, err
+	}
+	defer give()
+	err = db.retry(ctx, func() error {
 		logged = entries{}
 		sqlTx, err := db.write.BeginTx(ctx, nil)
 		if err != nil {
 			return err
 		}
 		defer sqlTx.Rollback()
-		for _, key := range slices.Sorted(slices.Values(scope.keys)) {
+		for _, key := range keys {
 			if err := db.dialect.lock(ctx, sqlTx, key); err != nil {
 				return err
 			}
@@ -214,13 +231,7 @@ func (db *DB) change(ctx context.Context, actor identity.Actor, scope Scope, fn 
 		}
 		return db.commit(sqlTx, logged)
 	})
-	if err == nil && tx.mailed && db.Mailed != nil {
-		db.Mailed()
-	}
-	if err == nil && len(logged.scopes) > 0 {
-		return wrap(db.everywhere(logged.at, true))
-	}
-	return wrap(db.settle(scope, err))
+	return tx, logged, err
 }
 
 // commit ends a transaction and forgets what it changed.
