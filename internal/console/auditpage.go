@@ -132,7 +132,7 @@ func (p *Pages) auditLog(v *visit) {
 // page that is there.
 func (p *Pages) showPart(v *visit, name, part string, content page) {
 	var b bytes.Buffer
-	if err := v.pages[name].ExecuteTemplate(&b, part, content); err != nil {
+	if err := v.pages[name]().ExecuteTemplate(&b, part, content); err != nil {
 		p.fail(v.w, v.r, err)
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/sallyport/sallyport/internal/identity"
 )
@@ -18,18 +19,22 @@ import (
 var pageFiles embed.FS
 
 // parsePages are the pages by name in a language, each with the frame and the
-// parts it uses.
-func (t *tongue) parsePages() map[string]*template.Template {
+// parts it uses. They are parsed when they are first shown: all of them together
+// are most of what a server that only checks tokens would keep in memory, and
+// what the collector goes through each time.
+func (t *tongue) parsePages() map[string]func() *template.Template {
 	shared := template.Must(template.New("").Funcs(t.functions()).ParseFS(pageFiles, "pages/frame.html", "pages/parts.html", "pages/providerparts.html", "pages/historyparts.html"))
 	files, err := fs.Glob(pageFiles, "pages/*.html")
 	if err != nil {
 		panic(err) // the pattern is good
 	}
-	pages := map[string]*template.Template{}
+	pages := map[string]func() *template.Template{}
 	for _, file := range files {
 		name := strings.TrimSuffix(path.Base(file), ".html")
 		if name != "frame" && !strings.HasSuffix(name, "parts") {
-			pages[name] = template.Must(template.Must(shared.Clone()).ParseFS(pageFiles, file))
+			pages[name] = sync.OnceValue(func() *template.Template {
+				return template.Must(template.Must(shared.Clone()).ParseFS(pageFiles, file))
+			})
 		}
 	}
 	return pages
@@ -90,7 +95,7 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name st
 	t := tongueOf(r)
 	v.Brand, v.Tongues, v.Same = p.Brand, others(t), samePage(r, status)
 	var b bytes.Buffer
-	if err := t.pages[name].ExecuteTemplate(&b, "page", v); err != nil {
+	if err := t.pages[name]().ExecuteTemplate(&b, "page", v); err != nil {
 		if p.Failed != nil {
 			p.Failed(r.Context(), requestID(w), fmt.Errorf("show the page %s: %w", name, err))
 		}

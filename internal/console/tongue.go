@@ -20,7 +20,7 @@ type tongue struct {
 	texts map[string]string
 	day   func(time.Time) string
 	told  told // messages from elsewhere; nil: as they are, in English
-	pages map[string]*template.Template
+	pages map[string]func() *template.Template
 }
 
 // tongues are all of them. The first is spoken to those who ask for none of
