@@ -22,11 +22,14 @@ type Queue struct {
 	Concurrency int           // at once; 0 means as many as the program may use cores
 	QueueLen    int           // waiting; 0 means DefaultQueueLen, negative means nobody waits
 	MaxWait     time.Duration // 0 means DefaultMaxWait
+	// Began is called before each piece of work and returns what is called after it; nil: nobody wants to know.
+	Began func() (ended func())
 
-	once    sync.Once
-	slots   chan struct{}
-	waiting atomic.Int64
-	refused atomic.Int64
+	once     sync.Once
+	slots    chan struct{}
+	waiting  atomic.Int64
+	admitted atomic.Int64
+	refused  atomic.Int64
 }
 
 // ErrBusy is what errors.Is finds in a [*BusyError].
@@ -55,6 +58,18 @@ func (q *Queue) Waiting() int { return int(min(q.waiting.Load(), int64(max(q.que
 // Refused returns how often work was not begun because too much was ahead of it.
 func (q *Queue) Refused() int64 { return q.refused.Load() }
 
+// Admit gives a caller one of as many places as work runs and waits, or returns a [*BusyError] at once. Whoever has much to
+// do around the work itself, as reading and counting for a login, asks for a place first, so that a flood costs no more than
+// the queue holds. The place is given back with leave. It is no turn: that is still waited for.
+func (q *Queue) Admit() (leave func(), err error) {
+	q.once.Do(q.open)
+	if q.admitted.Add(1) > int64(cap(q.slots)+max(q.queueLen(), 0)) {
+		q.admitted.Add(-1)
+		return nil, q.busy()
+	}
+	return func() { q.admitted.Add(-1) }, nil
+}
+
 // enter waits for a turn. The caller does its work and calls leave, whatever becomes of the context meanwhile: a slot is held
 // by what runs, not by who still wants the result.
 func (q *Queue) enter(ctx context.Context) (leave func(), err error) {
@@ -65,7 +80,7 @@ func (q *Queue) enter(ctx context.Context) (leave func(), err error) {
 	// While somebody waits no slot is free: a slot given back goes to the first in line at once. So this passes nobody.
 	select {
 	case q.slots <- struct{}{}:
-		return q.leave, nil
+		return q.begin(), nil
 	default:
 	}
 	defer q.waiting.Add(-1)
@@ -76,7 +91,7 @@ func (q *Queue) enter(ctx context.Context) (leave func(), err error) {
 	defer timer.Stop()
 	select {
 	case q.slots <- struct{}{}:
-		return q.leave, nil
+		return q.begin(), nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-timer.C:
@@ -84,7 +99,17 @@ func (q *Queue) enter(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-func (q *Queue) leave() { <-q.slots }
+// begin is what a turn begins with; it returns what ends it.
+func (q *Queue) begin() (leave func()) {
+	if q.Began == nil {
+		return func() { <-q.slots }
+	}
+	ended := q.Began()
+	return func() {
+		ended()
+		<-q.slots
+	}
+}
 
 func (q *Queue) open() {
 	n := q.Concurrency

@@ -75,6 +75,62 @@ func TestDOS01HashFlood(t *testing.T) {
 	})
 }
 
+// DOS-01: as many are let in as can run and wait; the others hear at once, before anything is done for them.
+func TestDOS01Admission(t *testing.T) {
+	q := &Queue{Concurrency: 2, QueueLen: 3}
+	var places []func()
+	for range 5 {
+		leave, err := q.Admit()
+		if err != nil {
+			t.Fatal(err)
+		}
+		places = append(places, leave)
+	}
+	for range 3 { // who is turned away takes no place
+		if _, err := q.Admit(); !errors.Is(err, ErrBusy) {
+			t.Fatalf("a sixth is let in: %v", err)
+		}
+	}
+	if q.Refused() != 3 {
+		t.Errorf("%d are counted as refused, want 3", q.Refused())
+	}
+	places[0]()
+	if _, err := q.Admit(); err != nil {
+		t.Errorf("a place that was given back: %v", err)
+	}
+}
+
+// Each piece of work is announced, and its end is.
+func TestQueueBegan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _ := slowHasher(t, time.Second)
+		var mu sync.Mutex
+		began, ended := 0, 0
+		h.Began = func() func() {
+			mu.Lock()
+			defer mu.Unlock()
+			began++
+			return func() {
+				mu.Lock()
+				defer mu.Unlock()
+				ended++
+			}
+		}
+		var calls sync.WaitGroup
+		for range 3 {
+			calls.Go(func() { _ = h.VerifyUnknown(context.Background(), anyPassword) })
+		}
+		synctest.Wait()
+		if began != 2 || ended != 0 {
+			t.Errorf("%d began and %d ended while two run and one waits", began, ended)
+		}
+		calls.Wait()
+		if began != 3 || ended != 3 {
+			t.Errorf("%d began and %d ended of 3", began, ended)
+		}
+	})
+}
+
 // Nobody waits longer than two seconds, and who is refused hears when to come back.
 func TestQueueMaxWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -322,21 +322,7 @@ func (r *running) forget() {
 // Errors: as for Login, without those of the second factor; Conflict when no
 // address is known yet.
 func (s *Service) Password(ctx context.Context, from Caller, secret, password string) (Flow, error) {
-	r, err := s.load(ctx, from, secret)
-	if err != nil {
-		return Flow{}, err
-	}
-	if r.Email == "" || r.Purpose == identity.AttemptLink {
-		return Flow{}, otherStep()
-	}
-	r.forget()
-	if r.who == nil {
-		if r.who, err = s.byName(ctx, r.Email, r.Device); err != nil {
-			return Flow{}, err
-		}
-	}
-	r.who.here = r.Session != ""
-	rehash, err := s.provePassword(ctx, r.who, password, from)
+	r, rehash, err := s.typed(ctx, from, secret, password)
 	if err != nil {
 		return Flow{}, err
 	}
@@ -351,6 +337,30 @@ func (s *Service) Password(ctx context.Context, from Caller, secret, password st
 		}
 	}
 	return s.proved(ctx, r, proof{})
+}
+
+// typed loads an attempt and checks the password that was typed for it.
+func (s *Service) typed(ctx context.Context, from Caller, secret, password string) (r *running, rehash bool, err error) {
+	if r, err = s.load(ctx, from, secret); err != nil {
+		return nil, false, err
+	}
+	if r.Email == "" || r.Purpose == identity.AttemptLink {
+		return nil, false, otherStep()
+	}
+	leave, err := s.admit(r.Email, r.Device)
+	if err != nil {
+		return nil, false, err
+	}
+	defer leave()
+	r.forget()
+	if r.who == nil {
+		if r.who, err = s.byName(ctx, r.Email, r.Device); err != nil {
+			return nil, false, err
+		}
+	}
+	r.who.here = r.Session != ""
+	rehash, err = s.provePassword(ctx, r.who, password, from)
+	return r, rehash, err
 }
 
 // Code proves the second factor: six digits of the authenticator app, or a

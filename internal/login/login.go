@@ -66,6 +66,7 @@ type Service struct {
 
 	guesses limiter // failed proofs by address
 	calls   limiter // calls that need no credential, by address
+	trying  tries
 
 	// Entered is told how each login came out: by which method, and success or
 	// the code of what was against it. nil: nobody watches.
@@ -135,11 +136,7 @@ func (s *Service) Login(ctx context.Context, in In) (Out, error) {
 	}
 	from := Caller{in.Client, in.Socket, in.Chain, in.UserAgent, in.RequestID}
 	device, _ := credential.HashCode(in.Device)
-	who, err := s.byName(ctx, email, device)
-	if err != nil {
-		return Out{}, err
-	}
-	rehash, err := s.provePassword(ctx, who, in.Password, from)
+	who, rehash, err := s.provenByName(ctx, email, device, in.Password, from)
 	if err != nil {
 		return Out{}, err
 	}
@@ -161,6 +158,20 @@ func (s *Service) Login(ctx context.Context, in In) (Out, error) {
 		s.rehash(ctx, who, in.Password)
 	}
 	return out, err
+}
+
+// provenByName finds whom an address stands for and checks their password.
+func (s *Service) provenByName(ctx context.Context, email, device, password string, from Caller) (who *subject, rehash bool, err error) {
+	leave, err := s.admit(email, device)
+	if err != nil {
+		return nil, false, err
+	}
+	defer leave()
+	if who, err = s.byName(ctx, email, device); err != nil {
+		return nil, false, err
+	}
+	rehash, err = s.provePassword(ctx, who, password, from)
+	return who, rehash, err
 }
 
 // check judges the form of a login; nothing is counted for it.

@@ -562,6 +562,59 @@ func TestDOS01_HashesAreBounded(t *testing.T) {
 	}
 }
 
+// TestDOS01_WhoIsTurnedAwayCostsNothing: while all places are taken a login ends
+// before the database is asked, whatever was typed.
+func TestDOS01_WhoIsTurnedAwayCostsNothing(t *testing.T) {
+	w := lite(t)
+	w.Hasher = &credential.Hasher{Keys: w.Keys, Queue: credential.Queue{Concurrency: 1, QueueLen: 1}}
+	for full := false; !full; {
+		_, err := w.Hasher.Admit()
+		full = err != nil
+	}
+	w.hashing = func() { t.Error("a hash was asked for") }
+	asked := 0
+	w.DB.Began = func(ctx context.Context, _, _ string) (context.Context, func(bool)) {
+		asked++
+		return ctx, func(bool) {}
+	}
+	defer func() { w.DB.Began = nil }()
+	for _, in := range []In{{Email: "nobody@a.example", Password: "wrong"}, {Email: "alice@a.example", Password: goodPassword}} {
+		_, err := w.try(in)
+		if e := known(t, err); e.Kind != identity.Unavailable || e.RetryAfter < 1 {
+			t.Errorf("got %v, want to be told to come back", e)
+		}
+	}
+	if asked > 0 {
+		t.Errorf("the database was asked %d times", asked)
+	}
+}
+
+// TestRAT06_OneNameLeavesRoom: guesses at one name take no more places than it
+// has tries, are TooMany beyond that, and are in nobody else's way.
+func TestRAT06_OneNameLeavesRoom(t *testing.T) {
+	w := lite(t)
+	var leave func()
+	for range strangerLimits.Tries {
+		var err error
+		if leave, err = w.admit("alice@a.example", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := w.admit("alice@a.example", "")
+	if e := known(t, err); e.Kind != identity.TooMany || e.RetryAfter != 1 {
+		t.Errorf("the next guess: %v, want to wait for a second", e)
+	}
+	for _, other := range [][2]string{{"bob@a.example", ""}, {"alice@a.example", "her device"}} {
+		if _, err := w.admit(other[0], other[1]); err != nil {
+			t.Errorf("%v: %v", other, err)
+		}
+	}
+	leave()
+	if _, err := w.admit("alice@a.example", ""); err != nil {
+		t.Errorf("after one was checked: %v", err)
+	}
+}
+
 // TestDOS05_SessionQuota: the 1,001st session ends the one used least recently.
 func TestDOS05_SessionQuota(t *testing.T) {
 	each(t, func(w *world) {

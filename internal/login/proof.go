@@ -37,7 +37,7 @@ func (s *Service) provePassword(ctx context.Context, who *subject, password stri
 	ok, rehash, err := s.verify(ctx, stored, password)
 	if err != nil {
 		s.uncount(ctx, g)
-		return false, busy(err)
+		return false, s.told(busy(err))
 	}
 	if !ok {
 		return false, s.wrong(ctx, g)
