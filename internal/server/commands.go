@@ -100,7 +100,7 @@ func (t Terminal) serve(ctx context.Context, c Config, notice time.Duration, sta
 	if err != nil {
 		return err
 	}
-	s.Notice = notice
+	s.Notice, s.Hasher.Began = notice, makeElbowRoom()
 	s.Start()
 	if side != nil {
 		s.ServeMetrics(side)
