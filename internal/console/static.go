@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -18,7 +19,7 @@ var staticFiles embed.FS
 
 // files are the static files by name: as they are, and compressed once and for
 // all, since nobody's secrets are in them.
-var files = readStatic()
+var files = sync.OnceValue(readStatic)
 
 type staticFile struct{ plain, packed []byte }
 
@@ -51,11 +52,11 @@ func packed(content []byte) []byte {
 
 // hashes are the beginnings of the SHA-256 of the static files, by name: a
 // file's address changes with its content, so browsers keep it for ever.
-var hashes = hashStatic()
+var hashes = sync.OnceValue(hashStatic)
 
 func hashStatic() map[string]string {
 	found := map[string]string{}
-	for name, file := range files {
+	for name, file := range files() {
 		sum := sha256.Sum256(file.plain)
 		found[name] = hex.EncodeToString(sum[:])[:16]
 	}
@@ -65,14 +66,14 @@ func hashStatic() map[string]string {
 // staticPath is the address of a static file: /static/NAME.HASH.EXTENSION.
 func staticPath(name string) string {
 	extension := path.Ext(name)
-	return "/static/" + strings.TrimSuffix(name, extension) + "." + hashes[name] + extension
+	return "/static/" + strings.TrimSuffix(name, extension) + "." + hashes()[name] + extension
 }
 
 // static serves the file whose address has the hash of its content. Another
 // hash is that of another version, which this server does not have.
 func static(w http.ResponseWriter, r *http.Request) {
 	asked := r.PathValue("name")
-	for name := range hashes {
+	for name := range hashes() {
 		if path.Base(staticPath(name)) == asked {
 			serveStatic(w, r, name, true)
 			return
@@ -88,10 +89,10 @@ func serveStatic(w http.ResponseWriter, r *http.Request, name string, hashed boo
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
 	h.Add("Vary", "Accept-Encoding")
-	content, tag := files[name].plain, hashes[name]
+	content, tag := files()[name].plain, hashes()[name]
 	if takesGzip(r) {
 		// Another form of the file is another entity (RFC 9110 section 8.8.3).
-		content, tag = files[name].packed, tag+"-gzip"
+		content, tag = files()[name].packed, tag+"-gzip"
 		h.Set("Content-Encoding", "gzip")
 	}
 	h.Set("ETag", `"`+tag+`"`)

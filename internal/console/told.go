@@ -41,7 +41,7 @@ func newTold(byFormat map[string]string) told {
 // to say instead, as JSON.
 func (t *tongue) verdicts() (string, error) {
 	list := map[string]string{}
-	for _, one := range t.told {
+	for _, one := range t.told() {
 		if strings.HasPrefix(one.format, "Use ") || strings.HasPrefix(one.format, "This password ") {
 			list[one.format] = one.words
 		}
@@ -52,7 +52,7 @@ func (t *tongue) verdicts() (string, error) {
 
 // tell is a message in the tongue; empty: only its English is there.
 func (t *tongue) tell(message string) string {
-	for _, one := range t.told {
+	for _, one := range t.told() {
 		found := one.message.FindStringSubmatch(message)
 		if found == nil {
 			continue

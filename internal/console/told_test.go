@@ -30,7 +30,7 @@ func TestToldIsStillSaid(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, one := range tongueNamed("de").told {
+	for _, one := range tongueNamed("de").told() {
 		format := one.format
 		for _, part := range formatVerb.Split(format, -1) {
 			if part = strings.TrimSpace(part); !strings.Contains(code.String(), part) {

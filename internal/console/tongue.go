@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/text/language"
@@ -19,7 +20,7 @@ type tongue struct {
 	Name  string // of the language in itself
 	texts map[string]string
 	day   func(time.Time) string
-	told  told // messages from elsewhere; nil: as they are, in English
+	told  func() told // messages from elsewhere; none: as they are, in English
 	pages map[string]func() *template.Template
 }
 
@@ -31,7 +32,7 @@ var tongues = []*tongue{
 }
 
 func newTongue(code string, texts map[string]string, day func(time.Time) string, messages map[string]string) *tongue {
-	t := &tongue{Code: code, Name: texts["language.name"], texts: texts, day: day, told: newTold(messages)}
+	t := &tongue{Code: code, Name: texts["language.name"], texts: texts, day: day, told: sync.OnceValue(func() told { return newTold(messages) })}
 	t.pages = t.parsePages()
 	return t
 }
