@@ -55,6 +55,8 @@ type world struct {
 	// wholePolicy is unlike the present one, and is its second version.
 	wholePolicy json.RawMessage
 	saml        samlWorld
+	// renewed makes a world that was lent as it was before; see worlds.
+	renewed func(testing.TB) *world
 }
 
 const guest = "guest@a.example"

@@ -235,13 +235,14 @@ var hidden = []string{"OrganizationProjectsGet", "OrganizationProjectsUpdate", "
 // A member without any grant sends what an admin could: refused where the table
 // or the use case asks for more, success elsewhere.
 func TestTEN02PlainMember(t *testing.T) {
+	all := newWorlds(t)
 	for _, r := range httpapi.Table() {
 		if r.Anonymous || !r.Organized {
 			continue
 		}
 		t.Run(r.ID, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := all.take(t)
 			c := w.callOf(t, r)
 			c.path, c.token = w.path(r, example{path: map[string]string{"token_prefix": w.carolToken[:12]}, query: w.examples()[r.ID].query}), w.bob
 			before := w.Dump(t)
@@ -549,13 +550,14 @@ func TestPOL10OrganizationsInBodiesAndLists(t *testing.T) {
 // A token reaches what its scopes reach: with all that a row asks for it
 // passes, with one less or with others it does not.
 func TestTOK11Scopes(t *testing.T) {
+	all := newWorlds(t)
 	for _, r := range httpapi.Table() {
 		if r.Anonymous || len(r.Need.Scopes) == 0 {
 			continue
 		}
 		t.Run(r.ID, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := all.take(t)
 			before := w.Dump(t)
 			e := w.examples()[r.ID]
 			c := call{method: r.Method, path: w.path(r, e)}

@@ -118,10 +118,11 @@ func (w *world) eventsOf(tb testing.TB, requestID string) []event {
 // document says (servertest checks), a change leaves exactly its event, and a
 // reading leaves nothing.
 func TestEveryRouteOnAValidRequest(t *testing.T) {
+	all := newWorlds(t)
 	for _, r := range httpapi.Table() {
 		t.Run(r.ID, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := all.take(t)
 			c := w.callOf(t, r)
 			if r.BodyFields != nil {
 				if err := w.Contract(t).Request(r.Method, strings.SplitN(c.path, "?", 2)[0], c.kind, []byte(c.body)); err != nil {
@@ -187,7 +188,7 @@ func (w *world) expectedEvent(tb testing.TB, r httpapi.Row, c call) event {
 // A second opinion on the document: another validator accepts every example
 // and its answer.
 func TestExamplesPassAnotherValidator(t *testing.T) {
-	w := servertest.New(t)
+	all, w := newWorlds(t), servertest.New(t)
 	document, err := libopenapi.NewDocument(w.Do(t, http.MethodGet, "/openapi.json", "", nil).Want(http.StatusOK).Body)
 	if err != nil {
 		t.Fatal(err)
@@ -201,7 +202,7 @@ func TestExamplesPassAnotherValidator(t *testing.T) {
 			continue // nothing to read in the request; that of a form is no JSON
 		}
 		t.Run(r.ID, func(t *testing.T) {
-			w := newWorld(t)
+			w := all.take(t)
 			c := w.callOf(t, r)
 			a := c.send(t, w)
 			req := c.request(t, w)
@@ -354,20 +355,21 @@ var confusions = []string{
 // Whatever is in a field, the answer is no failure of ours, and what is refused
 // changes nothing.
 func TestAPI02TypesOfEveryField(t *testing.T) {
+	all := newWorlds(t)
 	for _, r := range httpapi.Table() {
 		if len(r.BodyFields) == 0 || r.Form {
 			continue
 		}
 		t.Run(r.ID, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := all.take(t)
 			c, body := w.fieldsOf(t, r)
 			before := w.Dump(t)
 			for _, field := range r.BodyFields {
 				for _, value := range confusions {
 					after := c.confuse(t, w, before, body, field, value)
 					if after != before { // begin again, so that it stands in nobody's way
-						w = newWorld(t)
+						w = w.renewed(t)
 						c, body = w.fieldsOf(t, r)
 						after = w.Dump(t)
 					}

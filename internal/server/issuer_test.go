@@ -34,13 +34,42 @@ type grant struct {
 	claims    map[string]any
 }
 
+// keyPool lends keys to providers. Those of providers that are there at the same
+// time differ; making one for each of all tests takes longer than the tests.
+type keyPool struct {
+	mu   sync.Mutex
+	free []*rsa.PrivateKey
+}
+
+var issuerKeys keyPool
+
+// take lends a key until the end of the test.
+func (p *keyPool) take(tb testing.TB) *rsa.PrivateKey {
+	tb.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.free) == 0 {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		p.free = append(p.free, key)
+	}
+	key := p.free[len(p.free)-1]
+	p.free = p.free[:len(p.free)-1]
+	tb.Cleanup(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.free = append(p.free, key)
+	})
+	return key
+}
+
 func newIssuer(tb testing.TB) *issuer {
 	tb.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	key := issuerKeys.take(tb)
 	i := &issuer{key: key, codes: map[string]grant{}, metadata: map[string]any{}}
+	var err error
 	if i.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: key, KeyID: "k"}}, nil); err != nil {
 		tb.Fatal(err)
 	}

@@ -41,6 +41,10 @@ type Server struct {
 	client *http.Client
 	tb     testing.TB
 	own    connection
+	dumped dump
+	// Stop ends the server before the end of its test: for tests that start
+	// many, which would all go on beside each other.
+	Stop func()
 }
 
 // Options change how a server starts. The zero value is SQLite.
@@ -114,6 +118,7 @@ func Start(tb testing.TB, o Options) *Server {
 	if o.Config != nil {
 		o.Config(&config)
 	}
+	copySchema(tb, config)
 	return start(tb, config, l, o)
 }
 
@@ -144,7 +149,7 @@ func start(tb testing.TB, config server.Config, l net.Listener, o Options) *Serv
 		Transport:     &http.Transport{MaxIdleConnsPerHost: 64, DialContext: Names, TLSClientConfig: trusting(tb, config)},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
-	tb.Cleanup(func() {
+	t.Stop = sync.OnceFunc(func() {
 		t.client.CloseIdleConnections()
 		stop()
 		<-done
@@ -152,6 +157,7 @@ func start(tb testing.TB, config server.Config, l net.Listener, o Options) *Serv
 			tb.Errorf("close: %v", err)
 		}
 	})
+	tb.Cleanup(t.Stop)
 	if o.Empty {
 		return t
 	}
