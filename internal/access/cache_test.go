@@ -382,7 +382,7 @@ func TestChangesOfOthersLeaveFactsInMemory(t *testing.T) {
 func TestNothingStartedAfterAChangeIsAccepted(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		rounds, nodes := 40, []*world{w, w.other()}
-		if w.db.Engine() == "postgres" {
+		if w.db.Engine() == "postgres" || testing.Short() {
 			rounds = 10
 		}
 		for round := range rounds {

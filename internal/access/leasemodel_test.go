@@ -437,6 +437,9 @@ func (p protocol) mishaps(s modelState, yield func(modelState)) {
 
 // No check that starts after the answer to a change accepts what it refuses.
 func TestLeaseModel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("visits millions of states")
+	}
 	for _, own := range []bool{false, true} {
 		states, accepted, ghost := protocol{own: own}.explore()
 		t.Logf("own change %v: %d states, %d acceptances from memory", own, states, accepted)
@@ -451,6 +454,9 @@ func TestLeaseModel(t *testing.T) {
 
 // The model finds what each line of the protocol is for.
 func TestLeaseModelCanFail(t *testing.T) {
+	if testing.Short() {
+		t.Skip("visits millions of states")
+	}
 	for name, p := range map[string]protocol{
 		"writers do not wait":                      {noWait: true},
 		"writers forget that clocks drift":         {noMargin: true},
