@@ -47,7 +47,7 @@ type Checker struct {
 func New(db *store.DB, keys *credential.Keyring, publicURL string, log *slog.Logger) *Checker {
 	c := &Checker{db: db, keys: keys, publicURL: publicURL, log: log, now: func() time.Time { return db.Now().UTC().Truncate(time.Microsecond) }}
 	c.facts.db, c.facts.uses = db, &c.uses
-	c.facts.cache, c.facts.now, c.facts.shared = newCache(), c.now, db.Engine() != "sqlite"
+	c.facts.cache, c.facts.now, c.facts.shared = newCache(DefaultEntries, markStripes), c.now, db.Engine() != "sqlite"
 	db.Changed, db.Missed = c.facts.cache.forget, c.facts.cache.forgetAll
 	c.refusals.recent = map[refusalKey]string{}
 	c.uses.pending = map[string]identity.Use{}

@@ -2,15 +2,37 @@ package access
 
 import (
 	"hash/maphash"
+	"math/bits"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+
+	"github.com/sallyport/sallyport/internal/identity"
 )
 
 const (
-	cacheShards = 64
-	// shardEntries bounds the memory of the cache: about 1 KiB an entry.
-	shardEntries = 512
-	markStripes  = 1 << 12
+	// DefaultEntries is how many pairs of a credential and an organization are
+	// remembered unless Remember says otherwise.
+	DefaultEntries = 1 << 16
+	// ways is how many entries share a set. Sets that are small fill unevenly;
+	// large ones take longer to look through.
+	ways = 32
+	// markStripes are 2 MiB. With 100 changes of strangers a second an entry is
+	// void for nothing every 22 minutes; with 2^12 it was every 20 seconds
+	// (BenchmarkStrangersChanges).
+	markStripes = 1 << 18
+	// counterStripes keep cores from counting in the same place.
+	counterStripes = 64
+)
+
+// How cold an entry is. It is hot when it was used since it came, and cools
+// while room is made in its set; the coldest makes room. One that comes is cold,
+// half of them as cold as can be: those that were used outlive it, and when
+// nothing is used twice, chance decides and some of a great many stay.
+const (
+	hot     = 0
+	cold    = 2
+	coldest = 3
 )
 
 // cacheKey is a credential used on an organization (empty: on its owner's own
@@ -24,29 +46,39 @@ type cacheKey struct {
 // organization) have marks that a change moves; an entry is good while the
 // marks it was read under have not moved. Scopes share marks by hash, so that
 // the memory is fixed; a shared mark only forgets too much.
+//
+// Entries live in sets of fixed size. Who looks for one takes no lock: the
+// entries do not change, and an entry says itself what it is the facts of. Who
+// puts one locks its set. A set makes room by itself, as the caches of processors
+// do (re-reference interval prediction): what is void goes first, then what was
+// not used since it came. So a million credentials that pass by once push out
+// hardly any that are in use.
 type cache struct {
 	seed   maphash.Seed
-	stripe [markStripes]atomic.Uint64
-	shards [cacheShards]shard
+	stripe []atomic.Uint64
+	sets   []set
+
+	// What many entries have in common.
+	users     *shared[identity.User, identity.User]
+	places    *shared[place, placeContent]
+	standings *shared[standing, standingContent]
+
+	entries atomic.Int64
+	counts  [counterStripes]counts
 }
 
-type shard struct {
-	mu      sync.RWMutex
-	entries map[cacheKey]entry
-	// uses are shared by the entries of one token, which all are in one shard.
-	uses map[[12]byte]*sharedUse
-	// hits and misses count what was asked for, for those who watch.
-	hits, misses atomic.Uint64
+// set are the entries of the credentials whose prefixes fall into it; all those
+// of one credential are in one set.
+type set struct {
+	mu   sync.Mutex // of those who put
+	tags [ways]atomic.Uint32
+	ways [ways]atomic.Pointer[known]
 }
 
-type sharedUse struct {
-	lastUse
-	entries int
-}
-
-type entry struct {
-	*known
-	marks marks
+// counts are for those who watch.
+type counts struct {
+	hits, misses, evictions atomic.Uint64
+	_                       [5]uint64 // a cache line each
 }
 
 // marks are the positions of two scopes' marks.
@@ -55,17 +87,17 @@ type marks struct {
 	userAt, organizationAt uint64
 }
 
-func newCache() *cache {
-	c := &cache{seed: maphash.MakeSeed()}
-	for i := range c.shards {
-		c.shards[i].entries = map[cacheKey]entry{}
-		c.shards[i].uses = map[[12]byte]*sharedUse{}
+func newCache(entries, stripes int) *cache {
+	return &cache{
+		seed: maphash.MakeSeed(), stripe: make([]atomic.Uint64, stripes), sets: make([]set, max(1, (entries+ways-1)/ways)),
+		users:     newShared(func(u *identity.User) identity.User { return *u }),
+		places:    newShared((*place).content),
+		standings: newShared((*standing).content),
 	}
-	return c
 }
 
 func (c *cache) stripeOf(scope string) uint32 {
-	return uint32(maphash.String(c.seed, scope) % markStripes)
+	return uint32(maphash.String(c.seed, scope) % uint64(len(c.stripe)))
 }
 
 func (c *cache) marks(user, organization string) marks {
@@ -74,7 +106,7 @@ func (c *cache) marks(user, organization string) marks {
 	return m
 }
 
-func (c *cache) good(m marks) bool {
+func (c *cache) good(m *marks) bool {
 	return c.stripe[m.user].Load() == m.userAt && c.stripe[m.organization].Load() == m.organizationAt
 }
 
@@ -92,95 +124,180 @@ func (c *cache) forgetAll() {
 	}
 }
 
-func (c *cache) shard(k *cacheKey) *shard {
-	return &c.shards[maphash.Bytes(c.seed, k.prefix[4:])%cacheShards]
+// find is where the entries of a credential are, and how they are tagged there.
+// Which set that is nobody outside can know.
+func (c *cache) find(prefix *[12]byte) (s *set, tag uint32, n *counts) {
+	h := maphash.Bytes(c.seed, prefix[4:])
+	i, _ := bits.Mul64(h, uint64(len(c.sets)))
+	return &c.sets[i], uint32(h), &c.counts[h>>32%counterStripes]
 }
 
 func (c *cache) get(k cacheKey) *known {
-	s := c.shard(&k)
-	s.mu.RLock()
-	e, ok := s.entries[k]
-	s.mu.RUnlock()
-	if !ok || !c.good(e.marks) {
-		s.misses.Add(1)
-		return nil
+	s, tag, n := c.find(&k.prefix)
+	for i := range s.tags {
+		if s.tags[i].Load() != tag {
+			continue
+		}
+		// The tag may be that of an entry that made room: ask the entry.
+		e := s.ways[i].Load()
+		if e == nil || !e.is(&k) {
+			continue
+		}
+		if !c.good(&e.marks) {
+			break
+		}
+		e.warm()
+		n.hits.Add(1)
+		return e
 	}
-	s.hits.Add(1)
-	return e.known
-}
-
-// Memory is what the facts in memory are worth.
-type Memory struct {
-	Entries      int
-	Hits, Misses uint64
-}
-
-// Memory returns what is remembered, and how often it was of use.
-func (c *Checker) Memory() Memory {
-	var m Memory
-	for i := range c.facts.cache.shards {
-		s := &c.facts.cache.shards[i]
-		s.mu.RLock()
-		m.Entries += len(s.entries)
-		s.mu.RUnlock()
-		m.Hits += s.hits.Load()
-		m.Misses += s.misses.Load()
-	}
-	return m
+	n.misses.Add(1)
+	return nil
 }
 
 // fill keeps what read returns. The marks are taken before the facts are read,
 // so that whatever changes after that moment voids the entry, whether it was
-// read with the change or without it.
+// read with the change or without it. What was asked about an organization that
+// does not exist is not kept: there is no end of those.
 func (c *cache) fill(k cacheKey, owner string, read func() (*known, error)) (*known, error) {
 	m := c.marks(owner, k.organization)
 	v, err := read()
 	if err != nil {
 		return nil, err
 	}
-	c.put(k, v, m)
+	if v.Organization.ID == k.organization {
+		c.put(k, v, m)
+	}
 	return v, nil
 }
 
 // put keeps what was read under marks, unless they have moved. v must not have
 // been shown to anybody yet.
 func (c *cache) put(k cacheKey, v *known, m marks) {
-	if !c.good(m) {
+	if !c.good(&m) {
 		return
 	}
-	s := c.shard(&k)
+	v.marks = m
+	v.cold.Store(cold + uint32(rand.IntN(2)))
+	s, tag, n := c.find(&k.prefix)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, replaced := s.entries[k]; !replaced {
-		s.makeRoom()
-		s.hold(k.prefix)
+	at := s.join(&k, v)
+	if at < 0 {
+		at = s.room(c, v, n)
 	}
-	use := &s.uses[k.prefix].lastUse
-	use.merge(v.used.at.Load(), v.used.idle.Load())
-	v.used = use
-	s.entries[k] = entry{v, m}
+	if old := s.ways[at].Load(); old != nil {
+		c.release(old)
+	} else {
+		c.entries.Add(1)
+	}
+	c.hold(v)
+	// Between the two, others find an entry that is not what they look for.
+	s.tags[at].Store(tag)
+	s.ways[at].Store(v)
 }
 
-func (s *shard) makeRoom() {
-	if len(s.entries) < shardEntries {
-		return
+// join makes v the entry of its credential beside those for other
+// organizations: they share the time of last use. It returns where the one that
+// v replaces is; negative: there is none.
+func (s *set) join(k *cacheKey, v *known) (at int) {
+	at = -1
+	for i := range s.ways {
+		e := s.ways[i].Load()
+		if e == nil || e.Token.Prefix != string(k.prefix[:]) {
+			continue
+		}
+		if v.used != e.used {
+			e.used.merge(v.used.at.Load(), v.used.idle.Load())
+			v.used = e.used
+		}
+		if e.organization == k.organization {
+			at = i
+			v.cold.Store(hot) // used again
+		}
 	}
-	for victim := range s.entries { // any: the order of a map is random
-		delete(s.entries, victim)
-		s.release(victim.prefix)
-		return
-	}
+	return at
 }
 
-func (s *shard) hold(prefix [12]byte) {
-	if s.uses[prefix] == nil {
-		s.uses[prefix] = &sharedUse{}
+// room is the place that a newcomer gets: a free one, a void one, or that of the
+// coldest, by chance among equals, so that those who come in turn and are a few
+// too many do not all miss each other.
+//
+// An organization that holds half of a set cools and displaces its own there
+// and what is new, but nothing of others that is in use.
+func (s *set) room(c *cache, newcomer *known, n *counts) int {
+	own := 0
+	for i := range s.ways {
+		e := s.ways[i].Load()
+		if e == nil || !c.good(&e.marks) {
+			return i
+		}
+		if e.organization == newcomer.organization {
+			own++
+		}
 	}
-	s.uses[prefix].entries++
+	n.evictions.Add(1)
+	spared := func(e *known) bool {
+		return own >= ways/2 && e.organization != newcomer.organization && e.cold.Load() < cold
+	}
+	return s.coldest(spared)
 }
 
-func (s *shard) release(prefix [12]byte) {
-	if s.uses[prefix].entries--; s.uses[prefix].entries == 0 {
-		delete(s.uses, prefix)
+// coldest cools the set until one is the coldest, and returns that one.
+func (s *set) coldest(spared func(*known) bool) int {
+	at, most := -1, uint32(0)
+	for from, n := rand.IntN(ways), 0; n < ways; n++ {
+		i := (from + n) % ways
+		e := s.ways[i].Load()
+		if is := e.cold.Load(); !spared(e) && (at < 0 || is > most) {
+			at, most = i, is
+		}
 	}
+	for i := range s.ways {
+		if e := s.ways[i].Load(); most < coldest && !spared(e) {
+			e.cold.Store(min(e.cold.Load()+coldest-most, coldest))
+		}
+	}
+	return at
+}
+
+// hold shares what an entry has in common with others, down to the texts.
+func (c *cache) hold(v *known) {
+	v.User = c.users.hold(v.User)
+	v.place = c.places.hold(v.place)
+	v.standing = c.standings.hold(v.standing)
+	v.Token.UserID = v.User.ID
+}
+
+func (c *cache) release(v *known) {
+	c.users.release(v.User)
+	c.places.release(v.place)
+	c.standings.release(v.standing)
+}
+
+// Remember makes room for the facts of so many pairs of a credential and an
+// organization; the others are read again. Call it before the first check.
+func (c *Checker) Remember(entries int) {
+	c.facts.cache = newCache(entries, markStripes)
+	c.db.Changed, c.db.Missed = c.facts.cache.forget, c.facts.cache.forgetAll
+}
+
+// Memory is what the facts in memory are worth.
+type Memory struct {
+	Entries, Capacity int
+	Hits, Misses      uint64
+	// Evictions are entries that were good and made room for others.
+	Evictions uint64
+}
+
+// Memory returns what is remembered, and how often it was of use.
+func (c *Checker) Memory() Memory {
+	cache := c.facts.cache
+	m := Memory{Entries: int(cache.entries.Load()), Capacity: len(cache.sets) * ways}
+	for i := range cache.counts {
+		n := &cache.counts[i]
+		m.Hits += n.hits.Load()
+		m.Misses += n.misses.Load()
+		m.Evictions += n.evictions.Load()
+	}
+	return m
 }

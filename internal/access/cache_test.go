@@ -2,9 +2,11 @@ package access
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -297,14 +299,14 @@ func TestNothingIsAcceptedFromMemoryWithoutALease(t *testing.T) {
 
 // A server that may have missed changes keeps nothing.
 func TestForgetAll(t *testing.T) {
-	c := newCache()
+	c := newCache(DefaultEntries, markStripes)
 	for i := range 100 {
 		k := keyOf(i)
-		c.put(k, blank(), c.marks(fmt.Sprint("u", i), fmt.Sprint("o", i)))
+		c.put(k, blank(k), c.marks(fmt.Sprint("u", i), fmt.Sprint("o", i)))
 	}
 	marks := c.marks("u", "o")
 	c.forgetAll()
-	c.put(keyOf(1000), blank(), marks) // was being read
+	c.put(keyOf(1000), blank(keyOf(1000)), marks) // was being read
 	for i := range 1001 {
 		if c.get(keyOf(i)) != nil {
 			t.Fatalf("entry %d is still there", i)
@@ -371,7 +373,7 @@ func TestChangesOfOthersLeaveFactsInMemory(t *testing.T) {
 	w.accepted(bearer, o)
 	before := w.facts.cache.get(w.key(bearer, o))
 	w.setPolicy(other, func(p *policy.Policy) { p.TwoFactorRequired = true })
-	// Two of 4,096 marks are the same now and then; that only reads again.
+	// Two marks are the same now and then; that only reads again.
 	if after := w.facts.cache.get(w.key(bearer, o)); after != nil && after != before {
 		t.Error("read again without being asked")
 	}
@@ -457,50 +459,106 @@ func keyOf(i int) cacheKey {
 	return k
 }
 
-func blank() *known { return &known{used: &lastUse{}} }
+func (k cacheKey) at(organization string) cacheKey {
+	k.organization = organization
+	return k
+}
+
+// blank is what may be kept under a key.
+func blank(k cacheKey) *known {
+	return &known{
+		Token: identity.Token{Prefix: string(k.prefix[:])}, User: &identity.User{ID: "u"}, standing: &standing{},
+		place: newPlace(placeContent{k.organization, identity.Organization{ID: k.organization}, ""}), used: &lastUse{},
+	}
+}
 
 func TestCacheIsBounded(t *testing.T) {
-	c := newCache()
-	const most = cacheShards * shardEntries
+	const most = 30 * ways
+	c := newCache(most, markStripes)
 	for i := range 10 * most {
-		k := keyOf(i / 2) // two organizations a token
-		k.organization = fmt.Sprint(i % 2)
-		c.put(k, blank(), c.marks("u", "o"))
+		k := keyOf(i / 2).at(fmt.Sprint(i % 2)) // two organizations a token
+		c.put(k, blank(k), c.marks("u", "o"))
 	}
-	entries, uses := 0, 0
-	for i := range c.shards {
-		s := &c.shards[i]
-		entries += len(s.entries)
-		uses += len(s.uses)
-		counted := map[[12]byte]int{}
-		for k := range s.entries {
-			counted[k.prefix]++
-		}
-		for prefix, n := range counted {
-			if s.uses[prefix] == nil || s.uses[prefix].entries != n {
-				t.Fatalf("%d entries of %s, counted as %+v", n, prefix, s.uses[prefix])
+	entries := 0
+	for i := range c.sets {
+		seen := map[string]bool{}
+		for j := range c.sets[i].ways {
+			e := c.sets[i].ways[j].Load()
+			if e == nil {
+				continue
 			}
+			if name := e.Token.Prefix + e.organization; seen[name] {
+				t.Errorf("two entries of %s", name)
+			} else {
+				seen[name] = true
+			}
+			entries++
 		}
 	}
-	if entries > most || uses > entries {
-		t.Errorf("%d entries and %d times of use, at most %d", entries, uses, most)
+	if entries != int(c.entries.Load()) {
+		t.Errorf("%d entries, counted as %d", entries, c.entries.Load())
 	}
-	if entries < most/2 {
-		t.Errorf("%d entries of %d: the shards are not used evenly", entries, most)
+	if entries < most*99/100 {
+		t.Errorf("%d entries of %d: the sets are not used evenly", entries, most)
 	}
+}
+
+// Looking takes no lock: while many put, forget and look, nobody is shown the
+// facts of another, or facts that were read before a change that is over.
+func TestManyShareASet(t *testing.T) {
+	c := newCache(ways, 16)
+	var owners [8]struct {
+		changing         sync.Mutex
+		stored, answered atomic.Int64
+	}
+	change := func(owner int) {
+		o := &owners[owner]
+		o.changing.Lock()
+		defer o.changing.Unlock()
+		n := o.stored.Add(1)
+		c.forget([]string{fmt.Sprint("user:u", owner)})
+		o.answered.Store(n)
+	}
+	check := func(n int) {
+		owner := n % len(owners)
+		user, k := fmt.Sprint("u", owner), keyOf(n/2).at(fmt.Sprint("o", n%2))
+		answered := owners[owner].answered.Load()
+		if e := c.get(k); e == nil {
+			_, _ = c.fill(k, user, func() (*known, error) {
+				v := blank(k)
+				v.User = &identity.User{ID: user, Created: time.UnixMicro(owners[owner].stored.Load())}
+				return v, nil
+			})
+		} else if !e.is(&k) || e.User.ID != user || e.Organization.ID != k.organization || e.User.Created.UnixMicro() < answered {
+			t.Errorf("asked for %s of %s at %s after change %d, got %s of %s at %s with %d", k.prefix, user, k.organization, answered,
+				e.Token.Prefix, e.User.ID, e.Organization.ID, e.User.Created.UnixMicro())
+		}
+	}
+	var running sync.WaitGroup
+	for worker := range 8 {
+		running.Go(func() {
+			for i := range 4000 {
+				check((i*7 + worker) % (2 * ways))
+				if i%50 == 0 {
+					change((i/50 + worker) % len(owners))
+				}
+			}
+		})
+	}
+	running.Wait()
 }
 
 func TestPutAfterAChangeIsDropped(t *testing.T) {
 	for _, scope := range []string{"user:u1", "organization:o1"} {
-		c := newCache()
+		c := newCache(DefaultEntries, markStripes)
 		marks := c.marks("u1", "o1")
 		c.forget([]string{scope})
-		c.put(keyOf(1), blank(), marks)
+		c.put(keyOf(1), blank(keyOf(1)), marks)
 		k := keyOf(1)
-		if c.get(k) != nil || len(c.shard(&k).entries) != 0 {
+		if c.get(k) != nil || c.entries.Load() != 0 {
 			t.Errorf("what was read before a change of %s is kept after it", scope)
 		}
-		c.put(keyOf(1), blank(), c.marks("u1", "o1"))
+		c.put(keyOf(1), blank(keyOf(1)), c.marks("u1", "o1"))
 		if c.get(keyOf(1)) == nil {
 			t.Error("what was read after the change is not kept")
 		}
@@ -515,9 +573,9 @@ func TestPutAfterAChangeIsDropped(t *testing.T) {
 // for this one request and forgotten.
 func TestChangeWhileReading(t *testing.T) {
 	for _, scope := range []string{"user:u1", "organization:o1"} {
-		c := newCache()
+		c := newCache(DefaultEntries, markStripes)
 		k := cacheKey{keyOf(1).prefix, "o1"}
-		read := blank()
+		read := blank(k)
 		got, err := c.fill(k, "u1", func() (*known, error) {
 			c.forget([]string{scope})
 			return read, nil
@@ -541,13 +599,14 @@ func TestChangeWhileReading(t *testing.T) {
 // Scopes may share a mark by their hash; that forgets too much, never too
 // little.
 func TestEveryScopeMovesItsMark(t *testing.T) {
-	c := newCache()
-	for i := range 3 * markStripes {
+	const stripes = 1 << 10 // many scopes to each
+	c := newCache(1, stripes)
+	for i := range 3 * stripes {
 		u, o := fmt.Sprint("u", i), fmt.Sprint("o", i)
 		for _, scope := range []string{"user:" + u, "organization:" + o} {
 			m := c.marks(u, o)
 			c.forget([]string{"unrelated", scope})
-			if c.good(m) {
+			if c.good(&m) {
 				t.Fatalf("a change of %s moved no mark", scope)
 			}
 		}
@@ -581,5 +640,42 @@ func TestWrongSecretsAreNotKept(t *testing.T) {
 	w.refused(resealed(bearer), "", policy.CodeAuthentication)
 	if p, ok := credential.Parse(resealed(bearer)); !ok || p.String() != prefixOf(bearer) {
 		t.Fatal("the test's token has another prefix or a wrong checksum")
+	}
+}
+
+// What nobody could enumerate is not kept: organizations that do not exist, and
+// tokens that do not, however well their checksums are made. Somebody with one
+// token, or none, fills no memory.
+func TestWhatDoesNotExistIsNotKept(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		bearer := w.token(policy.Session, w.user())
+		w.accepted(bearer, "")
+		kept := w.Memory().Entries
+		for i := range 10 {
+			w.refused(bearer, fmt.Sprint("org-made-up-", i), policy.CodeNotFound)
+			made, _, _ := credential.New(credential.KindPersonal, rand.Reader)
+			w.refused(made, "", policy.CodeAuthentication)
+		}
+		if m := w.Memory(); m.Entries != kept {
+			t.Errorf("%d entries, %d before", m.Entries, kept)
+		}
+	})
+}
+
+// What is kept of a credential ends with what it was read from: texts that no
+// decision needs are gone, and the caller's own are not held.
+func TestLongTextsAreNotKept(t *testing.T) {
+	w := onSQLite(t)
+	u := w.addUser(func(u *identity.User) { u.RealName = "Alice" })
+	bearer := w.token(policy.PersonalToken, u, func(t *identity.Token) { t.Description = strings.Repeat("x", identity.MaxDescription) })
+	w.accepted(bearer, "")
+	w.must(w.FlushUses(t.Context()))
+	w.update(store.User(u), func(context.Context, *store.Tx) error { return nil })
+	p := w.accepted(bearer, "")
+	if p.Token.Description != "" || p.Token.LastUserAgent != "" || p.Token.LastIP != "" {
+		t.Errorf("kept: %+v", p.Token)
+	}
+	if p.User.RealName != "Alice" || p.Token.UserID != u || p.Token.Prefix != prefixOf(bearer) {
+		t.Errorf("lost: %+v, %+v", p.Token, p.User)
 	}
 }

@@ -3,6 +3,9 @@ package access
 import (
 	"context"
 	"net/netip"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/credential"
@@ -13,52 +16,83 @@ import (
 
 // known is what the database holds about a credential used on one
 // organization. It does not change; the time of last use, which does, is behind
-// a pointer.
+// a pointer, and so is what others have in common with it.
 type known struct {
-	store.Facts
-	policy *policy.Policy // the organization's
-	facts  policy.Facts   // without time, address and coverage
-	used   *lastUse
+	Token identity.Token
+	User  *identity.User
+	*place
+	*standing
 	// learning is until when addresses are observed, in microseconds; 0: they
 	// are not.
 	learning int64
+	used     *lastUse
+	// Of the entry in memory. Two words more, and the allocator would round the
+	// whole up by 64 bytes.
+	providerOff bool
+	cold        atomic.Uint32
+	marks       marks
 }
 
 // newKnown prepares what was read; unwritten is a use of the token that may not
-// be among it.
-func newKnown(f store.Facts, organization string, unwritten identity.Use) *known {
-	k := &known{Facts: f, used: &lastUse{}}
+// be among it, and at the place that was named.
+func newKnown(f store.Facts, at *place, unwritten identity.Use) *known {
+	user := f.User // alone: what is kept holds nothing else
+	k := &known{
+		Token: f.Token, User: &user, place: at, standing: &standing{f.Member, f.SuperAdmin, f.Granted, f.Groups},
+		providerOff: f.ProviderOff, used: &lastUse{},
+	}
 	for _, u := range []identity.Use{{At: f.Token.LastUsed, Idle: f.Token.LongestIdle}, unwritten} {
 		if !u.At.IsZero() {
 			k.used.merge(u.At.UnixMicro(), u.Idle.Microseconds())
 		}
 	}
-	if f.Organization.ID != "" {
-		// A policy that cannot be read stays nil, which refuses (rule 0).
-		if p, err := policy.Parse([]byte(f.Organization.Policy)); err == nil {
-			k.policy = &p
-		}
-	}
-	k.facts = policy.Facts{
-		Credential:   k.Token.Credential(),
-		Principal:    k.User.Principal(f.Member),
-		Organization: organization,
-		Policy:       k.policy,
-	}
-	if f.Pilot != "" {
-		k.facts.Policy = identity.EffectivePolicy(f.Organization.Policy, f.Pilot)
-	}
-	k.facts.Credential.ProviderOff = f.ProviderOff
 	if f.Member && !f.Learning.IsZero() {
 		k.learning = f.Learning.UnixMicro()
 	}
+	k.shed()
 	return k
+}
+
+// shed drops what no decision and no principal needs, and lays the texts that
+// remain into one piece of memory: drivers make one for each.
+func (k *known) shed() {
+	t, u := &k.Token, k.User
+	t.Description, t.LastUsed, t.LastIP, t.LastUserAgent, t.LongestIdle = "", time.Time{}, "", "", 0
+	u.LastActive = time.Time{} // moves with each use: no two tokens would share their user
+	t.Scopes, t.Addresses, t.AddressTexts = slices.Clone(t.Scopes), slices.Clone(t.Addresses), slices.Clone(t.AddressTexts)
+	texts := []*string{&t.Prefix, &t.Parent, &t.Authentication.Provider, &t.Authentication.ProviderOrganization, &t.Identity, &t.BreakGlass}
+	for i := range t.Scopes {
+		texts = append(texts, &t.Scopes[i])
+	}
+	pack(texts...)
+	pack(&u.ID, &u.Email, &u.AddressLapsedFrom, &u.RealName, &u.JobTitle, &u.Country, &u.City, &u.Department, &u.State, &u.ManagingOrganizationID, &u.OrganizationID)
+	t.UserID = u.ID
+}
+
+// pack lays texts one after the other.
+func pack(texts ...*string) {
+	length := 0
+	for _, t := range texts {
+		length += len(*t)
+	}
+	var all strings.Builder
+	all.Grow(length)
+	for _, t := range texts {
+		all.WriteString(*t)
+	}
+	rest := all.String()
+	for _, t := range texts {
+		*t, rest = rest[:len(*t)], rest[len(*t):]
+	}
 }
 
 // at are the facts at one moment.
 func (k *known) at(now time.Time, client netip.Addr) policy.Facts {
-	f := k.facts
-	f.Now, f.Client = now, client
+	f := policy.Facts{
+		Now: now, Client: client, Credential: k.Token.Credential(), Principal: k.User.Principal(k.Member),
+		Organization: k.organization, Policy: k.effective,
+	}
+	f.Credential.ProviderOff = k.providerOff
 	f.Credential.Expires = k.expires()
 	if used := k.used.at.Load(); used > 0 {
 		f.Credential.LastUsed = time.UnixMicro(used).UTC()
@@ -71,6 +105,18 @@ func (k *known) at(now time.Time, client netip.Addr) policy.Facts {
 		}
 	}
 	return f
+}
+
+// is says whether these are the facts of a credential at an organization.
+func (k *known) is(key *cacheKey) bool {
+	return k.Token.Prefix == string(key.prefix[:]) && k.organization == key.organization
+}
+
+// warm notes a use. It writes only what is not so already: cores share it.
+func (k *known) warm() {
+	if k.cold.Load() != hot {
+		k.cold.Store(hot)
+	}
 }
 
 // expires is the stored expiry, or the later one that the last use gave a
@@ -97,7 +143,7 @@ func (k *known) extended() time.Time {
 
 func (k *known) principal(r Request) *identity.Principal {
 	p := &identity.Principal{
-		User: &k.User, Token: &k.Token, Policy: k.policy, Member: k.Member, SuperAdmin: k.SuperAdmin, Granted: k.Granted, Groups: k.Groups,
+		User: k.User, Token: &k.Token, Policy: k.policy, Member: k.Member, SuperAdmin: k.SuperAdmin, Granted: k.Granted, Groups: k.Groups,
 		Address: r.Address, UserAgent: r.UserAgent, RequestID: r.RequestID,
 	}
 	if k.Organization.ID != "" {
@@ -178,5 +224,15 @@ func (f *facts) read(ctx context.Context, parsed credential.Parsed, organization
 	if !parsed.Matches(found.Token.Hash) {
 		return nil, identity.BadCredential()
 	}
-	return newKnown(found, organization, unwritten), nil
+	return newKnown(found, f.place(&found, organization), unwritten), nil
+}
+
+// place is where the facts hold. Its policies are read once for all who are
+// remembered there.
+func (f *facts) place(found *store.Facts, organization string) *place {
+	content := placeContent{organization, found.Organization, found.Pilot}
+	if p := f.cache.places.find(content); p != nil {
+		return p
+	}
+	return newPlace(content)
 }

@@ -27,6 +27,8 @@ type Address struct {
 // Principal is who a checked request comes from. It is read-only: parts of it
 // are shared with other requests.
 type Principal struct {
+	// User and Token are without what is only shown in lists: the token's
+	// description, and what is known of last uses.
 	User  *User
 	Token *Token
 	// Organization is set when one was accessed.

@@ -196,7 +196,10 @@ func (s *Service) Logout(ctx context.Context, p *identity.Principal) error {
 		if err != nil {
 			return err
 		}
-		e.Target = identity.Target{Kind: "token", ID: p.Token.Prefix, Name: p.Token.Description}
+		e.Target = identity.Target{Kind: "token", ID: p.Token.Prefix}
+		if e.Target.Name, err = tx.TokenDescription(ctx, p.Token.Prefix); err != nil {
+			return err
+		}
 		e.Detail = detail(map[string]any{"ended": ended})
 		return tx.Record(ctx, e)
 	})

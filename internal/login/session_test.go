@@ -1,10 +1,12 @@
 package login
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/store"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -30,6 +32,9 @@ func TestSES05_LogoutEndsTheToken(t *testing.T) {
 			}
 			other := w.session(u)
 			events := len(w.events(c.action))
+			w.change(store.User(c.p.User.ID), func(ctx context.Context, tx *store.Tx) error {
+				return tx.SetTokenDescription(ctx, c.p.Token.Prefix, "words of "+c.name)
+			})
 			if err := w.Logout(w.t.Context(), c.p); err != nil {
 				w.t.Fatalf("%s: %v", c.name, err)
 			}
@@ -37,7 +42,7 @@ func TestSES05_LogoutEndsTheToken(t *testing.T) {
 			w.wantAlive("another session", other, true)
 			want(w.t, c.name+" again", w.Logout(w.t.Context(), c.p), identity.Unauthenticated, "authentication_failed")
 			e := w.wantEvents(c.action, events+1)[0]
-			if e.Target.ID != c.p.Token.Prefix || e.Actor.ID != c.p.User.ID {
+			if e.Target.ID != c.p.Token.Prefix || e.Target.Name != "words of "+c.name || e.Actor.ID != c.p.User.ID {
 				w.t.Errorf("%s: event %+v", c.name, e)
 			}
 			if c.p.User.Application && e.OrganizationID != id {

@@ -41,7 +41,9 @@ type Config struct {
 	// the database; 0: never.
 	Lease time.Duration
 	// Connections are the most that the server opens to PostgreSQL.
-	Connections   int
+	Connections int
+	// CacheEntries is how many credentials' facts are kept in memory.
+	CacheEntries  int
 	BreakGlass    bool
 	AuditDays     int // how long events are kept
 	MetricsListen string
@@ -82,6 +84,12 @@ func (s setting) key() string { return strings.ReplaceAll(s.name, "-", "_") }
 const (
 	minAuditDays = 90
 	maxAuditDays = 3650
+)
+
+// Fewer entries save no memory worth mentioning; more would be 20 GB.
+const (
+	minCacheEntries = 1024
+	maxCacheEntries = 1 << 24
 )
 
 var settings = append([]setting{
@@ -178,6 +186,12 @@ var settings = append([]setting{
 		return nil
 	}},
 	{"lease", "3s", "how long the server answers from memory without hearing from the database: 1s to 30s, or off", setLease},
+	{"cache-entries", "65536", "how many pairs of a credential and an organization are answered from memory, up to 1.2 kB each", func(c *Config, v string) (err error) {
+		if c.CacheEntries, err = strconv.Atoi(v); err != nil || c.CacheEntries < minCacheEntries || c.CacheEntries > maxCacheEntries {
+			return fmt.Errorf("write a number of credentials from %d to %d", minCacheEntries, maxCacheEntries)
+		}
+		return nil
+	}},
 	{"metrics-listen", "none", "address of metrics and profiles on this machine, such as 127.0.0.1:9464", func(c *Config, v string) error {
 		if !loopback(v) {
 			return errors.New("write a loopback address and a port, such as 127.0.0.1:9464: whoever reaches it sees the inside of the server")

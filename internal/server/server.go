@@ -116,6 +116,7 @@ func wire(c Config, o *opened, log *slog.Logger) *Server {
 	}
 	s.Hasher = &credential.Hasher{Keys: o.keys}
 	s.Access = access.New(o.db, o.keys, c.PublicURL, log)
+	s.Access.Remember(c.CacheEntries)
 	flush := func() error { return s.Access.FlushUses(context.Background()) }
 	s.Login = &login.Service{
 		DB: o.db, Keys: o.keys, Hasher: s.Hasher, Brand: c.Brand, PublicURL: c.PublicURL, Log: log, Flush: flush,

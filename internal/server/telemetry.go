@@ -52,6 +52,8 @@ func (s *Server) register(m *telemetry.Metrics) {
 	m.Gauge("sallyport_password_hashes_waiting", "Password hashes that wait for their turn.", func() float64 { return float64(s.Hasher.Waiting()) })
 	m.Counter("sallyport_password_hashes_refused_total", "Password hashes that were not begun because too many waited.", func() float64 { return float64(s.Hasher.Refused()) })
 	m.Gauge("sallyport_facts_cache_entries", "Credentials whose facts are in memory.", func() float64 { return float64(s.Access.Memory().Entries) })
+	m.Gauge("sallyport_facts_cache_capacity", "Credentials whose facts there is room for in memory.", func() float64 { return float64(s.Access.Memory().Capacity) })
+	m.Counter("sallyport_facts_cache_evictions_total", "Facts that were good and made room for those of other credentials.", func() float64 { return float64(s.Access.Memory().Evictions) })
 	m.CounterOf("sallyport_facts_cache_lookups_total", "Looks for facts in memory, by whether they were there.", "result", "hit", func() float64 { return float64(s.Access.Memory().Hits) })
 	m.CounterOf("sallyport_facts_cache_lookups_total", "Looks for facts in memory, by whether they were there.", "result", "miss", func() float64 { return float64(s.Access.Memory().Misses) })
 	m.Gauge("sallyport_facts_cache_lease", "1 while the node may answer from memory.", func() float64 { return truth(s.DB.Fresh()) })

@@ -112,7 +112,7 @@ func TestMetrics(t *testing.T) {
 				}
 			}
 			for _, name := range []string{
-				"sallyport_build_info", "go_goroutines", "process_open_fds", "sallyport_facts_cache_entries", "sallyport_facts_cache_lookups_total",
+				"sallyport_build_info", "go_goroutines", "process_open_fds", "sallyport_facts_cache_entries", "sallyport_facts_cache_capacity", "sallyport_facts_cache_evictions_total", "sallyport_facts_cache_lookups_total",
 				"sallyport_database_connections", "sallyport_queue_length", "sallyport_password_hashes_waiting", "sallyport_password_hashes_refused_total",
 			} {
 				if len(after[name].GetMetric()) == 0 {

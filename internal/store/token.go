@@ -143,6 +143,12 @@ func (tx *Tx) AddToken(ctx context.Context, t identity.Token) error {
 	return err
 }
 
+// TokenDescription returns the words beside a token, dead or alive.
+func (r *Read) TokenDescription(ctx context.Context, prefix string) (string, error) {
+	words, err := one(ctx, r.q, scanText, `SELECT description FROM tokens WHERE prefix = $1`, prefix)
+	return found(words, err, NoToken())
+}
+
 // SetTokenDescription changes the words beside a token.
 func (tx *Tx) SetTokenDescription(ctx context.Context, prefix, description string) error {
 	_, err := tx.exec(ctx, `UPDATE tokens SET description = $2 WHERE prefix = $1`, prefix, description)
