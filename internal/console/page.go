@@ -51,6 +51,8 @@ func (t *tongue) functions() template.FuncMap {
 		"stamp":  stamp,
 		"png":    png,
 		"join":   strings.Join,
+		"count":  t.count,
+		"bytes":  t.bytes,
 
 		"verdicts": t.verdicts,
 	}
@@ -80,6 +82,7 @@ type page struct {
 	Problem *problem
 	Notice  string // what was done; empty: nothing
 	Broad   bool   // of a signed-out page: more room
+	Alone   bool   // the page is the only one, and wide: there is nowhere to go from it
 	// User is who is logged in; nil: the frame is that of a door.
 	User *identity.User
 	Here string // path of the page in the navigation
@@ -93,7 +96,10 @@ type page struct {
 // show writes a page, whole or not at all.
 func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name string, v page) {
 	t := tongueOf(r)
-	v.Brand, v.Tongues, v.Same = p.Brand, others(t), samePage(r, status)
+	v.Brand, v.Same = p.Brand, samePage(r, status)
+	if !v.Alone {
+		v.Tongues = others(t)
+	}
 	var b bytes.Buffer
 	if err := t.pages[name]().ExecuteTemplate(&b, "page", v); err != nil {
 		if p.Failed != nil {

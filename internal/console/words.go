@@ -11,7 +11,7 @@ import "maps"
 
 // english is what pages say, by key. Nothing that people read stands in
 // templates or handlers.
-var english = together(ownWords, organizationWords, settingsWords, accessWords, rangesWords, providerWords, impactWords, historyWords, pilotWords)
+var english = together(ownWords, organizationWords, settingsWords, accessWords, rangesWords, providerWords, impactWords, historyWords, pilotWords, sizesWords)
 
 // together is one catalogue of several.
 func together(parts ...map[string]string) map[string]string {

@@ -3,7 +3,7 @@ package console
 import "time"
 
 // german is english in German: the same keys, addressed as “Sie”.
-var german = together(ownWordsDE, organizationWordsDE, settingsWordsDE, accessWordsDE, rangesWordsDE, providerWordsDE, impactWordsDE, historyWordsDE, pilotWordsDE)
+var german = together(ownWordsDE, organizationWordsDE, settingsWordsDE, accessWordsDE, rangesWordsDE, providerWordsDE, impactWordsDE, historyWordsDE, pilotWordsDE, sizesWordsDE)
 
 // germanMonths are the months as dates write them.
 var germanMonths = [...]string{"Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember"}

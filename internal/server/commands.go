@@ -31,7 +31,7 @@ type Terminal struct {
 func Commands(t Terminal) []*cobra.Command {
 	return []*cobra.Command{
 		t.serveCommand(), t.bootstrapCommand(), t.recoverCommand(), t.migrateCommand(),
-		t.backupCommand(), t.restoreCommand(), t.migrateStoreCommand(), t.doctorCommand(), t.generateKeyCommand(), t.verifyAuditCommand(),
+		t.backupCommand(), t.restoreCommand(), t.migrateStoreCommand(), t.doctorCommand(), t.sizesCommand(), t.generateKeyCommand(), t.verifyAuditCommand(),
 	}
 }
 

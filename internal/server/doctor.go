@@ -32,7 +32,7 @@ const (
 func (t Terminal) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check configuration, keys, database, audit log, clock, certificate, proxies, forged headers, mail and name servers",
+		Short: "Check configuration, keys, database, audit log, clock, certificate, proxies, forged headers, mail and name servers and sizes",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), doctorsPatience)
@@ -78,7 +78,7 @@ func (t Terminal) examine(ctx context.Context, cmd *cobra.Command) []finding {
 		return append(list, finding{what: "database", err: err})
 	}
 	list = append(list, finding{what: "database", note: o.db.Engine() + ", schema up to date"})
-	return append(list, examineDurability(ctx, o.db), examineIntegrity(ctx, o.db), examineAudit(ctx, o.db), examineClock(ctx, o.db), examineAdmins(ctx, &c, o.db), examineNodes(ctx, o.db))
+	return append(list, examineDurability(ctx, o.db), examineIntegrity(ctx, o.db), examineAudit(ctx, o.db), examineClock(ctx, o.db), examineAdmins(ctx, &c, o.db), examineSizes(ctx, &c, o.db), examineNodes(ctx, o.db))
 }
 
 func examineCertificate(c *Config) finding {

@@ -21,6 +21,7 @@ import (
 	"github.com/sallyport/sallyport/internal/console"
 	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/httpapi"
+	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/login"
 	"github.com/sallyport/sallyport/internal/mail"
 	"github.com/sallyport/sallyport/internal/org"
@@ -64,6 +65,7 @@ type Server struct {
 	tracer   *telemetry.Tracer // nil: nothing is traced
 	side     *http.Server      // of metrics and profiles; nil: there is none
 	queues   queues
+	size     atomic.Pointer[identity.DatabaseSize]
 	handler  http.Handler
 	mailed   chan struct{}
 	stopping atomic.Bool
@@ -215,24 +217,14 @@ func (s *Server) Clean(ctx context.Context) {
 	}
 }
 
-// removeEvents removes the audit events that were kept long enough, in parts
-// between which others write.
+// removeEvents removes the audit events that were kept long enough.
 func (s *Server) removeEvents(ctx context.Context) error {
 	before := s.DB.Now().AddDate(0, 0, -s.Config.AuditDays)
-	var total int64
-	for {
-		var n int64
-		err := s.DB.Maintain(ctx, func(tx *store.Tx) (err error) {
-			n, err = tx.RemoveEvents(ctx, before)
-			return err
-		})
-		if total += n; err != nil || n == 0 {
-			if total > 0 {
-				s.Log.Info("removed old audit events", "events", total, "before", before.UTC().Format(time.RFC3339))
-			}
-			return err
-		}
+	total, err := s.DB.RemoveOldEvents(ctx, before)
+	if total > 0 {
+		s.Log.Info("removed old audit events", "events", total, "before", before.UTC().Format(time.RFC3339))
 	}
+	return err
 }
 
 // Close ends the background work and the database.

@@ -11,7 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sallyport/sallyport/internal/console"
 	"github.com/sallyport/sallyport/internal/httpapi"
+	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
 	"github.com/sallyport/sallyport/internal/telemetry"
 )
@@ -68,6 +70,8 @@ func (s *Server) register(m *telemetry.Metrics) {
 		m.GaugeOf("sallyport_queue_length", "What waits for background work, by queue.", "queue", name, func() float64 { return float64(s.queues.length[i].Load()) })
 	}
 	m.GaugeOf("sallyport_queue_length", "What waits for background work, by queue.", "queue", "last_uses", func() float64 { return float64(s.Access.Waiting()) })
+	m.Gauge("sallyport_database_bytes", "Size of the database, from time to time.", func() float64 { return float64(s.sized().Bytes) })
+	m.Gauge("sallyport_database_free_bytes", "What of the database new rows take before it grows; SQLite only.", func() float64 { return float64(s.sized().Free) })
 	m.Gauge("sallyport_mail_oldest_seconds", "For how long the mail that waits longest has waited.", s.mailAge)
 }
 
@@ -76,6 +80,14 @@ func truth(is bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+// sized is the latest look at how large the database is.
+func (s *Server) sized() identity.DatabaseSize {
+	if size := s.size.Load(); size != nil {
+		return *size
+	}
+	return identity.DatabaseSize{}
 }
 
 func (s *Server) mailAge() float64 {
@@ -110,16 +122,21 @@ func (s *Server) sampleQueues(ctx context.Context) {
 
 // sampleTables looks at how large the tables are.
 func (s *Server) sampleTables(ctx context.Context) {
-	err := s.DB.View(ctx, func(r *store.Read) error {
-		rows, err := r.Sizes(ctx)
-		if err == nil {
-			s.Metrics.Tables(rows)
-		}
+	var size identity.DatabaseSize
+	err := s.DB.View(ctx, func(r *store.Read) (err error) {
+		size, err = r.Size(ctx)
 		return err
 	})
-	if err != nil && ctx.Err() == nil {
-		s.Log.Warn("the tables are not measured", "error", err)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.Log.Warn("the tables are not measured", "error", err)
+		}
+		return
 	}
+	for _, t := range size.Tables {
+		s.Metrics.Table(t.Table, t.Rows, t.Bytes)
+	}
+	s.size.Store(&size)
 }
 
 // measure samples until ctx ends, and at once.
@@ -144,8 +161,12 @@ func openMetrics(c *Config) (net.Listener, error) {
 
 // ServeMetrics answers on the side port until Close.
 func (s *Server) ServeMetrics(l net.Listener) {
+	operator := &console.Operator{
+		Brand: s.Config.Brand, AuditDays: s.Config.AuditDays, Sizes: s.size.Load,
+		Failed: func(ctx context.Context, _ string, err error) { s.Log.ErrorContext(ctx, "a page failed", "error", err) },
+	}
 	h := &http.Server{
-		Handler: s.Metrics.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: profileTime,
+		Handler: s.Metrics.Handler(operator.Handler()), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: profileTime,
 		IdleTimeout: 90 * time.Second, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}
 	s.side = h

@@ -53,7 +53,7 @@ const deadTokensKept = 30 * day
 
 // CleanUp removes what no longer matters, in parts between which others write,
 // and returns how many rows went. What fails keeps nothing else from going.
-// Audit events go by RemoveEvents.
+// Audit events go by RemoveOldEvents.
 func (db *DB) CleanUp(ctx context.Context) (total int64, err error) {
 	for _, a := range agings {
 		n, failed := db.remove(ctx, a.table, a.over, micros(db.now().Add(-a.kept)))

@@ -179,6 +179,12 @@ func TestEveryTableHasABound(t *testing.T) {
 	}
 	_, section, _ := strings.Cut(string(text), "\n## What grows")
 	section, _, _ = strings.Cut(section, "\n## ")
+	for _, b := range bounds {
+		line := "| `" + strings.Join(b.tables, "`, `") + "` | " + b.words + " |"
+		if !strings.Contains(section, "\n"+line+"\n") {
+			t.Errorf("docs/monitoring.md does not have the line\n%s", line)
+		}
+	}
 	bounds := map[string]string{}
 	for _, line := range strings.Split(section, "\n") {
 		cells := strings.Split(line, "|")

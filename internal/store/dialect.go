@@ -46,8 +46,13 @@ type dialect struct {
 	// free, after the rows of a SELECT, locks those that nobody else is
 	// changing, but for what refers to them, and leaves the others out.
 	free string
-	// sizes counts the rows of tables, or estimates them.
-	sizes string
+	// tables names all tables and dated those whose rows say when they were made.
+	// rows estimates how many rows each has; empty: they are counted.
+	tables, dated, rows string
+	// bytes is how large the database is, and how much of that is free for new
+	// rows. tableBytes is how large each table is with its indexes, as far as that
+	// is known without looking; allTableBytes looks.
+	bytes, tableBytes, allTableBytes string
 	// place is where a row is, as text; placedIn is the condition that it is at
 	// one of the places of a JSON list.
 	place    string
@@ -82,6 +87,7 @@ CREATE TRIGGER events_keep_d BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, '
 		"{{events age}}", `DROP TRIGGER events_keep_d;
 CREATE TRIGGER events_keep_d BEFORE DELETE ON events WHEN OLD.chain_seq > COALESCE((SELECT chain_seq FROM event_anchors WHERE chain = OLD.chain), 0)
 BEGIN SELECT RAISE(ABORT, 'audit events cannot be deleted'); END;`,
+		"{{upkeep}}", "-- Nothing to do: SQLite uses the room of removed rows at once.",
 	),
 	// One writer at a time: BEGIN IMMEDIATE holds the whole file.
 	lock:     func(context.Context, *sql.Tx, string) error { return nil },
@@ -97,14 +103,21 @@ BEGIN SELECT RAISE(ABORT, 'audit events cannot be deleted'); END;`,
 	list:         `json_group_array`,
 	only:         func(value string) string { return value },
 	anew:         func(args []any) []any { return args },
-	sizes:        countTables(sizedTables),
-	place:        `rowid`,
+	tables:       `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name`,
+	dated:        `SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c ON c.name = 'created_at' WHERE m.type = 'table'`,
+	bytes:        `SELECT p.page_count * s.page_size, f.freelist_count * s.page_size FROM pragma_page_count p, pragma_page_size s, pragma_freelist_count f`,
+	tableBytes:   `SELECT '', 0`,
+	allTableBytes: `SELECT m.tbl_name, SUM(d.pgsize) FROM dbstat d JOIN sqlite_master m ON m.name = d.name
+		WHERE d.aggregate = TRUE GROUP BY m.tbl_name`,
+	place: `rowid`,
 	placedIn: func(list string) string {
 		return `rowid IN (SELECT CAST(value AS INTEGER) FROM json_each(` + list + `))`
 	},
 	items:         func(list string) string { return `json_each(` + list + `)` },
 	hasMigrations: `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'`,
 }
+
+const postgresTableBytes = `SELECT relname::text, pg_total_relation_size(oid) FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace`
 
 var postgresDialect = &dialect{
 	name: "postgres",
@@ -123,6 +136,9 @@ CREATE FUNCTION events_keep_d() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   RETURN OLD;
 END $$;
 CREATE TRIGGER events_keep_d BEFORE DELETE ON events FOR EACH ROW EXECUTE FUNCTION events_keep_d();`,
+		"{{upkeep}}", `ALTER TABLE events SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+ALTER TABLE tokens SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02, fillfactor = 85);
+ALTER TABLE changes SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);`,
 	),
 	lock: func(ctx context.Context, tx *sql.Tx, scope string) error {
 		_, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, scope)
@@ -136,9 +152,13 @@ CREATE TRIGGER events_keep_d BEFORE DELETE ON events FOR EACH ROW EXECUTE FUNCTI
 	list:       `json_agg`,
 	only:       func(value string) string { return `ANY(ARRAY[` + value + `])` },
 	anew:       func(args []any) []any { return append([]any{pgx.QueryExecModeExec}, args...) },
-	sizes: `SELECT relname::text, n_live_tup FROM pg_stat_user_tables WHERE schemaname = current_schema() AND relname IN ('` +
-		strings.Join(sizedTables, `', '`) + `')`,
-	place: `ctid::text`,
+	dated:      `SELECT table_name::text FROM information_schema.columns WHERE table_schema = current_schema() AND column_name = 'created_at'`,
+	rows: `SELECT c.relname::text, CASE WHEN s.n_live_tup > 0 THEN s.n_live_tup ELSE GREATEST(c.reltuples, 0)::bigint END
+		FROM pg_class c JOIN pg_stat_user_tables s ON s.relid = c.oid WHERE c.relnamespace = current_schema()::regnamespace`,
+	bytes:         `SELECT pg_database_size(current_database()), 0`,
+	tableBytes:    postgresTableBytes,
+	allTableBytes: postgresTableBytes,
+	place:         `ctid::text`,
 	placedIn: func(list string) string {
 		return `ctid = ANY(ARRAY(SELECT value::tid FROM json_array_elements_text(` + list + `::text::json)))`
 	},

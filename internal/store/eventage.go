@@ -2,29 +2,60 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"time"
 )
 
 // eventsAtOnce bounds the events that one transaction removes, so that audited
-// changes never wait long behind it.
-const eventsAtOnce = 1000
+// changes never wait long behind it: each event is in a dozen indexes, and on
+// SQLite nobody writes meanwhile.
+const eventsAtOnce = 100
 
-// RemoveEvents removes the oldest events, if they are from before a time, and
-// returns how many: fewer than a thousand when no more are left to remove. It
+// RemoveOldEvents removes the events from before a time, part by part, and
+// returns how many went. After each part it rests for as long as that took, so
+// that others have half of the time at least.
+func (db *DB) RemoveOldEvents(ctx context.Context, before time.Time) (total int64, err error) {
+	for {
+		begun := time.Now()
+		var n int64
+		err := db.Maintain(ctx, func(tx *Tx) (err error) {
+			n, err = tx.RemoveEvents(ctx, before)
+			return err
+		})
+		if total += n; err != nil || n == 0 {
+			return total, err
+		}
+		select {
+		case <-ctx.Done():
+			return total, ctx.Err()
+		case <-time.After(time.Since(begun)):
+		}
+	}
+}
+
+// RemoveEvents removes a hundred of the oldest events at most, those of them that
+// are from before a time, and returns how many; none: none is left to remove. It
 // moves the anchors of their chains, from which VerifyEvents goes on.
 func (tx *Tx) RemoveEvents(ctx context.Context, before time.Time) (int64, error) {
 	// Ids rise with time, so the oldest events are found without an index of
-	// their own; the newest entry of each chain among them is its anchor.
-	const oldest = `SELECT id, chain, chain_seq, hash FROM events WHERE id IN (SELECT id FROM events ORDER BY id LIMIT $1) AND created_at < $2`
-	if _, err := tx.exec(ctx, `INSERT INTO event_anchors (chain, chain_seq, hash, removed_at)
-		SELECT e.chain, e.chain_seq, e.hash, $3 FROM (`+oldest+`) AS e WHERE e.chain_seq =
-			(SELECT MAX(o.chain_seq) FROM (`+oldest+`) AS o WHERE o.chain = e.chain)
-		ON CONFLICT (chain) DO UPDATE SET chain_seq = excluded.chain_seq, hash = excluded.hash, removed_at = excluded.removed_at`,
-		eventsAtOnce, micros(before), micros(tx.Now)); err != nil {
+	// their own. Between two numbers, and not up to one: PostgreSQL, whose
+	// statistics know of events that are gone, then still expects few.
+	var first, last sql.NullInt64
+	err := tx.q.QueryRowContext(ctx, `SELECT MIN(id), MAX(id) FROM (SELECT id FROM events ORDER BY id LIMIT $1) AS oldest`, eventsAtOnce).Scan(&first, &last)
+	if err != nil || !first.Valid {
 		return 0, err
 	}
-	return tx.exec(ctx, `DELETE FROM events WHERE id IN (SELECT id FROM (`+oldest+`) AS o)`, eventsAtOnce, micros(before))
+	// The newest entry of each chain among them is its anchor.
+	const gone = `id >= $1 AND id <= $2 AND created_at < $3`
+	if _, err := tx.exec(ctx, `INSERT INTO event_anchors (chain, chain_seq, hash, removed_at)
+		SELECT e.chain, e.chain_seq, e.hash, CAST($4 AS BIGINT) FROM (SELECT chain, chain_seq, hash, ROW_NUMBER() OVER (PARTITION BY chain ORDER BY chain_seq DESC) AS place
+			FROM events WHERE `+gone+`) AS e WHERE e.place = 1
+		ON CONFLICT (chain) DO UPDATE SET chain_seq = excluded.chain_seq, hash = excluded.hash, removed_at = excluded.removed_at`,
+		first.Int64, last.Int64, micros(before), micros(tx.Now)); err != nil {
+		return 0, err
+	}
+	return tx.exec(ctx, `DELETE FROM events WHERE `+gone, first.Int64, last.Int64, micros(before))
 }
 
 // anchor is where a chain begins of which events were removed: hash and number

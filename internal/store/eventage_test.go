@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,22 +11,14 @@ import (
 	"github.com/sallyport/sallyport/internal/identity"
 )
 
-// removeEvents removes the events from before a time, as the server does: one
-// part after the other.
+// removeEvents removes the events from before a time, as the server does.
 func removeEvents(tb testing.TB, db *DB, before time.Time) (total int64) {
 	tb.Helper()
-	for {
-		var n int64
-		if err := db.Maintain(tb.Context(), func(tx *Tx) (err error) {
-			n, err = tx.RemoveEvents(tb.Context(), before)
-			return err
-		}); err != nil {
-			tb.Fatal(err)
-		}
-		if total += n; n < eventsAtOnce {
-			return total
-		}
+	total, err := db.RemoveOldEvents(tb.Context(), before)
+	if err != nil {
+		tb.Fatal(err)
 	}
+	return total
 }
 
 func verified(tb testing.TB, db *DB) (checked int64, err error) {
@@ -111,4 +104,39 @@ func TestRemovalIsAllOrNothing(t *testing.T) {
 			t.Errorf("%d events are good, %v; want 3", n, err)
 		}
 	})
+}
+
+func (s *spy) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	s.queries, s.args = append(s.queries, query), append(s.args, args)
+	return s.querier.ExecContext(ctx, query, args...)
+}
+
+// TestOldEventsAreFoundByTheirNumber: what one step of the removal costs does not
+// depend on how many events there are, also where PostgreSQL's statistics are
+// from before others went.
+func TestOldEventsAreFoundByTheirNumber(t *testing.T) {
+	db := migrated(t, "postgres")
+	setClock(db)
+	manyEvents(t, db)
+	raw(t, db, `ANALYZE events`)
+	for range 12 {
+		maintain(t, db, func(ctx context.Context, tx *Tx) error {
+			s := &spy{querier: tx.q}
+			tx.q = s
+			if n, err := tx.RemoveEvents(ctx, start.AddDate(1, 0, 0)); err != nil || n != eventsAtOnce {
+				t.Errorf("%d events went, %v", n, err)
+				return err
+			}
+			for i, query := range s.queries {
+				plan, err := collect(ctx, s.querier, scanText, `EXPLAIN (COSTS OFF) `+query, s.args[i]...)
+				if err != nil {
+					return err
+				}
+				if text := strings.Join(plan, "\n"); strings.Contains(text, "Seq Scan on events ") || strings.Contains(text, "Seq Scan on events\n") || strings.Contains(text, "SubPlan") {
+					t.Errorf("%s\n%s", text, query)
+				}
+			}
+			return nil
+		})
+	}
 }

@@ -261,7 +261,7 @@ func pageOf[T any](ctx context.Context, r *Read, scan func(scanner) (T, error), 
 		l.where += ` AND ` + l.column + ` ` + compare + ` ` + number
 	}
 	l.args = append(l.args, at.Limit+1)
-	list, err := collect(ctx, r.q, scan, query+` WHERE `+l.where+` ORDER BY `+l.column+` `+order+` LIMIT $`+strconv.Itoa(len(l.args)), l.args...)
+	list, err := collect(ctx, r.q, scan, query+` WHERE `+l.where+` ORDER BY `+l.column+` `+order+` LIMIT $`+strconv.Itoa(len(l.args)), r.dialect.anew(l.args)...)
 	if err != nil {
 		return Cut[T]{}, err
 	}

@@ -222,6 +222,18 @@ func (s *spy) QueryRowContext(ctx context.Context, query string, args ...any) *s
 	return s.querier.QueryRowContext(ctx, query, args...)
 }
 
+// manyEvents adds those of one organization and then as many of a hundred others,
+// all in one chain, a second apart.
+func manyEvents(tb testing.TB, db *DB) {
+	tb.Helper()
+	const each = 10000
+	raw(tb, db, `INSERT INTO events (chain, chain_seq, hash, created_at, action, outcome, actor_kind, actor_id, actor_name, credential_prefix, organization_id, account_id,
+			project, target_kind, target_id, target_name, client_ip, request_id, decision_id, description, detail)
+		SELECT 'c', i, '', CAST($2 AS BIGINT) + i * 1000000, 'a' || i % 7, 'success', 'user', 'u' || i % 3, 'U', '', CASE WHEN i <= $1 THEN 'org-a' ELSE 'org-' || i % 100 END,
+			CASE WHEN i % 2 = 0 THEN 'unit-a' ELSE '' END, CASE WHEN i % 2 = 0 THEN 'p' || i % 5 ELSE '' END, 'user', 't' || i % 11, 'T', '', '', '', '', ''
+		FROM generate_series(1, 2 * CAST($1 AS BIGINT)) AS i`, each, micros(start))
+}
+
 // eventLists asks for the events of an organization in each way.
 func eventLists(r *Read, ctx context.Context) error {
 	at := start.Add(2 * time.Hour)
@@ -254,12 +266,7 @@ func TestEventListsGoThroughAnIndexOnPostgreSQL(t *testing.T) {
 	db := migrated(t, "postgres")
 	setClock(db)
 	town(t, db)
-	const each = 10000
-	raw(t, db, `INSERT INTO events (chain, chain_seq, hash, created_at, action, outcome, actor_kind, actor_id, actor_name, credential_prefix, organization_id, account_id,
-			project, target_kind, target_id, target_name, client_ip, request_id, decision_id, description, detail)
-		SELECT 'c', i, '', CAST($2 AS BIGINT) + i * 1000000, 'a' || i % 7, 'success', 'user', 'u' || i % 3, 'U', '', CASE WHEN i <= $1 THEN 'org-a' ELSE 'org-' || i % 100 END,
-			CASE WHEN i % 2 = 0 THEN 'unit-a' ELSE '' END, CASE WHEN i % 2 = 0 THEN 'p' || i % 5 ELSE '' END, 'user', 't' || i % 11, 'T', '', '', '', '', ''
-		FROM generate_series(1, 2 * CAST($1 AS BIGINT)) AS i`, each, micros(start))
+	manyEvents(t, db)
 	s := &spy{querier: db.read}
 	if err := eventLists(&Read{q: s, dialect: db.dialect, Now: db.now()}, t.Context()); err != nil {
 		t.Fatal(err)

@@ -34,7 +34,8 @@ type Metrics struct {
 
 	decisions *counters
 	logins    *counters
-	tables    *prometheus.GaugeVec
+	rows      *prometheus.GaugeVec
+	bytes     *prometheus.GaugeVec
 }
 
 // NewMetrics returns metrics with those of the Go runtime and the process.
@@ -46,13 +47,16 @@ func NewMetrics() *Metrics {
 			"Checks of credentials, by outcome: allowed, or the code of the first reason against it.", "outcome"),
 		logins: newCounters("sallyport_logins_total",
 			"Logins, by the method they were tried with and their outcome.", "method", "outcome"),
-		tables: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "sallyport_table_rows", Help: "Rows of the larger tables, from time to time; on PostgreSQL an estimate.",
+		rows: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "sallyport_table_rows", Help: "Rows of each table, from time to time; on PostgreSQL an estimate.",
+		}, []string{"table"}),
+		bytes: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "sallyport_table_bytes", Help: "Size of each table with its indexes, from time to time; PostgreSQL only.",
 		}, []string{"table"}),
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.requests.total, m.requests.duration, m.decisions.vec, m.logins.vec, m.tables, buildInfo(),
+		m.requests.total, m.requests.duration, m.decisions.vec, m.logins.vec, m.rows, m.bytes, buildInfo(),
 	)
 	return m
 }
@@ -102,18 +106,20 @@ func (m *Metrics) Decided(outcome string) { m.decisions.add(outcome, "") }
 // LoggedIn counts a login.
 func (m *Metrics) LoggedIn(method, outcome string) { m.logins.add(method, outcome) }
 
-// Tables replaces the sizes of tables.
-func (m *Metrics) Tables(rows map[string]int64) {
-	for table, n := range rows {
-		m.tables.WithLabelValues(table).Set(float64(n))
+// Table replaces the size of a table; 0 bytes are not known.
+func (m *Metrics) Table(name string, rows, bytes int64) {
+	m.rows.WithLabelValues(name).Set(float64(rows))
+	if bytes > 0 {
+		m.bytes.WithLabelValues(name).Set(float64(bytes))
 	}
 }
 
-// Handler answers /metrics, and below /debug/pprof/ the profiles of the program.
+// Handler answers /metrics, what else is given at the root, and below /debug/pprof/ the profiles of the program.
 // It asks nobody who they are: it is for an address that nobody else reaches.
-func (m *Metrics) Handler() http.Handler {
+func (m *Metrics) Handler(root http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry, MaxRequestsInFlight: 4}))
+	mux.Handle("GET /", root)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

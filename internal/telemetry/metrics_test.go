@@ -85,7 +85,7 @@ func TestStatusesByClass(t *testing.T) {
 }
 
 func TestProfilesAreBesideTheMetrics(t *testing.T) {
-	s := httptest.NewServer(NewMetrics().Handler())
+	s := httptest.NewServer(NewMetrics().Handler(http.NotFoundHandler()))
 	defer s.Close()
 	for path, status := range map[string]int{
 		"/metrics": 200, "/debug/pprof/": 200, "/debug/pprof/goroutine?debug=1": 200, "/debug/pprof/cmdline": 200, "/debug/pprof/heap": 200, "/": 404, "/metrics/x": 404,

@@ -39,10 +39,19 @@ type loader struct {
 }
 
 func newLoader(db *store.DB, b *bulk) *loader {
-	begun := time.Now().AddDate(-1, 0, 0)
+	begun := time.Now().AddDate(0, 0, -402)
 	l := &loader{db: db, bulk: b, begun: begun, now: begun}
 	db.Now = func() time.Time { return l.now }
 	return l
+}
+
+// resume takes a database as filled to a size.
+func (l *loader) resume(ctx context.Context, to size) error {
+	l.done = to
+	var oldest, newest int64
+	err := l.bulk.db.QueryRowContext(ctx, `SELECT MIN(created_at), MAX(created_at) FROM events WHERE organization_id = $1`, organizationID(0)).Scan(&oldest, &newest)
+	l.begun, l.newest, l.now = time.UnixMicro(oldest), time.UnixMicro(newest), time.Now()
+	return err
 }
 
 var actor = identity.Actor{Kind: "user", ID: userID(0), Name: "Person 0"}

@@ -1,0 +1,32 @@
+package console
+
+var sizesWordsDE = map[string]string{
+	"number.group": ".",
+	"number.point": ",",
+
+	"sizes.title":         "Größe der Datenbank",
+	"sizes.words":         "Was die Datenbank enthält, und was jede Tabelle davor bewahrt, für immer zu wachsen.",
+	"sizes.none":          "Der Server ist gerade gestartet und hat noch nicht nachgesehen. Öffnen Sie diese Seite gleich noch einmal.",
+	"sizes.engine":        "Datenbank",
+	"sizes.whole":         "Insgesamt",
+	"sizes.free":          "(davon sind %s für neue Zeilen frei)",
+	"sizes.at":            "Stand",
+	"sizes.more":          "Siehe auch",
+	"sizes.metrics":       "Metriken",
+	"sizes.profiles":      "Profile",
+	"sizes.tables":        "Tabellen",
+	"sizes.tables.words":  "Die größte zuerst, mit ihren Indizes. Die Zahl der Zeilen ist PostgreSQLs eigene Schätzung.",
+	"sizes.tables.sqlite": "Die längste zuerst. Wie groß jede ist, sagt nur die ganze Datei: sallyport sizes liest sie.",
+	"sizes.table":         "Tabelle",
+	"sizes.rows":          "Zeilen",
+	"sizes.size":          "Größe",
+	"sizes.bound":         "Was sie begrenzt",
+	"sizes.empty":         "Leer:",
+	"sizes.oldest":        "die älteste vom %s",
+	"sizes.by.days":       "Zeilen gehen nach %d Tagen",
+	"sizes.by.age":        "Zeilen gehen nach ihrem Alter",
+	"sizes.by.number":     "Eine Höchstzahl",
+	"sizes.by.owner":      "Zeilen gehen mit dem, wozu sie gehören",
+	"sizes.by.nobody":     "Zeilen bleiben: Länger Aufbewahrtes verweist auf sie",
+	"sizes.by.":           "Diesem Programm nicht bekannt",
+}
