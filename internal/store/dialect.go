@@ -236,7 +236,7 @@ func openPostgres(databaseURL string) (*sql.DB, error) {
 		cfg.ConnectTimeout = connectTimeout
 	}
 	cfg.DialFunc = dialer.DialContext
-	db := stdlib.OpenDB(*cfg)
+	db := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(boundIdleness(cfg)))
 	db.SetMaxOpenConns(DefaultConnections)
 	db.SetMaxIdleConns(DefaultConnections)
 	db.SetConnMaxIdleTime(idleTimeout)
@@ -257,6 +257,23 @@ func (db *DB) LimitConnections(n int) {
 	if db.write == db.read {
 		db.write.SetMaxOpenConns(n)
 		db.write.SetMaxIdleConns(n)
+	}
+}
+
+// idleInTransaction is how long PostgreSQL waits for the next statement of a
+// transaction. A server that is stopped in the middle of one would keep what it
+// locked, and nobody else could change that organization.
+const idleInTransaction = "idle_in_transaction_session_timeout"
+
+// boundIdleness sets the bound after connecting, because poolers refuse to
+// connect with settings they do not know. What the URL says goes first.
+func boundIdleness(cfg *pgx.ConnConfig) func(context.Context, *pgx.Conn) error {
+	if _, set := cfg.RuntimeParams[idleInTransaction]; set {
+		return func(context.Context, *pgx.Conn) error { return nil }
+	}
+	return func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, `SET `+idleInTransaction+` = '10s'`)
+		return err
 	}
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -110,6 +111,37 @@ func TestCON05DatabaseGoneIsUnavailable(t *testing.T) {
 				t.Errorf("the name is %q", got)
 			}
 		})
+	}
+}
+
+// A server that is stopped in the middle of a change does not keep others from
+// theirs, and finds its own undone when it goes on.
+func TestR20StoppedInATransaction(t *testing.T) {
+	url := storetest.PostgresURL(t)
+	db := connect(t, url)
+	migrate(t, db)
+	town(t, db)
+	stopped := connect(t, url+"&"+idleInTransaction+"=100ms")
+	err := update(t.Context(), stopped, func(ctx context.Context, tx *Tx) error {
+		if err := rename("By the stopped one")(ctx, tx); err != nil {
+			return err
+		}
+		change(t, db, rename("By another")) // waits for the lock until PostgreSQL ends this transaction
+		return tx.VoidTokens(ctx, "u-bob")
+	})
+	wantKind(t, err, identity.Unavailable, "service_unavailable")
+	if got := read(t, db, nameOfA); got != "By another" {
+		t.Errorf("the name is %q", got)
+	}
+	for of, want := range map[*DB]string{db: "10s", stopped: "100ms"} {
+		conn, err := of.write.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := one(t.Context(), conn, scanText, `SHOW `+idleInTransaction)
+		if err := errors.Join(err, conn.Close()); err != nil || got != want {
+			t.Errorf("the bound is %q, %v; want %q", got, err, want)
+		}
 	}
 }
 

@@ -111,18 +111,20 @@ func (db *DB) endMail(ctx context.Context, id int64, outcome string) error {
 
 // MailFailed notes why a claimed message could not be delivered and when it is
 // tried again: after 1, 2, 4 … 60 minutes, until it is a day old or the reason
-// is for good. It reports whether the message was given up.
+// is for good. It reports whether the message was given up. Of a message that
+// another node has claimed meanwhile it notes nothing.
 func (db *DB) MailFailed(ctx context.Context, m QueuedMail, reason string, forGood bool) (givenUp bool, err error) {
 	if len(reason) > maxOutcome {
 		reason = reason[:maxOutcome]
 	}
 	now := db.now()
 	wait := min(time.Minute<<min(m.Tries-1, 10), longestMailWait)
-	if forGood || now.Add(wait).Sub(m.Created) > mailGivenUp {
-		return true, db.endMail(ctx, m.ID, "given up: "+reason)
+	query, args := `UPDATE outbox SET outcome = $2, next_try_at = $3`, []any{m.ID, reason, micros(now.Add(wait)), m.Tries}
+	if givenUp = forGood || now.Add(wait).Sub(m.Created) > mailGivenUp; givenUp {
+		query, args = `UPDATE outbox SET outcome = $2, ended_at = $3, data = ''`, []any{m.ID, "given up: " + reason, micros(now), m.Tries}
 	}
-	return false, db.Maintain(ctx, func(tx *Tx) error {
-		_, err := tx.exec(ctx, `UPDATE outbox SET next_try_at = $2, outcome = $3 WHERE id = $1 AND ended_at = 0`, m.ID, micros(now.Add(wait)), reason)
+	return givenUp, db.Maintain(ctx, func(tx *Tx) error {
+		_, err := tx.exec(ctx, query+` WHERE id = $1 AND ended_at = 0 AND tries = $4`, args...)
 		return err
 	})
 }

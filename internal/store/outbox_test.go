@@ -108,3 +108,41 @@ func TestMailOffQueuesNothing(t *testing.T) {
 		}
 	})
 }
+
+// A node that was stopped while it delivered a message says nothing about it
+// once another one has taken it over.
+func TestR20LateMailFailure(t *testing.T) {
+	each(t, func(t *testing.T, db *DB) {
+		db.Seal, db.Open = sealPlainly, openPlainly
+		clock := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+		db.Now = func() time.Time { return clock }
+		claimed := func() QueuedMail {
+			t.Helper()
+			m, ok, err := db.ClaimMail(t.Context())
+			if err != nil || !ok {
+				t.Fatalf("nothing to claim: %v", err)
+			}
+			return m
+		}
+		send(t, db, identity.Mail{Kind: "k", To: "a@example.com"})
+		late := claimed()
+		clock = clock.Add(mailClaim)
+		for _, forGood := range []bool{false, true} {
+			other := claimed()
+			if _, err := db.MailFailed(t.Context(), late, "connection lost", forGood); err != nil {
+				t.Fatal(err)
+			}
+			clock = clock.Add(mailClaim - time.Microsecond)
+			if m, ok, err := db.ClaimMail(t.Context()); ok || err != nil {
+				t.Errorf("taken from who has it: %+v, %v", m, err)
+			}
+			if _, err := db.MailFailed(t.Context(), other, "busy", false); err != nil {
+				t.Fatal(err)
+			}
+			clock = clock.Add(longestMailWait)
+		}
+		if m := claimed(); m.Tries != 4 || m.Outcome != "busy" {
+			t.Errorf("it is %+v", m)
+		}
+	})
+}
