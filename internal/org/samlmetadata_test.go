@@ -19,14 +19,19 @@ type metadataServer struct {
 	*httptest.Server
 	document string
 	etag     string
-	status   int // instead of 200
-	read     int // full answers
+	status   int    // instead of 200
+	read     int    // full answers
+	before   func() // called once, before an answer; nil: nothing
 }
 
 func (g *ground) metadataServer() *metadataServer {
 	g.Helper()
 	s := &metadataServer{}
 	s.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if before := s.before; before != nil {
+			s.before = nil
+			before()
+		}
 		switch {
 		case s.status != 0:
 			w.WriteHeader(s.status)
@@ -213,6 +218,36 @@ func TestRefreshMetadata(t *testing.T) {
 		g.refresh(48 * time.Hour)
 		if server.read != read {
 			t.Error("it is read without an address")
+		}
+	})
+}
+
+// Experiment R20: a node that is stopped while it reads metadata, for longer than
+// its claim, finds that another one has done it, and changes nothing.
+func TestR20LateReadingOfMetadata(t *testing.T) {
+	onGround(t, func(g *ground) {
+		server := g.metadataServer()
+		old, next := g.certificate("old", 30), g.certificate("next", 400)
+		server.document = document("urn:example:idp", "https://id.example.com/sso", old)
+		m, err := g.importMetadata(g.samlProvider(org.SAMLChange{}).ID, org.MetadataImport{URL: server.URL, Auto: to(true)})
+		g.must(err)
+		server.before = func() { // the first one is stopped here
+			g.now = g.now.Add(time.Hour)
+			server.document = document("urn:example:idp", "https://id.example.com/sso", old, next)
+			found, err := g.RefreshMetadata(g.Context())
+			if err != nil || !found {
+				t.Errorf("the second node reads nothing: %v", err)
+			}
+			server.status = http.StatusInternalServerError // is what the first one is told
+		}
+		g.wantEvents(func() {
+			g.now = g.now.Add(25 * time.Hour)
+			if found, err := g.RefreshMetadata(g.Context()); err != nil || !found {
+				t.Errorf("the first node: %v", err)
+			}
+		}, "authentication_method_certificate_added")
+		if m := g.samlMethod(m.ID); len(m.Active()) != 2 || m.MetadataProblem != "" || !m.MetadataFailing.IsZero() {
+			t.Errorf("%d may sign, %q since %v", len(m.Active()), m.MetadataProblem, m.MetadataFailing)
 		}
 	})
 }
