@@ -75,7 +75,8 @@ func (t Terminal) serveCommand() *cobra.Command {
 // serve runs a server until ctx ends, which is when the program is asked to
 // stop, and for the given notice. started is called once it can answer.
 func (t Terminal) serve(ctx context.Context, c Config, notice time.Duration, started func(s *Server, address string) error) error {
-	log := newLog(&c, t.Stderr)
+	log, flush := NewLog(&c, t.Stderr)
+	defer flush()
 	if c.TLSCert != "" { // before anything is made or migrated
 		if _, err := readPair(c.TLSCert, c.TLSKey); err != nil {
 			return &ConfigError{certificateSettings, err}
@@ -134,7 +135,7 @@ func (t Terminal) withServer(cmd *cobra.Command, prepare func(context.Context, *
 	if err := prepare(cmd.Context(), o.db); err != nil {
 		return err
 	}
-	log := newLog(&Config{LogLevel: "warn", LogFormat: "text"}, t.Stderr)
+	log, _ := NewLog(&Config{LogLevel: "warn", LogFormat: "text"}, t.Stderr)
 	return work(cmd.Context(), wire(c, o, log))
 }
 

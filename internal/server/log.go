@@ -17,9 +17,10 @@ func logLevel(name string) (level slog.Level, err error) {
 	return level, errors.New("write debug, info, warn or error")
 }
 
-// newLog writes structured lines; text on a terminal, else JSON. Both escape
-// control characters, so that nobody can forge a line.
-func newLog(c *Config, w io.Writer) *slog.Logger {
+// NewLog writes structured lines; text on a terminal, else JSON. Both escape
+// control characters, so that nobody can forge a line. flush writes what is
+// gathered: call it last.
+func NewLog(c *Config, w io.Writer) (log *slog.Logger, flush func()) {
 	level, err := logLevel(c.LogLevel)
 	if err != nil {
 		level = slog.LevelInfo
@@ -33,7 +34,8 @@ func newLog(c *Config, w io.Writer) *slog.Logger {
 	}
 	options := &slog.HandlerOptions{Level: level}
 	if format == "text" {
-		return slog.New(slog.NewTextHandler(w, options))
+		return slog.New(slog.NewTextHandler(w, options)), func() {}
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	l := newLines(w)
+	return slog.New(requestLines{slog.NewJSONHandler(l, options), l}), l.flush
 }

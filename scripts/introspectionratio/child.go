@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -90,7 +89,9 @@ func product(ctx context.Context, dir, database string) (err error) {
 			_ = f.Close()
 		}()
 	}
-	s, err := server.New(ctx, config, slog.New(slog.NewJSONHandler(os.Stderr, nil)))
+	log, flush := server.NewLog(&config, os.Stderr)
+	defer flush()
+	s, err := server.New(ctx, config, log)
 	if err != nil {
 		return err
 	}
