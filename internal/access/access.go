@@ -60,10 +60,14 @@ type Request struct {
 	// Organization is the id of the organization that is accessed; empty for
 	// the caller's own things.
 	Organization string
-	Address      identity.Address
-	UserAgent    string
-	RequestID    string
-	Need         Need
+	// Home says that the organization is that which the credential's owner, an
+	// application user, belongs to; Organization is not looked at. A person has
+	// none, and accesses their own things.
+	Home      bool
+	Address   identity.Address
+	UserAgent string
+	RequestID string
+	Need      Need
 	// Asked says that a service asks about a credential instead of its bearer
 	// presenting it. Then nothing is told of people who are not members, not
 	// even that they are deactivated.
@@ -105,6 +109,12 @@ func (c *Checker) check(ctx context.Context, r Request) (*identity.Principal, er
 	parsed, ok := credential.Parse(r.Bearer)
 	if !ok {
 		return nil, identity.BadCredential()
+	}
+	if r.Home {
+		var err error
+		if r.Organization, err = c.home(ctx, parsed); err != nil {
+			return nil, err
+		}
 	}
 	known, err := c.facts.load(ctx, parsed, r.Organization)
 	if err != nil {
@@ -165,6 +175,10 @@ func (c *Checker) Home(ctx context.Context, bearer string) (string, error) {
 	if !ok {
 		return "", identity.BadCredential()
 	}
+	return c.home(ctx, parsed)
+}
+
+func (c *Checker) home(ctx context.Context, parsed credential.Parsed) (string, error) {
 	known, err := c.facts.load(ctx, parsed, "")
 	if err != nil {
 		return "", err

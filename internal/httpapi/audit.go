@@ -134,7 +134,7 @@ func linesOf(page sallyport.AuditEventPage, at *url.URL) (lines, error) {
 	return l, nil
 }
 
-func (l lines) serve(w http.ResponseWriter) {
+func (l lines) serve(w *exchange) {
 	h := w.Header()
 	h.Set("Content-Type", jsonLines)
 	h.Set("Content-Length", strconv.Itoa(len(l.body)))

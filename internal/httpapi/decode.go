@@ -7,7 +7,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,29 +18,41 @@ import (
 	"github.com/sallyport/sallyport/internal/identity"
 )
 
-// maxBody is the largest body that is read, in bytes.
-const maxBody = 1 << 20
+const (
+	// maxBody is the largest body that is read, in bytes.
+	maxBody = 1 << 20
+	// smallBody is the largest that gets its room before it comes.
+	smallBody = 4 << 10
+)
 
 func badRequest(format string, args ...any) error {
 	return identity.Invalidf("bad_request", format, args...)
 }
 
+// readQuery reads the query of the request, once.
+func (c *Call) readQuery() (err error) {
+	if c.query == "" {
+		c.query, err = readQuery(c.request.URL.RawQuery)
+	}
+	return err
+}
+
 // readQuery reads a query string. Parts that cannot be read are refused, not
 // dropped: a filter that is ignored shows too much.
-func readQuery(raw string) (url.Values, error) {
-	query, err := url.ParseQuery(raw)
-	if err != nil {
-		return nil, badRequest("the query of the URL cannot be read; write it as a=1&b=2, with other characters percent-encoded")
+func readQuery(raw string) (pairs, error) {
+	query, ok := readPairs(raw)
+	if !ok {
+		return "", badRequest("the query of the URL cannot be read; write it as a=1&b=2, with other characters percent-encoded")
 	}
-	for name, values := range query {
-		for _, text := range append(values, name) {
-			if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-				return nil, badRequest("the query of the URL has a parameter that is not UTF-8 text, or holds a NUL character")
-			}
+	for name, value := range query.all {
+		if !isText(name) || !isText(value) {
+			return "", badRequest("the query of the URL has a parameter that is not UTF-8 text, or holds a NUL character")
 		}
 	}
 	return query, nil
 }
+
+func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // readBody reads the body of a request that may have one. Clients send content
 // types of all kinds with no body at all; only a body must say what it is.
@@ -49,9 +60,8 @@ func readBody(w http.ResponseWriter, req *http.Request, r *route) ([]byte, error
 	if r.handler.in == nil {
 		return nil, nil
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxBody))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	body, err := readAll(w, req)
+	if tooLarge, _ := errors.AsType[*http.MaxBytesError](err); tooLarge != nil {
 		return nil, &identity.Error{Kind: identity.TooLarge, Code: "request_too_large", Message: "the request body is larger than 1 MiB; send less"}
 	}
 	if err != nil {
@@ -64,10 +74,30 @@ func readBody(w http.ResponseWriter, req *http.Request, r *route) ([]byte, error
 	if r.form {
 		want = "application/x-www-form-urlencoded"
 	}
-	if kind, _, err := mime.ParseMediaType(req.Header.Get("Content-Type")); err != nil || kind != want {
+	if !isMedia(req.Header.Get("Content-Type"), want) {
 		return nil, &identity.Error{Kind: identity.Invalid, Code: "unsupported_media_type", Message: "send the body as " + want + " and say so in the Content-Type header"}
 	}
 	return body, nil
+}
+
+// readAll reads a body. What its sender promises is taken for true, and room
+// made, only where that is little.
+func readAll(w http.ResponseWriter, req *http.Request) ([]byte, error) {
+	if n := req.ContentLength; n >= 0 && n <= smallBody {
+		body := make([]byte, n)
+		_, err := io.ReadFull(req.Body, body)
+		return body, err
+	}
+	return io.ReadAll(http.MaxBytesReader(w, req.Body, maxBody))
+}
+
+// isMedia compares a Content-Type with a media type; parameters do not matter.
+func isMedia(header, want string) bool {
+	if header == want {
+		return true
+	}
+	kind, _, err := mime.ParseMediaType(header)
+	return err == nil && kind == want
 }
 
 // decode reads a JSON object strictly into in: names are compared exactly,
@@ -212,7 +242,7 @@ func storable(v reflect.Value, at string) error {
 // message may hold, are replaced: they must not turn an answer into a 500.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
-	err := json.MarshalWrite(&b, v, jsontext.EscapeForHTML(true), jsontext.AllowInvalidUTF8(true))
+	err := json.MarshalWrite(&b, v, written)
 	b.WriteByte('\n')
 	return b.Bytes(), err
 }

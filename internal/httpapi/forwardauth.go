@@ -37,9 +37,9 @@ func (a *API) forwardAuthRoutes() []route {
 
 func (a *API) forwardAuth(_ context.Context, c *Call) (forwarded, error) {
 	if cookieOf(c.request) != "" && !fromOwnPage(c.request.Header) {
-		return nil, identity.Forbiddenf("request_forbidden", "this request came from a page of another site; open the address directly. If it did not, the proxy in front has to send the request's method as X-Forwarded-Method")
+		return forwarded{}, identity.Forbiddenf("request_forbidden", "this request came from a page of another site; open the address directly. If it did not, the proxy in front has to send the request's method as X-Forwarded-Method")
 	}
-	return forwardedOf(c.Principal), nil
+	return forwarded{c.Principal}, nil
 }
 
 // cookieOf is the session that a browser sends; empty where a header names a
@@ -56,13 +56,12 @@ func cookieOf(req *http.Request) string {
 
 // organizationNamed is the organization of the query. There is one: a second
 // could be the client's.
-func organizationNamed(req *http.Request) (string, error) {
-	query, err := readQuery(req.URL.RawQuery)
-	if err != nil {
+func (c *Call) organizationNamed() (string, error) {
+	if err := c.readQuery(); err != nil {
 		return "", err
 	}
-	if ids := query["organization_id"]; len(ids) == 1 && ids[0] != "" {
-		return ids[0], nil
+	if id := c.query.get("organization_id"); id != "" && c.query.count("organization_id") == 1 {
+		return id, nil
 	}
 	return "", badRequest("write organization_id=ID once into the address that the proxy asks, /forward-auth?organization_id=ID")
 }
@@ -88,22 +87,14 @@ func readsOnly(h http.Header) bool {
 	return len(methods) == 1 && (methods[0] == http.MethodGet || methods[0] == http.MethodHead || methods[0] == http.MethodOptions)
 }
 
-// forwarded are the headers that tell the service behind a proxy who asks.
-type forwarded http.Header
+// forwarded is the answer that tells the service behind a proxy, in headers, who
+// asks.
+type forwarded struct{ p *identity.Principal }
 
-func (f forwarded) serve(w http.ResponseWriter) {
-	h := w.Header()
-	for name, values := range f {
-		h[name] = values
-	}
-	h.Set("Content-Length", "0")
-	w.WriteHeader(http.StatusOK)
-}
-
-// forwardedOf has every header always, with nothing in it where there is
-// nothing to say: proxies that copy only what came would leave the client's.
-func forwardedOf(p *identity.Principal) forwarded {
-	h := http.Header{}
+// serve sets every header always, with nothing in it where there is nothing to
+// say: proxies that copy only what came would leave the client's.
+func (f forwarded) serve(e *exchange) {
+	p := f.p
 	// The name of an application user is whatever somebody chose, another's
 	// address included.
 	user, email := p.User.ID, ""
@@ -114,21 +105,31 @@ func forwardedOf(p *identity.Principal) forwarded {
 	if len(groups) > maxGroupsHeader {
 		groups, omitted = "", "true"
 	}
-	for name, value := range map[string]string{
-		"Remote-User": headerText(user), "Remote-Email": headerText(email), "Remote-Groups": groups,
-		"X-Sallyport-Groups-Omitted": omitted,
-		"X-Sallyport-User":           p.User.ID, "X-Sallyport-Organization": p.Organization.ID,
-		"X-Sallyport-Token-Type": p.Token.Kind.String(), "X-Sallyport-Amr": listHeader(methodsOf(p.Token.Authentication)),
-		"X-Sallyport-Managed": strconv.FormatBool(p.User.ManagingOrganizationID == p.Organization.ID),
-		"X-Sallyport-Roles":   listHeader(rolesOf(p)),
-	} {
-		h[name] = []string{value}
+	values := [...]string{
+		headerText(user), headerText(email), groups, omitted, p.User.ID, p.Organization.ID, p.Token.Kind.String(), listHeader(methodsOf(p.Token.Authentication)),
+		strconv.FormatBool(p.User.ManagingOrganizationID == p.Organization.ID), listHeader(rolesOf(p)),
 	}
-	return forwarded(h)
+	list, h := values[:], e.Header()
+	for i, name := range forwardedNames {
+		h[name] = list[i : i+1 : i+1]
+	}
+	h["Content-Length"] = emptyBody
+	e.WriteHeader(http.StatusOK)
 }
+
+// forwardedNames are the headers of forwarded, in the order of its values.
+var forwardedNames = [...]string{
+	"Remote-User", "Remote-Email", "Remote-Groups", "X-Sallyport-Groups-Omitted", "X-Sallyport-User", "X-Sallyport-Organization",
+	"X-Sallyport-Token-Type", "X-Sallyport-Amr", "X-Sallyport-Managed", "X-Sallyport-Roles",
+}
+
+var emptyBody = []string{"0"}
 
 // listHeader separates values by commas, which none of them has then.
 func listHeader(list []string) string {
+	if len(list) == 1 {
+		return headerText(list[0])
+	}
 	texts := make([]string, len(list))
 	for i, text := range list {
 		texts[i] = headerText(text)
@@ -140,14 +141,19 @@ func listHeader(list []string) string {
 // ASCII nor one of -._~@+: is percent-encoded. So no name of a group can end a
 // header, pass for two, or be cut into another by whoever splits at blanks.
 func headerText(s string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~@+:"
-	const digits = "0123456789ABCDEF"
-	if strings.Trim(s, plain) == "" {
-		return s
+	for i := range len(s) {
+		if !plainInHeader[s[i]] {
+			return escapeHeader(s)
+		}
 	}
+	return s
+}
+
+func escapeHeader(s string) string {
+	const digits = "0123456789ABCDEF"
 	b := make([]byte, 0, len(s)+16)
 	for i := range len(s) {
-		if strings.IndexByte(plain, s[i]) >= 0 {
+		if plainInHeader[s[i]] {
 			b = append(b, s[i])
 		} else {
 			b = append(b, '%', digits[s[i]>>4], digits[s[i]&15])
@@ -155,6 +161,14 @@ func headerText(s string) string {
 	}
 	return string(b)
 }
+
+// plainInHeader are the bytes that headerText leaves.
+var plainInHeader = func() (plain [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~@+:") {
+		plain[c] = true
+	}
+	return plain
+}()
 
 // failForward refuses: with 401, for browsers by leading to the login page; with
 // 403, for browsers as a page. Strangers hear the same of every organization.

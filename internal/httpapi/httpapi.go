@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/access"
@@ -34,6 +33,9 @@ type API struct {
 	Fallback http.Handler
 	// NewRequestID names a request in logs, events and errors.
 	NewRequestID func() string
+	// Longest is how long a request may take before its context ends; 0: as long
+	// as it likes.
+	Longest time.Duration
 	// Answered is told of each answered request: the pattern of its route, the
 	// status and the time it took; Began begins the span of a trace for it, and
 	// returns what ends it. nil: nobody watches.
@@ -83,6 +85,7 @@ type route struct {
 	page         bool     // the pages answer; see door
 	forward      bool     // for proxies; the session's cookie counts too
 	handler      handler
+	pattern      string // method and path, for logs and metrics
 }
 
 // fields are the rules of a body's top-level fields.
@@ -100,7 +103,7 @@ type Call struct {
 	UserAgent string
 	RequestID string
 	path      map[string]string
-	query     url.Values
+	query     pairs
 	request   *http.Request
 	writer    http.ResponseWriter
 }
@@ -109,7 +112,7 @@ type Call struct {
 func (c *Call) Path(name string) string { return c.path[name] }
 
 // Query is the first value of a query parameter.
-func (c *Call) Query(name string) string { return c.query.Get(name) }
+func (c *Call) Query(name string) string { return c.query.get(name) }
 
 // Cookie is the value of a cookie; empty when it was not sent.
 func (c *Call) Cookie(name string) string {

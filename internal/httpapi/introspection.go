@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -21,42 +20,39 @@ func (a *API) introspectionRoutes() []route {
 		method: "POST", path: "/oauth2/introspect", id: "TokenIntrospect", tag: "introspection", summary: "Ask what a token is worth (RFC 7662)",
 		resource: home, need: access.Need{Permission: access.IntrospectPermission},
 		status: http.StatusOK, own: true, form: true,
-		handler: formOf[sallyport.IntrospectionRequest](a.introspect),
+		handler: handler{in: sallyport.IntrospectionRequest{}, out: sallyport.Introspection{}, run: a.introspection},
 	}}
 }
 
-// formOf makes a handler of a function that takes the fields of a form; in is
-// for the document. No field may be there twice (RFC 6749 section 3.1); those
-// that are not known are ignored.
-func formOf[In, Out any](f func(context.Context, *Call, url.Values) (Out, error)) handler {
-	var in In
-	var out Out
-	return handler{in: in, out: out, run: func(ctx context.Context, c *Call, body []byte, _ *route) (any, error) {
-		form, err := url.ParseQuery(string(body))
-		if err != nil {
-			return nil, badRequest("the request body is not a form such as a=1&b=2")
-		}
-		for name, values := range form {
-			if len(values) > 1 {
-				return nil, badRequest("the form has the field %.64q twice", name)
-			}
-		}
-		return f(ctx, c, form)
-	}}
+// introspection answers a form. No field may be there twice (RFC 6749 section
+// 3.1); those that are not known are ignored.
+func (a *API) introspection(ctx context.Context, c *Call, body []byte, _ *route) (any, error) {
+	form, ok := readPairs(string(body))
+	if !ok {
+		return nil, badRequest("the request body is not a form such as a=1&b=2")
+	}
+	if name, twice := form.twice(); twice {
+		return nil, badRequest("the form has the field %.64q twice", name)
+	}
+	out, err := a.introspect(ctx, c, form)
+	if err != nil {
+		return nil, err
+	}
+	return introspected(appendIntrospection(make([]byte, 0, 512), &out)), nil
 }
 
-func (a *API) introspect(ctx context.Context, c *Call, form url.Values) (sallyport.Introspection, error) {
+func (a *API) introspect(ctx context.Context, c *Call, form pairs) (sallyport.Introspection, error) {
 	client, err := clientOf(form)
 	if err != nil {
 		return sallyport.Introspection{}, err
 	}
 	asker := c.Principal.Organization.ID
-	if cmp.Or(form.Get("organization_id"), asker) != asker {
+	if cmp.Or(form.get("organization_id"), asker) != asker {
 		// Of other organizations this caller learns nothing.
 		return sallyport.Introspection{}, nil
 	}
 	p, err := a.Access.Check(ctx, access.Request{
-		Bearer: form.Get("token"), Organization: asker, Asked: true,
+		Bearer: form.get("token"), Organization: asker, Asked: true,
 		Address: identity.Address{Client: client, Socket: c.Address.Client}, RequestID: c.RequestID,
 	})
 	if err != nil {
@@ -65,13 +61,18 @@ func (a *API) introspect(ctx context.Context, c *Call, form url.Values) (sallypo
 	return activeOf(p), nil
 }
 
+// introspected is an answer that is written already.
+type introspected []byte
+
+func (i introspected) serve(e *exchange) { e.writeJSON(i) }
+
 // clientOf reads the address of the token's bearer; absent, it is unknown,
 // which no range contains.
-func clientOf(form url.Values) (netip.Addr, error) {
-	if form.Get("token") == "" {
+func clientOf(form pairs) (netip.Addr, error) {
+	if form.get("token") == "" {
 		return netip.Addr{}, badRequest("the field %q is missing from the form", "token")
 	}
-	text := form.Get("client_ip")
+	text := form.get("client_ip")
 	if text == "" {
 		return netip.Addr{}, nil
 	}
@@ -128,22 +129,28 @@ func rolesOf(p *identity.Principal) []string {
 // methodsOf names how somebody logged in by the values of RFC 8176, where it
 // has one; fed, for a login at a third party, is what others write.
 func methodsOf(a policy.Authentication) []string {
-	var list []string
 	switch a.Method {
 	case policy.MethodNone:
 		return nil
 	case policy.MethodPassword:
-		list = []string{"pwd"}
+		if a.SecondFactor {
+			return passwordAndCode
+		}
+		return passwordAlone
 	case policy.MethodPasskey:
-		return []string{"pop", "user", "mfa"}
-	default:
-		list = []string{"fed"}
-	}
-	if a.SecondFactor && a.Method == policy.MethodPassword {
-		return append(list, "otp")
+		return passkeyAlone
 	}
 	if a.SecondFactor {
-		return append(list, "mfa")
+		return elsewhereAndMore
 	}
-	return list
+	return elsewhere
 }
+
+// These lists are shared by all answers.
+var (
+	passwordAlone    = []string{"pwd"}
+	passwordAndCode  = []string{"pwd", "otp"}
+	passkeyAlone     = []string{"pop", "user", "mfa"}
+	elsewhere        = []string{"fed"}
+	elsewhereAndMore = []string{"fed", "mfa"}
+)

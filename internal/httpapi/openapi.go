@@ -44,7 +44,7 @@ type content struct {
 	body []byte
 }
 
-func (c content) serve(w http.ResponseWriter) {
+func (c content) serve(w *exchange) {
 	h := w.Header()
 	h.Set("Content-Type", c.kind)
 	h.Set("Content-Length", strconv.Itoa(len(c.body)))

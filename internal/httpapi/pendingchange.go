@@ -16,7 +16,7 @@ const confirmQuery = "confirm_within_seconds"
 
 // confirmOf reads it; nil: it was not sent.
 func confirmOf(c *Call) (*int64, error) {
-	if !c.query.Has(confirmQuery) {
+	if c.query.count(confirmQuery) == 0 {
 		return nil, nil
 	}
 	seconds, err := strconv.ParseInt(c.Query(confirmQuery), 10, 64)

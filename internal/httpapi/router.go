@@ -36,6 +36,7 @@ func (n *router) add(r *route) {
 	if n.routes[r.method] != nil {
 		panic("httpapi: two routes for " + r.method + " " + r.path)
 	}
+	r.pattern = r.method + " " + r.path
 	n.routes[r.method] = r
 }
 
@@ -63,13 +64,16 @@ func (n *router) child(segment string) *router {
 // there is nothing, which includes what no database keeps as text. Slashes in
 // front are taken as one: a client keeps the slash at the end of its base URL.
 func (n *router) match(escapedPath string) (map[string]*route, map[string]string) {
-	params := map[string]string{}
+	var params map[string]string
 	for segment := range strings.SplitSeq(strings.TrimLeft(escapedPath, "/"), "/") {
 		next := n.children[segment]
 		if next == nil && n.param != nil && segment != "" {
 			value, err := url.PathUnescape(segment)
 			if err != nil || !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
 				return nil, nil
+			}
+			if params == nil {
+				params = map[string]string{}
 			}
 			params[n.name], next = value, n.param
 		}

@@ -27,7 +27,8 @@ func (a *API) Handler() http.Handler {
 	})
 }
 
-// exchange is one request being answered, for the log line.
+// exchange is one request being answered: what is made for it and what the log
+// line says of it, in one piece.
 type exchange struct {
 	http.ResponseWriter
 	status  int
@@ -35,6 +36,9 @@ type exchange struct {
 	pattern string
 	actor   string
 	code    string
+	call    Call
+	limit   deadline
+	values  [2]string // of the headers X-Request-Id and Content-Length
 }
 
 func (e *exchange) WriteHeader(status int) {
@@ -53,18 +57,25 @@ func (e *exchange) Unwrap() http.ResponseWriter { return e.ResponseWriter }
 func (a *API) serve(root *router, w http.ResponseWriter, req *http.Request) {
 	start, id := time.Now(), a.NewRequestID()
 	e := &exchange{ResponseWriter: w, status: http.StatusOK}
-	secureHeaders(w.Header())
-	w.Header().Set("X-Request-Id", id)
+	header := w.Header()
+	secureHeaders(header)
+	e.values[0] = id
+	header["X-Request-Id"] = e.values[:1:1]
+	ctx := req.Context()
+	if a.Longest > 0 {
+		e.limit.Context, e.limit.at = ctx, start.Add(a.Longest)
+		ctx = &e.limit
+		defer e.limit.end()
+	}
 	var ended func(route string, status int, code string)
 	if a.Began != nil {
-		var ctx context.Context
-		ctx, ended = a.Began(req.Context(), id)
-		req = req.WithContext(ctx)
+		ctx, ended = a.Began(ctx, id)
 	}
 	defer func() {
 		abort := a.recovered(e, id, recover())
-		took := time.Since(start)
-		a.logLine(req, e, id, took)
+		now := time.Now()
+		took := now.Sub(start)
+		a.logLine(ctx, req, e, now, took)
 		if a.Answered != nil {
 			a.Answered(e.pattern, e.status, took)
 		}
@@ -77,7 +88,7 @@ func (a *API) serve(root *router, w http.ResponseWriter, req *http.Request) {
 	}()
 	routes, params := root.match(req.URL.EscapedPath())
 	if routes == nil {
-		a.serveOther(e, id, req)
+		a.serveOther(e, id, req.WithContext(ctx))
 		return
 	}
 	method := req.Method
@@ -87,17 +98,18 @@ func (a *API) serve(root *router, w http.ResponseWriter, req *http.Request) {
 	r := routes[method]
 	if r == nil {
 		e.pattern = "(method)"
-		w.Header().Set("Allow", methods(routes))
+		header.Set("Allow", methods(routes))
 		a.fail(e, id, &identity.Error{Kind: methodNotAllowed, Code: "method_not_allowed", Message: "this path answers to " + methods(routes) + " only"})
 		return
 	}
-	e.pattern = r.method + " " + r.path
+	e.pattern = r.pattern
 	if r.page {
-		a.servePage(e, id, req)
+		a.servePage(e, id, req.WithContext(ctx))
 		return
 	}
-	c := &Call{UserAgent: strings.ToValidUTF8(req.UserAgent(), "\uFFFD"), RequestID: id, path: params, request: req, writer: e}
-	answer, err := a.answer(req.Context(), r, c, e)
+	c := &e.call
+	c.UserAgent, c.RequestID, c.path, c.request, c.writer = strings.ToValidUTF8(req.UserAgent(), "\uFFFD"), id, params, req, e
+	answer, err := a.answer(ctx, r, c, e)
 	if c.Principal != nil {
 		e.actor = c.Principal.User.ID
 	}
@@ -153,8 +165,7 @@ func (a *API) answer(ctx context.Context, r *route, c *Call, w http.ResponseWrit
 			return nil, err
 		}
 	}
-	var err error
-	if c.query, err = readQuery(c.request.URL.RawQuery); err != nil {
+	if err := c.readQuery(); err != nil {
 		return nil, err
 	}
 	body, err := readBody(w, c.request, r)
@@ -174,12 +185,13 @@ func (a *API) admit(ctx context.Context, r *route, c *Call) error {
 	if err != nil {
 		return err
 	}
-	organizationID, err := a.organizationOf(ctx, r, c, bearer)
+	organizationID, err := a.organizationOf(ctx, r, c)
 	if err != nil {
 		return err
 	}
 	c.Principal, err = a.Access.Check(ctx, access.Request{
-		Bearer: bearer, Organization: organizationID, Address: c.Address, UserAgent: c.UserAgent, RequestID: c.RequestID, Need: need,
+		Bearer: bearer, Organization: organizationID, Home: r.resource == home,
+		Address: c.Address, UserAgent: c.UserAgent, RequestID: c.RequestID, Need: need,
 	})
 	if err == nil && r.resource == listed {
 		err = a.reachSome(ctx, c)
@@ -191,7 +203,7 @@ func (a *API) admit(ctx context.Context, r *route, c *Call) error {
 // does not exist gets the same answer as for one that is not theirs.
 const nowhere = "org-none"
 
-func (a *API) organizationOf(ctx context.Context, r *route, c *Call, bearer string) (string, error) {
+func (a *API) organizationOf(ctx context.Context, r *route, c *Call) (string, error) {
 	var id string
 	var err error
 	switch r.resource {
@@ -201,14 +213,12 @@ func (a *API) organizationOf(ctx context.Context, r *route, c *Call, bearer stri
 		id, err = a.Org.OrganizationOfAccount(ctx, c.Path("account_id"))
 	case project:
 		id, err = a.Org.OrganizationOfProject(ctx, c.Path("project"))
-	case home:
-		id, err = a.Access.Home(ctx, bearer)
 	case named:
-		id, err = organizationNamed(c.request)
+		id, err = c.organizationNamed()
 	default:
 		return "", nil
 	}
-	if kindOf(err) == identity.NotFound {
+	if err != nil && kindOf(err) == identity.NotFound {
 		return nowhere, nil
 	}
 	return id, err
@@ -216,7 +226,7 @@ func (a *API) organizationOf(ctx context.Context, r *route, c *Call, bearer stri
 
 // asMissing gives a stranger the not-found answer of the thing in the path.
 func (r *route) asMissing(err error) error {
-	if kindOf(err) != identity.NotFound {
+	if err == nil || kindOf(err) != identity.NotFound {
 		return err
 	}
 	switch r.resource {
@@ -274,18 +284,26 @@ func bearerOf(req *http.Request) (string, error) {
 	return token, nil
 }
 
-func (a *API) logLine(req *http.Request, e *exchange, id string, took time.Duration) {
+// logLine goes to the handler without a detour over Logger, which would look
+// for the line of code that calls it.
+func (a *API) logLine(ctx context.Context, req *http.Request, e *exchange, now time.Time, took time.Duration) {
 	level := slog.LevelInfo
 	if e.status >= 500 && e.status != 510 {
 		level = slog.LevelError
 	}
-	a.Log.LogAttrs(req.Context(), level, "request", slog.String("method", req.Method), slog.String("route", e.pattern), slog.Int("status", e.status),
-		slog.Int64("duration_us", took.Microseconds()), slog.String("request_id", id), slog.String("user_id", e.actor), slog.String("code", e.code))
+	h := a.Log.Handler()
+	if !h.Enabled(ctx, level) {
+		return
+	}
+	line := slog.NewRecord(now, level, "request", 0)
+	line.AddAttrs(slog.String("method", req.Method), slog.String("route", e.pattern), slog.Int("status", e.status),
+		slog.Int64("duration_us", took.Microseconds()), slog.String("request_id", e.values[0]), slog.String("user_id", e.actor), slog.String("code", e.code))
+	_ = h.Handle(ctx, line) // as Logger does: there is nowhere to say so
 }
 
 // server is an answer that writes itself, because it is more than one JSON
 // value or none: a page, lines of JSON. It sets the status and Content-Type.
-type server interface{ serve(w http.ResponseWriter) }
+type server interface{ serve(e *exchange) }
 
 // write sends a successful answer.
 func (a *API) write(e *exchange, id string, r *route, answer any) {
@@ -302,9 +320,15 @@ func (a *API) write(e *exchange, id string, r *route, answer any) {
 		a.fail(e, id, err)
 		return
 	}
+	e.writeJSON(body)
+}
+
+// writeJSON sends an answer's body.
+func (e *exchange) writeJSON(body []byte) {
 	h := e.Header()
 	h["Content-Type"] = jsonKind
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	e.values[1] = strconv.Itoa(len(body))
+	h["Content-Length"] = e.values[1:]
 	e.WriteHeader(http.StatusOK)
 	_, _ = e.Write(body)
 }

@@ -5,12 +5,13 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
@@ -147,16 +148,21 @@ func wire(c Config, o *opened, log *slog.Logger) *Server {
 		Proxies:      proxies,
 		Fallback:     pages.Handler(),
 		NewRequestID: newRequestID,
+		Longest:      requestTime,
 	}
 	s.watch(api)
 	s.handler = api.Handler()
 	return s
 }
 
+// newRequestID is random enough that no two are alike. It names a request and is
+// no secret, so the system need not be asked for each.
 func newRequestID() string {
 	var b [12]byte
-	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails
-	return "req_" + hex.EncodeToString(b[:])
+	binary.BigEndian.PutUint64(b[:], rand.Uint64())
+	binary.BigEndian.PutUint32(b[8:], rand.Uint32())
+	id := append(make([]byte, 0, 4+2*len(b)), "req_"...)
+	return string(hex.AppendEncode(id, b[:]))
 }
 
 // Handler answers all requests of the one port.
@@ -283,13 +289,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return h.Shutdown(drain)
 }
 
-// serveHTTP ends what takes too long, and asks clients to leave once the server
-// is stopping: a connection that waits for its next request could be closed
-// just as one is sent.
+// serveHTTP asks clients to leave once the server is stopping: a connection that
+// waits for its next request could be closed just as one is sent.
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), requestTime)
-	defer cancel()
-	r = r.WithContext(ctx)
 	if s.stopping.Load() {
 		w.Header().Set("Connection", "close")
 	}
