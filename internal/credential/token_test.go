@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"regexp"
@@ -304,6 +305,20 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("accepted %q", s)
 		}
 	})
+}
+
+// TestChecksumIsCRC32 for all lengths: eight bytes are taken at a time.
+func TestChecksumIsCRC32(t *testing.T) {
+	text := []byte(base62 + base62)
+	for n := range len(text) {
+		value := uint64(0)
+		for _, digit := range checksum(text[n/3 : n]) {
+			value = value*62 + uint64(strings.IndexByte(base62, digit))
+		}
+		if want := crc32.ChecksumIEEE(text[n/3 : n]); value != uint64(want) {
+			t.Errorf("%q: %#x, want %#x", text[n/3:n], value, want)
+		}
+	}
 }
 
 func BenchmarkParse(b *testing.B) {
