@@ -15,7 +15,8 @@ fi
 go test -run '^$' -bench . -benchmem -p 1 $packages | tee "$log"
 # The introspection comparison, when its program is there.
 if [ -d scripts/introspectionratio ]; then
-	go run ./scripts/introspectionratio | tee -a "$log"
+	go run ./scripts/introspectionratio -half-load | tee -a "$log"
+	go run ./scripts/withpg -- go run ./scripts/introspectionratio -postgres -half-load | tee -a "$log"
 fi
 failed=0
 go run ./scripts/startup | tee -a "$log" || failed=1

@@ -2,11 +2,15 @@
 // question at /forward-auth, cost our server with what the least conceivable
 // server of the same answer would take:
 //
-//	go run ./scripts/introspectionratio [-requests 20000] [-rounds 5] [-clients 8] [-database-url URL]
+//	go run ./scripts/introspectionratio [-requests 20000] [-rounds 5] [-clients 8] [-database-url URL | -postgres] [-half-load]
 //
 // It prints a line for each,
 //
 //	introspection ratio: 1.87 (server 52 µs, bare 28 µs CPU per request, 5 rounds, range 1.80-1.95)
+//
+// and with -half-load how long answers of ours take while half of what can be
+// answered is asked. Who asks shares the processors, so that half is less than
+// the server could do alone, and its own delays are in those times.
 //
 // The bare server is a net/http handler that reads the token from the form, or
 // the Authorization header of a proxy's question, hashes it with SHA-256, looks the hash up in a map of 100,000 and writes a
@@ -29,6 +33,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/sallyport/sallyport/internal/store/storetest"
 )
 
 // The arguments by which the program starts itself as a server.
@@ -51,7 +57,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string) error {
+func run(ctx context.Context, args []string) (err error) {
 	if len(args) == 3 && args[0] == serveBare {
 		return bare(ctx)
 	}
@@ -63,17 +69,27 @@ func run(ctx context.Context, args []string) error {
 	rounds := flags.Int("rounds", 5, "turns that each server gets")
 	clients := flags.Int("clients", 8, "connections that are kept open")
 	database := flags.String("database-url", "", "an empty PostgreSQL database; without it SQLite")
+	postgres := flags.Bool("postgres", false, "a PostgreSQL database that is made for it, in the server of withpg")
+	halfLoad := flags.Bool("half-load", false, "measure how long answers take at half load, too")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if *rounds < 1 || *clients < 1 || *requests < *rounds {
 		return errors.New("write at least one round, one client, and as many requests as rounds")
 	}
-	return compare(ctx, *database, *requests / *rounds, *rounds, *clients)
+	if *postgres {
+		made, drop, err := storetest.CreateDatabase()
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, drop()) }()
+		*database = made
+	}
+	return compare(ctx, *database, *requests / *rounds, *rounds, *clients, *halfLoad)
 }
 
 // compare runs both servers and prints a line for each door.
-func compare(ctx context.Context, database string, requests, rounds, clients int) error {
+func compare(ctx context.Context, database string, requests, rounds, clients int, halfLoad bool) error {
 	dir, err := os.MkdirTemp("", "sallyport-introspection-")
 	if err != nil {
 		return err
@@ -88,8 +104,20 @@ func compare(ctx context.Context, database string, requests, rounds, clients int
 		defer s.end()
 		servers[i] = s
 	}
-	for _, d := range []door{{"introspection", introspection}, {"forward-auth", forwardAuth}} {
+	doors := []door{{"introspection", introspection}, {"forward-auth", forwardAuth}}
+	if database != "" {
+		doors[0].name, doors[1].name = "PostgreSQL: introspection", "PostgreSQL: forward-auth"
+	}
+	for _, d := range doors {
 		if err := d.compare(ctx, servers, requests, rounds, clients); err != nil {
+			return err
+		}
+	}
+	if !halfLoad {
+		return nil
+	}
+	for _, d := range doors {
+		if err := d.halfLoad(ctx, servers[1], clients); err != nil {
 			return err
 		}
 	}

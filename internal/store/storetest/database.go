@@ -63,22 +63,41 @@ func serverURL() (string, error) {
 	return p.URL(), nil
 }
 
-// newDatabase creates a database under a name of its own. template0 is the
-// template that nobody can be connected to, so creations do not disturb each
-// other; copying its files instead of logging its blocks takes 17 ms instead of
-// 110 on a server without fsync.
 func newDatabase(tb testing.TB, server string) (database, name string) {
 	tb.Helper()
-	name = "test_" + strings.ToLower(rand.Text())
-	if err := execute(server, "CREATE DATABASE "+name+" TEMPLATE template0 STRATEGY FILE_COPY"); err != nil {
+	database, name, err := create(server)
+	if err != nil {
 		tb.Fatalf("create the test's database: %v", err)
 	}
+	return database, name
+}
+
+// create creates a database under a name of its own. template0 is the template
+// that nobody can be connected to, so creations do not disturb each other;
+// copying its files instead of logging its blocks takes 17 ms instead of 110 on
+// a server without fsync.
+func create(server string) (database, name string, err error) {
 	u, err := url.Parse(server)
 	if err != nil {
-		tb.Fatalf("%s: %v", ServerVariable, err)
+		return "", "", fmt.Errorf("%s: %w", ServerVariable, err)
+	}
+	name = "test_" + strings.ToLower(rand.Text())
+	if err := execute(server, "CREATE DATABASE "+name+" TEMPLATE template0 STRATEGY FILE_COPY"); err != nil {
+		return "", "", err
 	}
 	u.Path = "/" + name
-	return u.String(), name
+	return u.String(), name, nil
+}
+
+// CreateDatabase is PostgresURL for programs that run beside withpg: the
+// database is in the server that [ServerVariable] names. drop removes it.
+func CreateDatabase() (database string, drop func() error, err error) {
+	server := os.Getenv(ServerVariable)
+	if server == "" {
+		return "", nil, errors.New("no PostgreSQL server: run this as `go run ./scripts/withpg -- COMMAND`")
+	}
+	database, name, err := create(server)
+	return database, func() error { return execute(server, "DROP DATABASE "+name+" WITH (FORCE)") }, err
 }
 
 // execute runs one statement over a connection of its own.
