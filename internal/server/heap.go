@@ -10,7 +10,7 @@ import (
 // server holds is little and lives long, what requests leave behind is much, and
 // without the reserve it would run many times a second, which took a fifth of
 // the processor under load. It bounds what the heap grows by between two runs.
-const heapReserve = 64 << 20
+const heapReserve = 96 << 20
 
 // reserveHeap makes the collector run less often, unless the operator decided
 // how often it does. It keeps what it returns.
