@@ -280,14 +280,12 @@ func (tx *Tx) logChanges(ctx context.Context) (entries, error) {
 	scopes := slices.Concat(tx.scope.keys, tx.recorded)
 	slices.Sort(scopes)
 	e := entries{scopes: slices.Compact(scopes)}
-	for _, s := range e.scopes {
-		at, err := one(ctx, tx.q, scanInt, `INSERT INTO changes (scope, created_at) VALUES ($1, $2) RETURNING `+tx.dialect.order, s, tx.Now.UnixMicro())
-		if err != nil {
-			return entries{}, err
-		}
-		e.at = append(e.at, at)
-	}
-	return e, nil
+	var err error
+	// One statement however many there are: a provider that is removed ends the
+	// tokens of thousands.
+	e.at, err = collect(ctx, tx.q, scanInt, `INSERT INTO changes (scope, created_at) SELECT value, CAST($2 AS BIGINT) FROM `+tx.dialect.texts("$1")+` RETURNING `+tx.dialect.order,
+		toJSON(e.scopes), tx.Now.UnixMicro())
+	return e, err
 }
 
 // exec runs a statement that writes.

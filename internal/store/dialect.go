@@ -68,8 +68,9 @@ type dialect struct {
 	// plan for the values of all would be made for those of the average
 	// organization, and the largest has a thousand times as many rows.
 	anew func(args []any) []any
-	// items is a table of the objects of a JSON list, in its column value.
-	items func(list string) string
+	// items is a table of the objects of a JSON list, in its column value; texts
+	// one of its texts.
+	items, texts func(list string) string
 	// list is the aggregate that makes a JSON list of values.
 	list string
 	// hasMigrations counts tables named schema_migrations: 0 or 1.
@@ -114,6 +115,7 @@ BEGIN SELECT RAISE(ABORT, 'audit events cannot be deleted'); END;`,
 		return `rowid IN (SELECT CAST(value AS INTEGER) FROM json_each(` + list + `))`
 	},
 	items:         func(list string) string { return `json_each(` + list + `)` },
+	texts:         func(list string) string { return `json_each(` + list + `)` },
 	hasMigrations: `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'`,
 }
 
@@ -163,6 +165,7 @@ ALTER TABLE changes SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analy
 		return `ctid = ANY(ARRAY(SELECT value::tid FROM json_array_elements_text(` + list + `::text::json)))`
 	},
 	items:        func(list string) string { return `json_array_elements(` + list + `::text::json)` },
+	texts:        func(list string) string { return `json_array_elements_text(` + list + `::text::json)` },
 	free:         ` FOR NO KEY UPDATE SKIP LOCKED`,
 	order:        `transaction_id`,
 	snapshotText: `pg_current_snapshot()::text`,

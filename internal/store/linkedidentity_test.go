@@ -136,7 +136,8 @@ func TestSOC10_TokensEndWithTheirIdentity(t *testing.T) {
 		}
 		eves := identity.Token{Prefix: "eves", Kind: policy.Session, UserID: "u-eve"}
 		apps := identity.Token{Prefix: "apps", Kind: policy.ApplicationToken, UserID: "u-app", Parent: "p1"}
-		addToken(t, db, by("uam1", "am1", session("s1")), by("uam1", "am1", personal("p1")), apps, by("uam2", "am1", session("s2")),
+		appsApps := identity.Token{Prefix: "apps-apps", Kind: policy.ApplicationToken, UserID: "u-app", Parent: "apps"}
+		addToken(t, db, by("uam1", "am1", session("s1")), by("uam1", "am1", personal("p1")), apps, appsApps, by("uam2", "am1", session("s2")),
 			by("uam3", "am2", session("s3")), session("pw"), by("uam1", "am1", eves))
 		var told []string
 		db.Changed = func(scopes []string) { told = scopes }
@@ -152,7 +153,7 @@ func TestSOC10_TokensEndWithTheirIdentity(t *testing.T) {
 		}
 		revoke(0, func(ctx context.Context, tx *Tx) (int64, error) { return tx.RevokeTokensOfIdentity(ctx, "u-bob", "") })
 		revoke(0, func(ctx context.Context, tx *Tx) (int64, error) { return tx.RevokeTokensOfProvider(ctx, "") })
-		revoke(3, func(ctx context.Context, tx *Tx) (int64, error) {
+		revoke(4, func(ctx context.Context, tx *Tx) (int64, error) {
 			return tx.RevokeTokensOfIdentity(ctx, "u-bob", "uam1")
 		})
 		wantPrefixes(t, prefixes(t, db, "u-bob"), "pw", "s2", "s3")

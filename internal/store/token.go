@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
@@ -243,20 +244,34 @@ func (tx *Tx) RevokeTokensOfProvider(ctx context.Context, methodID string) (int6
 	return tx.revokeWhere(ctx, `auth_provider = $1 AND auth_provider <> ''`, methodID)
 }
 
-// revokeWhere ends the tokens that a condition names, each with its kin.
+// revokeWhere ends the tokens that a condition names, with all that were made
+// with them: a statement for each generation, however many there are.
 func (tx *Tx) revokeWhere(ctx context.Context, condition string, args ...any) (total int64, err error) {
-	tokens, err := collect(ctx, tx.q, scanToken, `SELECT `+tokenColumns+` FROM tokens t WHERE `+condition+` AND revoked_at = 0 ORDER BY prefix`, args...)
-	if err != nil {
-		return 0, err
-	}
-	for _, t := range tokens {
-		ended, err := tx.RevokeToken(ctx, t.UserID, t.Prefix)
-		if err != nil {
-			return total, err
-		}
+	ended, err := tx.endTokens(ctx, condition, args...)
+	for err == nil && len(ended) > 0 {
 		total += int64(len(ended))
+		ended, err = tx.endTokens(ctx, `parent <> '' AND parent IN (SELECT value FROM `+tx.dialect.texts("$1")+`)`, toJSON(ended))
 	}
-	return total, nil
+	return total, err
+}
+
+// endTokens ends the live ones of the tokens that a condition names, and
+// returns their prefixes.
+func (tx *Tx) endTokens(ctx context.Context, condition string, args ...any) ([]string, error) {
+	tx.wrote = true
+	type ended struct{ prefix, owner string }
+	list, err := collect(ctx, tx.q, func(row scanner) (e ended, err error) {
+		return e, row.Scan(&e.prefix, &e.owner)
+	}, `UPDATE tokens SET revoked_at = $`+strconv.Itoa(len(args)+1)+` WHERE `+condition+` AND revoked_at = 0 RETURNING prefix, user_id`, append(args, micros(tx.Now))...)
+	if err != nil {
+		return nil, err
+	}
+	prefixes := make([]string, len(list))
+	for i, e := range list {
+		prefixes[i] = e.prefix
+		tx.Touch(User(e.owner))
+	}
+	return prefixes, nil
 }
 
 // Facts are what a decision needs to know of a credential and, when one was
