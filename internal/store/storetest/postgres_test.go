@@ -246,3 +246,26 @@ func ask(t *testing.T, database, query string) (answer string) {
 	}
 	return answer
 }
+
+// A standby has what its primary acknowledged, and goes on from there.
+func TestStandbyTakesOver(t *testing.T) {
+	p := StartPostgres(t, Fast)
+	database := p.Database(t)
+	s := p.StartStandby(t)
+	run(t, database, "CREATE TABLE ledger (x BIGINT)")
+	run(t, database, "INSERT INTO ledger SELECT generate_series(1, 1000)")
+	if err := p.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	there := strings.Replace(database, p.Address(), s.Address(), 1)
+	if err := execute(there, "INSERT INTO ledger VALUES (1001)"); err == nil {
+		t.Error("a standby accepts writes")
+	}
+	if err := s.Promote(); err != nil {
+		t.Fatal(err)
+	}
+	run(t, there, "INSERT INTO ledger VALUES (1001)")
+	if got := ask(t, there, "SELECT count(*)::text FROM ledger"); got != "1001" {
+		t.Errorf("rows after the takeover: got %s, want 1001", got)
+	}
+}
