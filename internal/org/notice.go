@@ -10,7 +10,6 @@ import (
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
-	"github.com/sallyport/sallyport/policy"
 )
 
 // mostTold is how many people one change writes to. The admins hear of the
@@ -21,43 +20,104 @@ const mostTold = 1000
 // whom it keeps out and to the admins, in the same transaction. change says in
 // words what it is; the admins get to read it.
 func (s *Service) noticing(ctx context.Context, tx *store.Tx, o identity.Organization, change string, work func() error) error {
-	return s.noticingUnder(ctx, tx, o, change, nil, work)
-}
-
-// noticingUnder is noticing for work that changes nothing but the policy, to
-// the given one: then who is there is read once. nil: it may change anything.
-func (s *Service) noticingUnder(ctx context.Context, tx *store.Tx, o identity.Organization, change string, policyAfter *policy.Policy, work func() error) error {
-	if !tx.MailEnabled() {
-		return work()
+	on, err := s.notifies(ctx, tx, o)
+	if err != nil {
+		return err
 	}
-	on, err := tx.AccessNotices(ctx, o.ID)
-	if err != nil || !on {
-		return firstOf(err, work)
+	if !on {
+		return work()
 	}
 	before, err := tx.World(ctx, o.ID)
 	if err != nil {
 		return err
 	}
+	// What waits is about the world before this change.
+	if err := s.tellWaiting(ctx, tx, &before); err != nil {
+		return err
+	}
 	if err := work(); err != nil {
 		return err
 	}
-	then := s.outlook(&before, policyAfter)
-	if policyAfter == nil {
-		after, err := tx.World(ctx, o.ID)
-		if err != nil {
-			return err
-		}
-		then = s.outlook(&after, readPolicy(after.Organization.Policy))
-	}
-	impact := compare(s.outlook(&before, readPolicy(before.Organization.Policy)), then, Page{Limit: mostTold})
-	return s.tell(ctx, tx, o, change, impact)
-}
-
-func firstOf(err error, work func() error) error {
+	after, err := tx.World(ctx, o.ID)
 	if err != nil {
 		return err
 	}
-	return work()
+	impact := compare(s.outlook(&before, readPolicy(before.Organization.Policy)), s.outlook(&after, readPolicy(after.Organization.Policy)), Page{Limit: mostTold})
+	return s.tell(ctx, tx, o, change, impact)
+}
+
+// noticingPolicy is noticing for work that changes nothing but the policy. Who
+// loses access is found out after the change, by SendNotices: judging 100,000
+// people takes seconds, in which nothing else of the organization could change.
+func (s *Service) noticingPolicy(ctx context.Context, tx *store.Tx, o identity.Organization, change string, work func() error) error {
+	if err := work(); err != nil {
+		return err
+	}
+	on, err := s.notifies(ctx, tx, o)
+	if err != nil || !on {
+		return err
+	}
+	after, err := tx.Organization(ctx, o.ID)
+	if err != nil || after.PolicyVersion == o.PolicyVersion {
+		return err
+	}
+	return tx.AddAccessNotice(ctx, identity.AccessNotice{OrganizationID: o.ID, Change: change, Before: o.Policy, After: after.Policy})
+}
+
+// notifies says whether those are told whom a change of an organization keeps
+// out.
+func (s *Service) notifies(ctx context.Context, tx *store.Tx, o identity.Organization) (bool, error) {
+	if !tx.MailEnabled() {
+		return false, nil
+	}
+	return tx.AccessNotices(ctx, o.ID)
+}
+
+// SendNotices tells those whom one change of a policy keeps out, if there is one
+// about which nobody was told, and reports whether there was. Nobody is told
+// twice, whichever nodes call it at the same time and whenever they die.
+func (s *Service) SendNotices(ctx context.Context) (found bool, err error) {
+	n, found, err := s.DB.ClaimAccessNotice(ctx)
+	if err != nil || !found {
+		return false, err
+	}
+	var world store.World
+	if err := s.DB.View(ctx, func(r *store.Read) error {
+		world, err = r.World(ctx, n.OrganizationID)
+		return err
+	}); err != nil {
+		return true, err
+	}
+	impact := s.impactOf(&world, n)
+	return true, s.DB.Maintain(ctx, func(tx *store.Tx) error {
+		first, err := tx.EndAccessNotice(ctx, n)
+		if err != nil || !first {
+			return err
+		}
+		return s.tell(ctx, tx, world.Organization, n.Change, impact)
+	})
+}
+
+// tellWaiting tells about all that waits for SendNotices, before the world
+// changes.
+func (s *Service) tellWaiting(ctx context.Context, tx *store.Tx, world *store.World) error {
+	waiting, err := tx.TakeAccessNotices(ctx, world.Organization.ID)
+	if err != nil {
+		return err
+	}
+	for _, n := range waiting {
+		if err := s.tell(ctx, tx, world.Organization, n.Change, s.impactOf(world, n)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// impactOf is what a change of the policy did to those who were there then. The
+// policy may have changed again since, which is for the next notice.
+func (s *Service) impactOf(world *store.World, n identity.AccessNotice) Impact {
+	then := world.Until(n.At)
+	return compare(s.outlook(&then, readPolicy(n.Before)), s.outlook(&then, readPolicy(n.After)), Page{Limit: mostTold})
 }
 
 // tell writes one mail to each person who keeps no way in, or whose personal
@@ -69,21 +129,20 @@ func (s *Service) tell(ctx context.Context, tx *store.Tx, o identity.Organizatio
 		return nil
 	}
 	letters := s.letters(o, lost)
-	told := 0
+	var mails []identity.Mail
 	for _, l := range letters {
-		if l.admin {
-			continue // who gets the admins' mail
+		if !l.admin { // who gets the admins' mail
+			mails = append(mails, l.mail)
 		}
-		if err := tx.SendMail(ctx, l.mail); err != nil {
-			return err
-		}
-		told++
+	}
+	if err := tx.SendMails(ctx, mails); err != nil {
+		return err
 	}
 	return s.tellAdmins(ctx, tx, o, lost, letters, map[string]string{
 		"organization": o.Name, "change": change,
 		"people": counted(lost.People.Total, "person has", "people have"), "personal": counted(lost.PersonalTokens.Total, "personal token", "personal tokens"),
 		"application": counted(lost.ApplicationTokens.Total, "application token", "application tokens"),
-		"told":        toldWords(told, lost), "link": s.PublicURL + "/organizations/" + o.ID + "/authentication-policy",
+		"told":        toldWords(len(mails), lost), "link": s.PublicURL + "/organizations/" + o.ID + "/authentication-policy",
 	})
 }
 
@@ -154,6 +213,7 @@ func (s *Service) tellAdmins(ctx context.Context, tx *store.Tx, o identity.Organ
 	if err != nil {
 		return err
 	}
+	var mails []identity.Mail
 	for _, p := range w.People {
 		own := map[string]string{"yours": "You are not among them."}
 		for _, l := range letters {
@@ -164,11 +224,9 @@ func (s *Service) tellAdmins(ctx context.Context, tx *store.Tx, o identity.Organ
 		for name, value := range data {
 			own[name] = value
 		}
-		if err := tx.SendMail(ctx, identity.Mail{Kind: identity.MailAccessChanged, To: p.Email, Data: own}); err != nil {
-			return err
-		}
+		mails = append(mails, identity.Mail{Kind: identity.MailAccessChanged, To: p.Email, Data: own})
 	}
-	return nil
+	return tx.SendMails(ctx, mails)
 }
 
 // AccessNotices says whether people are written to whom a change of the accessed

@@ -190,10 +190,18 @@ func (s *Service) RevertChange(ctx context.Context, p *identity.Principal) error
 			return err
 		}
 		tx.AcceptLockout() // the state before was there already
-		return s.noticing(ctx, tx, o, p.Actor().Name+" undid a change: "+c.Description, func() error {
+		return s.noticingUndo(c)(ctx, tx, o, p.Actor().Name+" undid a change: "+c.Description, func() error {
 			return revert(ctx, tx, o, c, "undid a change before its deadline: ")
 		})
 	})
+}
+
+// noticingUndo is the way of telling people of what undoing a change does.
+func (s *Service) noticingUndo(c identity.PendingChange) func(context.Context, *store.Tx, identity.Organization, string, func() error) error {
+	if c.Kind == identity.PendingPolicy || c.Kind == identity.PendingRanges {
+		return s.noticingPolicy
+	}
+	return s.noticing
 }
 
 // RevertOverdue undoes one change that nobody confirmed in time, if there is
@@ -205,7 +213,7 @@ func (s *Service) RevertOverdue(ctx context.Context) (found bool, err error) {
 		return false, err
 	}
 	err = s.overdue(ctx, c, func(tx *store.Tx, o identity.Organization) error {
-		return s.noticing(ctx, tx, o, "a change was undone that nobody confirmed in time: "+c.Description, func() error {
+		return s.noticingUndo(c)(ctx, tx, o, "a change was undone that nobody confirmed in time: "+c.Description, func() error {
 			return revert(ctx, tx, o, c, "undid a change that nobody confirmed in time: ")
 		})
 	})

@@ -173,11 +173,11 @@ func (s *Service) editPolicy(ctx context.Context, p *identity.Principal, edit po
 		if err := setNotices(ctx, tx, o, edit.notices); err != nil {
 			return err
 		}
-		under := &after
+		noticing := s.noticingPolicy
 		if edit.promoted != nil {
-			under = nil // its people are held by the policy again
+			noticing = s.noticing // its people are held by the policy again
 		}
-		return s.noticingUnder(ctx, tx, o, p.Actor().Name+" "+edit.description, under, func() error {
+		return noticing(ctx, tx, o, p.Actor().Name+" "+edit.description, func() error {
 			return s.makeEdit(ctx, tx, p, o, before, after, edit)
 		})
 	})

@@ -186,6 +186,7 @@ func (s *Server) Start() {
 	s.work.Go(func() { every(ctx, cleanEvery, s.Clean) })
 	s.work.Go(func() { every(ctx, domainsEvery, s.watchDomains) })
 	s.work.Go(func() { every(ctx, pendingEvery, s.revertOverdue) })
+	s.work.Go(func() { every(ctx, noticesEvery, s.sendNotices) })
 	s.work.Go(func() { every(ctx, providersEvery, s.watchProviders) })
 	if s.Mail != nil {
 		s.work.Go(func() { s.deliver(ctx) })

@@ -46,7 +46,7 @@ type queues struct {
 	oldest atomic.Int64 // since when mail waits, in microseconds; 0: none does
 }
 
-var queueNames = [...]string{"mail", "domain_checks", "metadata_checks", "pending_changes"}
+var queueNames = [...]string{"mail", "domain_checks", "metadata_checks", "access_notices", "pending_changes"}
 
 // register adds what is asked for at each scrape. All of it is in memory.
 func (s *Server) register(m *telemetry.Metrics) {

@@ -41,6 +41,7 @@ var agings = []aging{
 	{"saml_assertions", `expires_at < $1`, 0},
 	{"saml_lab", `expires_at < $1`, 0},
 	{"outbox", `ended_at > 0 AND ended_at < $1`, 30 * day},
+	{"access_notices", `created_at < $1`, noticesKept},
 	{"invitations", `expires_at < $1`, 30 * day},
 	{"address_uses", `last_used_at < $1`, addressUsesKept * day},
 	{"linked_identities", `deleted_at > 0 AND deleted_at < $1`, 30 * day},

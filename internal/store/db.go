@@ -74,7 +74,7 @@ type DB struct {
 	lease atomic.Pointer[lease]
 	nodes board
 	own   ownChanges
-	turns turns
+	turns *turns
 }
 
 // Open connects to the database named by a URL, sqlite:FILE or postgres://….
@@ -84,7 +84,7 @@ func Open(databaseURL string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DB{Now: time.Now, Rand: rand.Reader, Lease: DefaultLease, write: write, read: read, dialect: d}, nil
+	return &DB{Now: time.Now, Rand: rand.Reader, Lease: DefaultLease, write: write, read: read, dialect: d, turns: &turns{}}, nil
 }
 
 // Close ends all connections.

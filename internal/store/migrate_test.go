@@ -241,6 +241,7 @@ func fixture(tb testing.TB, db *DB) {
 			row(ctx, tx, `INSERT INTO pilots VALUES ('pil-a', 'org-a', 'first', '{}', 'u-bob', 1, 1)`),
 			row(ctx, tx, `INSERT INTO pilot_members VALUES ('pil-a', 'user', 'u-bob')`),
 			row(ctx, tx, `INSERT INTO pending_changes VALUES ('org-a', 'chg-a', 'policy', 'x', '{}', 'u-bob', 1, 2, 2)`),
+			tx.AddAccessNotice(ctx, identity.AccessNotice{OrganizationID: "org-a", Change: "changed it", Before: "{}", After: "{}"}),
 			row(ctx, tx, `INSERT INTO policy_versions VALUES ('org-a', 99, '{}', 'policy_changed', 'user', 'u-bob', 'Bob', 1)`),
 			row(ctx, tx, `INSERT INTO address_uses VALUES ('org-a', 'spp_bob00000', '192.0.2.1', 'u-bob', 1, 4000000000000000, 3)`),
 			row(ctx, tx, `INSERT INTO nodes VALUES ('node-a', 'a', 1, 2, '4000000000000000000:4000000000000000000:', 0)`),

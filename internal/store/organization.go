@@ -89,6 +89,7 @@ func (tx *Tx) DeleteOrganization(ctx context.Context, id string) error {
 		{`DELETE FROM pilot_members WHERE pilot_id IN (SELECT id FROM pilots WHERE organization_id = $1)`, []any{id}},
 		{`DELETE FROM pilots WHERE organization_id = $1`, []any{id}},
 		{`DELETE FROM pending_changes WHERE organization_id = $1`, []any{id}},
+		{`DELETE FROM access_notices WHERE organization_id = $1`, []any{id}},
 		{`DELETE FROM memberships WHERE organization_id = $1`, []any{id}},
 		{`DELETE FROM group_members WHERE group_id IN (SELECT id FROM user_groups WHERE organization_id = $1)`, []any{id}},
 		{`DELETE FROM user_groups WHERE organization_id = $1`, []any{id}},

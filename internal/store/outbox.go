@@ -40,17 +40,37 @@ func (tx *Tx) MailEnabled() bool { return tx.db.MailEnabled() }
 // SendMail queues a message; it is delivered after the commit, at least once.
 // What it holds is sealed until then. It does nothing where mail is off.
 func (tx *Tx) SendMail(ctx context.Context, m identity.Mail) error {
-	if !tx.MailEnabled() {
+	return tx.SendMails(ctx, []identity.Mail{m})
+}
+
+// queuedMail is a message as the database gets it.
+type queuedMail struct {
+	Kind string `json:"kind"`
+	To   string `json:"to"`
+	Data string `json:"data"` // sealed
+}
+
+// SendMails is SendMail for many, in one statement.
+func (tx *Tx) SendMails(ctx context.Context, list []identity.Mail) error {
+	if !tx.MailEnabled() || len(list) == 0 {
 		return nil
 	}
 	tx.mailed = true
-	text, err := json.Marshal(m.Data)
+	rows := make([]queuedMail, len(list))
+	for i, m := range list {
+		text, err := json.Marshal(m.Data)
+		if err != nil {
+			return err
+		}
+		rows[i] = queuedMail{m.Kind, m.To, tx.db.Seal(mailPurpose, mailRow(m), text)}
+	}
+	text, err := json.Marshal(rows)
 	if err != nil {
 		return err
 	}
 	// Not tx.exec: a message is no change that needs an event of its own.
-	_, err = tx.q.ExecContext(ctx, `INSERT INTO outbox (kind, recipient, data, tries, next_try_at, ended_at, outcome, created_at) VALUES ($1, $2, $3, 0, $4, 0, '', $4)`,
-		m.Kind, m.To, tx.db.Seal(mailPurpose, mailRow(m), text), micros(tx.Now))
+	_, err = tx.q.ExecContext(ctx, `INSERT INTO outbox (kind, recipient, data, tries, next_try_at, ended_at, outcome, created_at)
+		SELECT value ->> 'kind', value ->> 'to', value ->> 'data', 0, CAST($2 AS BIGINT), 0, '', CAST($2 AS BIGINT) FROM `+tx.dialect.items("$1"), string(text), micros(tx.Now))
 	return err
 }
 

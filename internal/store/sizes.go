@@ -169,6 +169,7 @@ func (r *Read) Queues(ctx context.Context) (map[string]int64, error) {
 	return r.counts(ctx, `SELECT 'mail', COUNT(*) FROM outbox WHERE ended_at = 0
 		UNION ALL SELECT 'domain_checks', COUNT(*) FROM domains WHERE state = 'verified' AND next_check_at <= $1
 		UNION ALL SELECT 'metadata_checks', COUNT(*) FROM metadata_checks WHERE next_check_at <= $1
+		UNION ALL SELECT 'access_notices', COUNT(*) FROM access_notices
 		UNION ALL SELECT 'pending_changes', COUNT(*) FROM pending_changes WHERE next_try_at <= $1`, micros(r.Now))
 }
 

@@ -78,7 +78,7 @@ func TestQueues(t *testing.T) {
 		db.Seal, db.Open = sealPlainly, openPlainly
 		queues := func() map[string]int64 { return read(t, db, (*Read).Queues) }
 		oldest := func() time.Time { return read(t, db, (*Read).OldestMail) }
-		wantSame(t, "nothing", queues(), map[string]int64{"mail": 0, "domain_checks": 0, "metadata_checks": 0, "pending_changes": 0})
+		wantSame(t, "nothing", queues(), map[string]int64{"mail": 0, "domain_checks": 0, "metadata_checks": 0, "access_notices": 0, "pending_changes": 0})
 		if !oldest().IsZero() {
 			t.Errorf("no mail waits, but since %v", oldest())
 		}
@@ -90,7 +90,7 @@ func TestQueues(t *testing.T) {
 			_, err := tx.exec(ctx, `INSERT INTO pending_changes VALUES ('org-a', 'p', 'policy', '', '{}', 'u-alice', 1, 2, 3)`)
 			return err
 		})
-		wantSame(t, "some", queues(), map[string]int64{"mail": 2, "domain_checks": 0, "metadata_checks": 0, "pending_changes": 1})
+		wantSame(t, "some", queues(), map[string]int64{"mail": 2, "domain_checks": 0, "metadata_checks": 0, "access_notices": 0, "pending_changes": 1})
 		if !oldest().Equal(first) {
 			t.Errorf("the oldest is of %v, want %v", oldest(), first)
 		}

@@ -27,6 +27,7 @@ type World struct {
 type Resident struct {
 	ID             string
 	Application    bool
+	Joined         time.Time
 	Email          string
 	RealName       string
 	EmailConfirmed bool
@@ -124,7 +125,7 @@ func (r *Read) residents(ctx context.Context, organizationID string, adminsOnly 
 	if adminsOnly {
 		from, only = fromAdmins, ` AND NOT u.application AND u.state = 'active'`
 	}
-	w.People, err = collect(ctx, r.q, scanResident, adminsOf+`SELECT u.id, u.application, u.email, u.real_name, u.email_confirmed_at > 0, u.state, u.managing_organization_id, u.tokens_valid_from,
+	w.People, err = collect(ctx, r.q, scanResident, adminsOf+`SELECT u.id, u.application, m.joined_at, u.email, u.real_name, u.email_confirmed_at > 0, u.state, u.managing_organization_id, u.tokens_valid_from,
 			`+adminOf+`, COALESCE(o.policy, ''), p.user_id IS NOT NULL,
 			EXISTS (SELECT 1 FROM totp_factors f WHERE f.user_id = u.id), EXISTS (SELECT 1 FROM passkeys k WHERE k.user_id = u.id AND k.suspended_at = 0)
 		FROM`+from+`JOIN users u ON u.id = m.user_id
@@ -144,11 +145,28 @@ func scanResident(row scanner) (p Resident, err error) {
 	u := identity.User{}
 	var validFrom int64
 	var totp bool
-	err = row.Scan(&u.ID, &u.Application, &u.Email, &u.RealName, &p.EmailConfirmed, &u.State, &u.ManagingOrganizationID, &validFrom,
+	err = row.Scan(&u.ID, &u.Application, moment{&p.Joined}, &u.Email, &u.RealName, &p.EmailConfirmed, &u.State, &u.ManagingOrganizationID, &validFrom,
 		&p.Admin, &p.ManagingPolicy, &p.Password, &totp, &p.Passkey)
 	u.TokensValidFrom, u.SecondFactor = timeOf(validFrom), totp || p.Passkey
 	p.ID, p.Application, p.Email, p.RealName, p.Principal = u.ID, u.Application, u.Email, u.RealName, u.Principal(true)
 	return p, err
+}
+
+// Until is the world without those who joined after a moment and what was made
+// after it, as of that moment. What else changed since stays.
+func (w *World) Until(at time.Time) World {
+	then := World{Organization: w.Organization, Now: at}
+	for i := range w.People {
+		if !w.People[i].Joined.After(at) {
+			then.People = append(then.People, w.People[i])
+		}
+	}
+	for i := range w.Credentials {
+		if !w.Credentials[i].Credential.Created.After(at) {
+			then.Credentials = append(then.Credentials, w.Credentials[i])
+		}
+	}
+	return then
 }
 
 // Resident finds somebody by id; nil: not among them.
