@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the benchmarks of every package that has some, one package after the
-# other, measures the start of the program, and repeats the lines that state a
+# other, measures changes over HTTP and the start of the program, and repeats the lines that state a
 # ratio or a target at the end.
 set -euo pipefail
 log=$(mktemp)
@@ -18,6 +18,8 @@ if [ -d scripts/introspectionratio ]; then
 	go run ./scripts/introspectionratio -half-load | tee -a "$log"
 	go run ./scripts/withpg -- go run ./scripts/introspectionratio -postgres -half-load | tee -a "$log"
 fi
+# Changes a second, against the database's own.
+go run ./scripts/writeratio | tee -a "$log"
 failed=0
 go run ./scripts/startup | tee -a "$log" || failed=1
 echo

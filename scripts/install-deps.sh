@@ -16,6 +16,12 @@ has_postgres() {
 	compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
 }
 
+# has_pgbench looks for the load generator of `make bench`, which Debian has in
+# the server's package.
+has_pgbench() {
+	command -v pgbench >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/pgbench' >/dev/null
+}
+
 has_nsd() {
 	command -v nsd >/dev/null || [ -x /usr/sbin/nsd ]
 }
@@ -33,7 +39,7 @@ has_idps() {
 }
 
 has_all() {
-	has_postgres && command -v strace >/dev/null && command -v oathtool >/dev/null && has_nsd && has_nginx &&
+	has_postgres && has_pgbench && command -v strace >/dev/null && command -v oathtool >/dev/null && has_nsd && has_nginx &&
 		command -v chromium >/dev/null && command -v npm >/dev/null && has_idps
 }
 

@@ -193,6 +193,14 @@ func (p *Postgres) URL() string {
 	return u.String()
 }
 
+// Log is the file that the server writes its log to.
+func (p *Postgres) Log() string { return p.log() }
+
+// Program is the path of a program that is installed beside the server's.
+func (p *Postgres) Program(name string) string {
+	return filepath.Join(filepath.Dir(p.programs.postgres), name)
+}
+
 func (p *Postgres) data() string { return filepath.Join(p.dir, "data") }
 func (p *Postgres) log() string  { return filepath.Join(p.dir, "log") }
 
