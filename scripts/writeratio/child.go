@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,6 +57,19 @@ func product(ctx context.Context, dir, database, clients string) (err error) {
 	config, err := server.LoadConfig(flags, func(string) string { return "" }, "")
 	if err != nil {
 		return err
+	}
+	if path := os.Getenv("WRITERATIO_PROFILE"); path != "" {
+		f, err := os.Create(path)
+		if err != nil {
+			return err
+		}
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer func() {
+			pprof.StopCPUProfile()
+			_ = f.Close()
+		}()
 	}
 	s, err := server.New(ctx, config, slog.New(slog.NewJSONHandler(os.Stderr, nil)))
 	if err != nil {

@@ -2,7 +2,7 @@
 // makes on PostgreSQL with what the database does for a transaction of the same
 // statements:
 //
-//	go run ./scripts/writeratio [-clients 16] [-seconds 4] [-rounds 5] [-fsync=true] [-show]
+//	go run ./scripts/writeratio [-clients 16] [-seconds 3] [-rounds 7] [-fsync=true] [-show]
 //
 // It prints
 //
@@ -66,8 +66,8 @@ func run(ctx context.Context, args []string) error {
 	var p plan
 	flags := flag.NewFlagSet("writeratio", flag.ContinueOnError)
 	flags.IntVar(&p.clients, "clients", 16, "who write at the same time")
-	flags.IntVar(&p.seconds, "seconds", 4, "length of a turn")
-	flags.IntVar(&p.rounds, "rounds", 5, "turns that each gets")
+	flags.IntVar(&p.seconds, "seconds", 3, "length of a turn")
+	flags.IntVar(&p.rounds, "rounds", 7, "turns that each gets")
 	flags.BoolVar(&p.fsync, "fsync", true, "let PostgreSQL wait for the disk, as in production")
 	flags.BoolVar(&p.show, "show", false, "print pgbench's script first")
 	if err := flags.Parse(args); err != nil {
