@@ -18,6 +18,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/sallyport/sallyport/internal/access"
 	"github.com/sallyport/sallyport/internal/mail"
 	"github.com/sallyport/sallyport/internal/store"
 )
@@ -300,7 +301,10 @@ func setTrustedProxies(c *Config, v string) error {
 }
 
 func defaults() Config {
-	return Config{Listen: "127.0.0.1:8080", DataDir: ".sallyport", Brand: "Sallyport", PasswordMinLength: 15, AuditDays: 400, LogLevel: "info", Lease: store.DefaultLease, Connections: store.DefaultConnections}
+	return Config{
+		Listen: "127.0.0.1:8080", DataDir: ".sallyport", Brand: "Sallyport", PasswordMinLength: 15, AuditDays: 400, LogLevel: "info",
+		Lease: store.DefaultLease, CacheEntries: access.DefaultEntries, Connections: store.DefaultConnections,
+	}
 }
 
 // ConfigError is a value that cannot work; it stops the start.

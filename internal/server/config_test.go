@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +60,30 @@ var sample = map[string]struct {
 	"github-client-secret":    {"h-secret", func(c *Config) { c.GitHub.ClientSecret = "h-secret" }},
 	"github-url":              {"https://git.example.com", func(c *Config) { c.GitHub.URL = "https://git.example.com" }},
 	"github-api-url":          {"https://git.example.com/api/v3", func(c *Config) { c.GitHub.APIURL = "https://git.example.com/api/v3" }},
+}
+
+// TestDefaultsAreWhatHelpSays for numbers, times, and yes or no.
+func TestDefaultsAreWhatHelpSays(t *testing.T) {
+	compared := 0
+	for _, setting := range settings {
+		_, number := strconv.Atoi(setting.fallback)
+		_, truth := strconv.ParseBool(setting.fallback)
+		_, length := time.ParseDuration(setting.fallback)
+		if number != nil && truth != nil && length != nil {
+			continue
+		}
+		compared++
+		c := defaults()
+		if err := setting.set(&c, setting.fallback); err != nil {
+			t.Errorf("%s: %v", setting.name, err)
+		}
+		if !reflect.DeepEqual(c, defaults()) {
+			t.Errorf("%s: %q is not the default", setting.name, setting.fallback)
+		}
+	}
+	if compared < 8 {
+		t.Errorf("%d settings were compared", compared)
+	}
 }
 
 func prefixes(texts ...string) (list []netip.Prefix) {
