@@ -11,7 +11,7 @@ import (
 
 func (a *app) organizationNoun() *cobra.Command {
 	return noun("organization", "Organizations and what belongs to them",
-		a.organizationList(), a.organizationCreate(), a.organizationUpdate(), a.organizationDelete(),
+		a.organizationList(), a.organizationUsage(), a.organizationCreate(), a.organizationUpdate(), a.organizationDelete(),
 		a.organizationUser(), a.organizationUserToken(), a.discovered(), a.invitation(), a.group(), a.unit(),
 		a.domainAdd(), a.domainGet(), a.domainVerify(), a.domainRemove(), a.domainList(), a.identityProvider(),
 		a.authenticationPolicy(), a.ipAllowlist(), a.organizationApplicationUserToken())

@@ -20,6 +20,13 @@ type settingsView struct {
 	Units      []unitRow
 	UnitName   string // as typed
 	Projects   int64  // that the person sees
+	Usage      *usageView
+}
+
+// usageView is how much the organization has, for its admins.
+type usageView struct {
+	org.Usage
+	AuditPath string
 }
 
 type unitRow struct {
@@ -52,6 +59,14 @@ func (p *Pages) showSettings(v *visit, status int, view settingsView, about *pro
 	if view.Units, view.Projects, err = p.units(v); err != nil {
 		p.fail(v.w, v.r, err)
 		return
+	}
+	if v.Admin() {
+		usage, err := p.Org.Usage(v.r.Context(), v.Principal)
+		if err != nil {
+			p.fail(v.w, v.r, err)
+			return
+		}
+		view.Usage = &usageView{usage, v.base() + "/audit-log"}
 	}
 	view.Path, view.SuperAdmin, view.Admin, view.Business = v.base()+settingsPath, v.SuperAdmin, v.Admin(), o.Tier == "business"
 	p.showOrganization(v, status, "settings", settingsPath, page{Title: v.say("section.settings"), Problem: about, Body: view})

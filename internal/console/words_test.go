@@ -17,7 +17,7 @@ var (
 	keyInTemplate = regexp.MustCompile(`\bt "([a-z0-9._-]+)"`)
 	keyInGo       = regexp.MustCompile(`"([a-z0-9]+(?:[.][a-z0-9_-]+)+)"`)
 	titleInGo     = regexp.MustCompile(`(?:say|p\.message)\((?:(?:v\.)?w, (?:v\.)?r, (?:http\.\w+|status), )?"([^"]+)"[,)]`)
-	builtKeys     = []string{"error.", "pending.kind.", "impact.", "saml.admin.", "done.", "login.title.", "how.", "impact.lose.", "impact.count.", "impact.kind.", "section.", "users.show.", "user.", "way.", "grant.", "grants.on.", "unit.", "policy.", "ranges.", "domains.by.", "domain.proof.", "actor.", "provider.", "decision.rule.", "decision.kind.", "decision.action.", "decision.verdict.", "decision.by.", "sizes.by.", "number."}
+	builtKeys     = []string{"error.", "pending.kind.", "impact.", "saml.admin.", "done.", "login.title.", "how.", "impact.lose.", "impact.count.", "impact.kind.", "section.", "users.show.", "user.", "way.", "grant.", "grants.on.", "unit.", "policy.", "ranges.", "domains.by.", "domain.proof.", "actor.", "provider.", "decision.rule.", "decision.kind.", "decision.action.", "decision.verdict.", "decision.by.", "sizes.by.", "usage.of.", "number."}
 )
 
 // TestWordsAreThereAndUsed: no page asks for a text that is not there, and no

@@ -208,6 +208,7 @@ func (w *world) examples() map[string]example {
 		"UserOrganizationsList":  {},
 		"UserOrganizationCreate": {body: fieldsOf{"organization_name": "New", "tier": "business"}},
 		"OrganizationGet":        {},
+		"OrganizationUsageGet":   {},
 		"OrganizationUpdate":     {body: fieldsOf{"name": "Organization A and sons"}},
 		"OrganizationDelete":     {path: map[string]string{"organization_id": w.emptyOrganization}},
 

@@ -43,6 +43,8 @@ type Service struct {
 	// BreakGlass says that the operator counts on the recover command where no
 	// admin can log in: then a change may leave none who can.
 	BreakGlass bool
+	// AuditDays is for how many days audit events are kept.
+	AuditDays int
 	// Flush writes pending last-use records, so that lists show them.
 	Flush func() error
 	// Call counts a call that needs no credential, by the client's address,

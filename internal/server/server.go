@@ -128,7 +128,7 @@ func wire(c Config, o *opened, log *slog.Logger) *Server {
 	s.Org = &org.Service{
 		DB: o.db, Keys: o.keys, Brand: c.Brand, PublicURL: c.PublicURL, Log: log, AllowLongTokens: c.AllowLongTokens,
 		Hasher: s.Hasher, Rules: s.Login.Rules, Prober: org.Prober{DNSServers: c.DNSServers, AllowPrivate: c.AllowPrivate},
-		Flush: flush, Call: s.Login.Call, BreakGlass: c.BreakGlass,
+		Flush: flush, Call: s.Login.Call, BreakGlass: c.BreakGlass, AuditDays: c.AuditDays,
 	}
 	s.DB.Guard = s.Org.KeepAnAdmin
 	s.connectProviders()

@@ -256,7 +256,8 @@ func eventLists(r *Read, ctx context.Context) error {
 		_, err := r.Events(ctx, f)
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	_, oldest := r.OldestEvent(ctx, "org-a")
+	return errors.Join(append(errs, oldest)...)
 }
 
 // TestEventListsGoThroughAnIndexOnPostgreSQL: so it is there, too. The
@@ -312,6 +313,9 @@ func TestListsGoThroughAnIndex(t *testing.T) {
 		_, decision := r.Decision(ctx, "org-a", "dec_1")
 		_, own := r.OwnDecision(ctx, "u-bob", "dec_1")
 		_, recorded := r.DecisionRecorded(ctx, "dec_1")
+		_, counts := r.OrganizationCounts(ctx, "org-a")
+		_, counted := r.CountEvents(ctx, "org-a")
+		errs = append(errs, counts, counted)
 		wantKind(t, decision, identity.NotFound, "decision_not_found")
 		wantKind(t, own, identity.NotFound, "decision_not_found")
 		return errors.Join(append(errs, recorded, eventLists(r, ctx))...)

@@ -6,9 +6,9 @@ import (
 	"github.com/sallyport/sallyport/internal/identity"
 )
 
-// maxPolicyVersions is how many versions of a policy are kept: an admin who
+// MaxPolicyVersions is how many versions of a policy are kept: an admin who
 // changes it without end must not fill the disk.
-const maxPolicyVersions = 1000
+const MaxPolicyVersions = 1000
 
 const policyVersionColumns = `organization_id, version, policy, action, actor_kind, actor_id, actor_name, created_at`
 
@@ -28,7 +28,7 @@ func (tx *Tx) SetPolicy(ctx context.Context, organizationID, policyJSON, action 
 	if version, err = found(version, err, NoOrganization()); err != nil {
 		return err
 	}
-	if _, err := tx.exec(ctx, `DELETE FROM policy_versions WHERE organization_id = $1 AND version <= $2`, organizationID, version-maxPolicyVersions); err != nil {
+	if _, err := tx.exec(ctx, `DELETE FROM policy_versions WHERE organization_id = $1 AND version <= $2`, organizationID, version-MaxPolicyVersions); err != nil {
 		return err
 	}
 	return tx.addPolicyVersion(ctx, organizationID, version, policyJSON, action)

@@ -61,15 +61,15 @@ func TestPolicyVersionsAreBounded(t *testing.T) {
 	each(t, func(t *testing.T, db *DB) {
 		town(t, db)
 		change(t, db, func(ctx context.Context, tx *Tx) error {
-			for range maxPolicyVersions + 5 {
+			for range MaxPolicyVersions + 5 {
 				if err := tx.SetPolicy(ctx, "org-a", "{}", "policy_changed"); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
-		if n := len(policyVersions(t, db, 0, 2*maxPolicyVersions)); n != maxPolicyVersions {
-			t.Errorf("%d versions are kept, want %d", n, maxPolicyVersions)
+		if n := len(policyVersions(t, db, 0, 2*MaxPolicyVersions)); n != MaxPolicyVersions {
+			t.Errorf("%d versions are kept, want %d", n, MaxPolicyVersions)
 		}
 	})
 }

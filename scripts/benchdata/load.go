@@ -214,6 +214,11 @@ func (l *loader) addChain(ctx context.Context, organization string, from, to int
 
 func decisionID(organization string, i int) string { return fmt.Sprintf("dec_%s_%d", organization, i) }
 
+// decision is the id of the newest of the first organization.
+func (l *loader) decision() string {
+	return decisionID(organizationID(0), (l.done.events/2-1)/100*100)
+}
+
 // event is what is told of the i-th event of an organization.
 func event(organization string, i int) identity.Event {
 	n := i % 997

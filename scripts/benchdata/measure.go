@@ -76,12 +76,12 @@ var queries = []query{
 	events("audit log, of the last minutes", func(l *loader) store.EventFilter { return store.EventFilter{Since: l.newest.Add(-time.Minute)} }),
 	events("audit log, of long ago", func(l *loader) store.EventFilter { return store.EventFilter{Until: l.begun.Add(12 * time.Hour)} }),
 	events("audit log, one action never", func(*loader) store.EventFilter { return store.EventFilter{Action: "never"} }),
-	{"a decision", func(ctx context.Context, r *store.Read, _ *loader) error {
-		_, err := r.Decision(ctx, organizationID(0), decisionID(organizationID(0), 100))
+	{"a decision", func(ctx context.Context, r *store.Read, l *loader) error {
+		_, err := r.Decision(ctx, organizationID(0), l.decision())
 		return err
 	}},
-	{"a decision of somebody", func(ctx context.Context, r *store.Read, _ *loader) error {
-		_, err := r.OwnDecision(ctx, actor.ID, decisionID(organizationID(0), 100))
+	{"a decision of somebody", func(ctx context.Context, r *store.Read, l *loader) error {
+		_, err := r.OwnDecision(ctx, actor.ID, l.decision())
 		return err
 	}},
 	{"a decision that is not recorded", func(ctx context.Context, r *store.Read, _ *loader) error {
