@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -175,4 +176,41 @@ func otherLetter(c byte) string {
 		return "y"
 	}
 	return "x"
+}
+
+// TestAnswersAtOnceAreEachTheirOwn: memory that requests use one after the other
+// must never carry anybody into the answer about somebody else, nor a revoked
+// token's owner into any.
+func TestAnswersAtOnceAreEachTheirOwn(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
+		_, asker := s.App(t, "organization:tokens:introspect")
+		var asking sync.WaitGroup
+		for _, name := range []string{"bob", "carol", "dave", "erin"} {
+			id, _ := s.AddMember(t, name+"@a.example", "")
+			token := s.Personal(t, id)
+			forged := token[:len(token)-1] + "!"
+			asking.Go(func() {
+				for range 50 {
+					var out sallyport.Introspection
+					introspection(t, s, asker, url.Values{"token": {token}}).Decode(&out)
+					if !out.Active || out.Sub != id || out.Username != name+"@a.example" {
+						t.Errorf("%s's token is %+v", name, out)
+					}
+					answer := introspection(t, s, asker, url.Values{"token": {forged}})
+					if string(answer.Body) != "{\"active\":false}\n" {
+						t.Errorf("a forged token is %s", answer.Body)
+					}
+					headers := forwardAuth(t, s, s.OrganizationID, "Authorization", "Bearer "+token).Header
+					if headers.Get("X-Sallyport-User") != id || headers.Get("Remote-User") != name+"@a.example" {
+						t.Errorf("%s is told as %v", name, told(headers))
+					}
+					headers = forwardAuth(t, s, s.OrganizationID, "Authorization", "Bearer "+forged).Header
+					if list := told(headers); list["User"] != "" || list["Remote-User"] != "" {
+						t.Errorf("a forged token is told as %v", list)
+					}
+				}
+			})
+		}
+		asking.Wait()
+	})
 }

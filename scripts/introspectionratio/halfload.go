@@ -40,7 +40,7 @@ func (d door) halfLoad(ctx context.Context, s *process, clients int) error {
 	slices.Sort(o.late)
 	fmt.Printf("%s latency at half load: p50 %v, p99 %v, p99.9 %v (target: p99 under %v; %.0f of %.0f requests a second; sent late by %v in the median, p99 %v; %d processors, shared with who asks)\n",
 		d.name, percentile(o.took, 0.5), percentile(o.took, 0.99), percentile(o.took, 0.999), latencyTarget,
-		capacity/2, capacity, percentile(o.late, 0.5), percentile(o.late, 0.99), runtime.GOMAXPROCS(0))
+		capacity/2, capacity, percentile(o.late, 0.5), percentile(o.late, 0.99), runtime.NumCPU())
 	return nil
 }
 
@@ -107,10 +107,12 @@ func (o *openLoop) run(ctx context.Context) error {
 }
 
 // send hands out requests as they are due. It sleeps by the system's clock:
-// timers of the Go runtime may be late by as much as is to be measured.
+// timers of the Go runtime may be late by as much as is to be measured. The
+// runtime takes one who sleeps so for busy, so there is one processor more.
 func (o *openLoop) send(ctx context.Context, begun time.Time, ready chan<- int) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + 1))
 	for i, due := range o.due {
 		for wait := due - time.Since(begun); wait > 0; wait = due - time.Since(begun) {
 			pause := syscall.NsecToTimespec(wait.Nanoseconds())
