@@ -63,16 +63,17 @@ type Server struct {
 	// Metrics are the numbers for operators; nil: none are asked for.
 	Metrics *telemetry.Metrics
 
-	tracer   *telemetry.Tracer // nil: nothing is traced
-	side     *http.Server      // of metrics and profiles; nil: there is none
-	queues   queues
-	size     atomic.Pointer[identity.DatabaseSize]
-	handler  http.Handler
-	mailed   chan struct{}
-	stopping atomic.Bool
-	work     sync.WaitGroup
-	cancel   context.CancelFunc
-	unlock   func()
+	tracer      *telemetry.Tracer // nil: nothing is traced
+	side        *http.Server      // of metrics and profiles; nil: there is none
+	queues      queues
+	leaseLosses atomic.Int64
+	size        atomic.Pointer[identity.DatabaseSize]
+	handler     http.Handler
+	mailed      chan struct{}
+	stopping    atomic.Bool
+	work        sync.WaitGroup
+	cancel      context.CancelFunc
+	unlock      func()
 }
 
 // New opens the database, migrates it and wires the rooms. Close it after use.

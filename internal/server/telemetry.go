@@ -33,6 +33,7 @@ const (
 func (s *Server) watch(api *httpapi.API) {
 	if s.Metrics != nil {
 		api.Answered, s.Access.Decided, s.Login.Entered = s.Metrics.Answered, s.Metrics.Decided, s.Metrics.LoggedIn
+		s.DB.Waited = s.Metrics.ChangeWaited
 		s.register(s.Metrics)
 	}
 	if s.tracer != nil {
@@ -44,6 +45,7 @@ func (s *Server) watch(api *httpapi.API) {
 type queues struct {
 	length [len(queueNames)]atomic.Int64
 	oldest atomic.Int64 // since when mail waits, in microseconds; 0: none does
+	nodes  atomic.Int64 // servers that answer from memory
 }
 
 var queueNames = [...]string{"mail", "domain_checks", "metadata_checks", "access_notices", "pending_changes"}
@@ -59,6 +61,9 @@ func (s *Server) register(m *telemetry.Metrics) {
 	m.CounterOf("sallyport_facts_cache_lookups_total", "Looks for facts in memory, by whether they were there.", "result", "hit", func() float64 { return float64(s.Access.Memory().Hits) })
 	m.CounterOf("sallyport_facts_cache_lookups_total", "Looks for facts in memory, by whether they were there.", "result", "miss", func() float64 { return float64(s.Access.Memory().Misses) })
 	m.Gauge("sallyport_facts_cache_lease", "1 while the node may answer from memory.", func() float64 { return truth(s.DB.Fresh()) })
+	m.Gauge("sallyport_lease_remaining_seconds", "For how long the node may answer from memory unless it renews its lease.", func() float64 { return s.DB.LeaseLeft().Seconds() })
+	m.Counter("sallyport_lease_losses_total", "How often the node could not keep its lease.", func() float64 { return float64(s.leaseLosses.Load()) })
+	m.Gauge("sallyport_nodes", "Servers that answer from memory, as the database lists them; one that died is listed until the next change.", func() float64 { return float64(s.queues.nodes.Load()) })
 	for pool := range s.DB.Pools() {
 		m.GaugeOf("sallyport_database_connections", "Open connections to the database, by pool.", "pool", pool, func() float64 { return float64(s.DB.Pools()[pool].OpenConnections) })
 		m.GaugeOf("sallyport_database_connections_in_use", "Connections in use, by pool.", "pool", pool, func() float64 { return float64(s.DB.Pools()[pool].InUse) })
@@ -108,6 +113,11 @@ func (s *Server) sampleQueues(ctx context.Context) {
 		for i, name := range queueNames {
 			s.queues.length[i].Store(lengths[name])
 		}
+		nodes, err := r.Nodes(ctx)
+		if err != nil {
+			return err
+		}
+		s.queues.nodes.Store(int64(len(nodes)))
 		oldest, err := r.OldestMail(ctx)
 		s.queues.oldest.Store(0)
 		if !oldest.IsZero() {

@@ -126,6 +126,36 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// TestLeaseMetrics: what is left of the lease, and how long changes waited for
+// the servers that have one.
+func TestLeaseMetrics(t *testing.T) {
+	for _, postgres := range []bool{false, true} {
+		t.Run(fmt.Sprint("postgres ", postgres), func(t *testing.T) {
+			if postgres && testing.Short() {
+				t.Skip("tests on PostgreSQL do not run with -short")
+			}
+			t.Parallel()
+			s, side := measured(t, postgres)
+			until(t, "there is a lease", func() bool { return number(scrape(t, side), "sallyport_facts_cache_lease") == 1 })
+			before := scrape(t, side)
+			s.Do(t, http.MethodPatch, s.organizationPath(""), s.AdminToken, map[string]string{"name": "Renamed"}).Want(http.StatusOK)
+			after := scrape(t, side)
+			if left := number(after, "sallyport_lease_remaining_seconds"); left < 0 || left > s.DB.Lease.Seconds() {
+				t.Errorf("%v seconds of %v are left", left, s.DB.Lease)
+			}
+			const waits = "sallyport_change_wait_seconds"
+			if grew := number(after, waits) - number(before, waits); grew != 1 {
+				t.Errorf("%v changes waited, want 1", grew)
+			}
+			for _, name := range []string{"sallyport_lease_losses_total", "sallyport_nodes"} {
+				if len(after[name].GetMetric()) == 0 {
+					t.Errorf("%s is missing", name)
+				}
+			}
+		})
+	}
+}
+
 // TestMetricsAreNamedToConvention by the rules of Prometheus.
 func TestMetricsAreNamedToConvention(t *testing.T) {
 	s, side := measured(t, false)

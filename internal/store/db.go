@@ -62,6 +62,9 @@ type DB struct {
 	// Began begins the span of a trace for a transaction, named read or write,
 	// and returns what ends it; nil: nobody watches.
 	Began func(ctx context.Context, engine, name string) (context.Context, func(failed bool))
+	// Waited is told how long a change waited, after its commit, until no server
+	// could answer from before it; nil: nobody watches.
+	Waited func(time.Duration)
 	// Guard is asked before the commit of a change by people that may have
 	// taken access in an organization away, and refuses it with an error; nil:
 	// nobody is asked.
@@ -197,7 +200,7 @@ func (db *DB) change(ctx context.Context, actor identity.Actor, scope Scope, fn 
 		db.Mailed()
 	}
 	if err == nil && len(logged.scopes) > 0 {
-		return wrap(db.everywhere(logged.at, true))
+		return wrap(db.spread(logged.at))
 	}
 	return wrap(db.settle(scope, err))
 }

@@ -44,6 +44,17 @@ func (db *DB) Fresh() bool {
 	return l != nil && l.holds(time.Now())
 }
 
+// LeaseLeft is for how long memory may be trusted from now on unless the lease
+// is renewed; 0: it may not.
+func (db *DB) LeaseLeft() time.Duration {
+	now := time.Now()
+	l := db.lease.Load()
+	if l == nil || !l.holds(now) {
+		return 0
+	}
+	return l.length - now.Sub(l.from)
+}
+
 // ownChanges are the changes of this process, which it forgets for itself
 // after each commit.
 type ownChanges struct {

@@ -102,6 +102,17 @@ const (
 	lastPause  = 20 * time.Millisecond
 )
 
+// spread returns when the entries of a change that was just committed are
+// everywhere.
+func (db *DB) spread(at []int64) error {
+	begun := time.Now()
+	err := db.everywhere(at, true)
+	if db.Waited != nil {
+		db.Waited(time.Since(begun))
+	}
+	return err
+}
+
 // everywhere returns when no node may answer from before some entries of the
 // change log, which are committed. Its error says that this is unknown. strike
 // says that the entries are this process's own, so that a node that has not

@@ -36,6 +36,7 @@ type Metrics struct {
 	logins    *counters
 	rows      *prometheus.GaugeVec
 	bytes     *prometheus.GaugeVec
+	waits     prometheus.Histogram
 }
 
 // NewMetrics returns metrics with those of the Go runtime and the process.
@@ -54,8 +55,13 @@ func NewMetrics() *Metrics {
 			Name: "sallyport_table_bytes", Help: "Size of each table with its indexes, from time to time; PostgreSQL only.",
 		}, []string{"table"}),
 	}
+	m.waits = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "sallyport_change_wait_seconds", Help: "Time that changes waited, after their commit, for the servers that answer from memory.",
+		// Beyond half a second somebody has died: the lease and 5 % are waited for.
+		Buckets: []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32},
+	})
 	m.registry.MustRegister(
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		m.waits, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.requests.total, m.requests.duration, m.decisions.vec, m.logins.vec, m.rows, m.bytes, buildInfo(),
 	)
 	return m
@@ -102,6 +108,9 @@ func (m *Metrics) CounterOf(name, help, label, is string, value func() float64) 
 
 // Decided counts a check of a credential.
 func (m *Metrics) Decided(outcome string) { m.decisions.add(outcome, "") }
+
+// ChangeWaited counts a change that waited for other servers.
+func (m *Metrics) ChangeWaited(d time.Duration) { m.waits.Observe(d.Seconds()) }
 
 // LoggedIn counts a login.
 func (m *Metrics) LoggedIn(method, outcome string) { m.logins.add(method, outcome) }
