@@ -74,3 +74,13 @@ func (p paced) quantile(outcome string, part float64) time.Duration {
 	}
 	return list[min(int(part*float64(len(list))), len(list)-1)]
 }
+
+// tail is the part of the requests that has to be answered in time: 99 % in the
+// long tier. The quick one runs beside other tests, whose time slices are not
+// ours to judge; it prints p99 and asks for 90 %.
+func tail() float64 {
+	if soak() > 0 {
+		return 0.99
+	}
+	return 0.9
+}

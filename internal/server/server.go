@@ -250,8 +250,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	reserveHeap()
 	open := newConnections()
 	h := &http.Server{
-		Handler:   http.HandlerFunc(s.serveHTTP),
-		ConnState: open.note,
+		Handler:     http.HandlerFunc(s.serveHTTP),
+		ConnState:   open.note,
+		ConnContext: withStreams,
 		// Slow senders and readers are cut off; idle connections stay longer
 		// than the 50 s after which clients of the compatible API drop them.
 		ReadHeaderTimeout: 5 * time.Second,
