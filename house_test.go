@@ -91,6 +91,7 @@ var support = []string{
 	"scripts/node",
 	"scripts/withpg",
 	"scripts/introspectionratio",
+	"scripts/writeratio",
 	"scripts/startup",
 	"scripts/benchdata",
 	"scripts/leasesim",

@@ -29,6 +29,7 @@ var passing = map[string]bool{
 // that try hundreds of requests to be refused would spend their time here.
 func (s *Server) Dump(tb testing.TB) string {
 	tb.Helper()
+	s.settle(tb)
 	version := s.dataVersion(tb)
 	if version == "" {
 		return s.readAll(tb)
@@ -39,6 +40,17 @@ func (s *Server) Dump(tb testing.TB) string {
 		s.dumped.version, s.dumped.text = version, s.readAll(tb)
 	}
 	return s.dumped.text
+}
+
+// settle works off what a change left to the background, so that it is not taken
+// for something that was done later.
+func (s *Server) settle(tb testing.TB) {
+	tb.Helper()
+	for s.Value(tb, `SELECT COUNT(*) FROM access_notices`) != "0" {
+		if _, err := s.Org.SendNotices(tb.Context()); err != nil {
+			tb.Fatalf("tell those whom a change keeps out: %v", err)
+		}
+	}
 }
 
 // dump is what Dump last read.
