@@ -67,6 +67,7 @@ func (db *DB) CleanUp(ctx context.Context) (total int64, err error) {
 // remove deletes the rows of a table that a condition holds for, part by part.
 func (db *DB) remove(ctx context.Context, table, over string, args ...any) (total int64, err error) {
 	for {
+		begun := time.Now()
 		places, err := db.places(ctx, table, over, args...)
 		if err != nil || len(places) == 0 {
 			return total, err
@@ -75,6 +76,20 @@ func (db *DB) remove(ctx context.Context, table, over string, args ...any) (tota
 		if total += n; err != nil || len(places) < removedAtOnce {
 			return total, err
 		}
+		if err := rest(ctx, begun); err != nil {
+			return total, err
+		}
+	}
+}
+
+// rest waits for as long as a part of the clean-up took, so that others have half
+// of the time at least.
+func rest(ctx context.Context, begun time.Time) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Since(begun)):
+		return nil
 	}
 }
 

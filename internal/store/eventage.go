@@ -13,8 +13,7 @@ import (
 const eventsAtOnce = 100
 
 // RemoveOldEvents removes the events from before a time, part by part, and
-// returns how many went. After each part it rests for as long as that took, so
-// that others have half of the time at least.
+// returns how many went.
 func (db *DB) RemoveOldEvents(ctx context.Context, before time.Time) (total int64, err error) {
 	for {
 		begun := time.Now()
@@ -26,10 +25,8 @@ func (db *DB) RemoveOldEvents(ctx context.Context, before time.Time) (total int6
 		if total += n; err != nil || n == 0 {
 			return total, err
 		}
-		select {
-		case <-ctx.Done():
-			return total, ctx.Err()
-		case <-time.After(time.Since(begun)):
+		if err := rest(ctx, begun); err != nil {
+			return total, err
 		}
 	}
 }
