@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -25,6 +27,10 @@ const (
 	// that of the part of one that is no secret.
 	ourTokenLength = 100
 	prefixLength   = 12
+	// What is sent again waits in between, twice as long each time.
+	defaultRepeats = 3
+	firstWait      = 200 * time.Millisecond
+	longestWait    = 10 * time.Second
 )
 
 // Client calls one Sallyport server. The fields must not change while calls
@@ -40,6 +46,11 @@ type Client struct {
 	// HTTP makes the calls; nil: a client with a time limit of one minute a
 	// call. Whatever its CheckRedirect says, redirects are not followed.
 	HTTP *http.Client
+	// Repeats is how often a POST is sent again, with the same Idempotency-Key,
+	// when its connection was lost or the server answered with a status of 500 and
+	// above: the server changes something once and repeats its answer. 0: three
+	// times, within some seconds; negative: never.
+	Repeats int
 }
 
 // New returns a Client of the server at url that presents token.
@@ -70,6 +81,7 @@ type request struct {
 	body         []byte
 	contentType  string
 	cookie       string // a Cookie header
+	key          string // an Idempotency-Key header
 }
 
 // call is Do with a path made of segments, each of which may be anything but
@@ -101,19 +113,72 @@ func escapePath(segments []string) (string, error) {
 }
 
 // do makes the call and returns the answer's header, also beside an *Error.
+//
+// A POST in JSON by a token carries a random Idempotency-Key. When the connection
+// is lost, or the server could not answer, it is sent again with the same key,
+// which makes one change of them; see Client.Repeats. Logins and introspection
+// are not: the first would spend a code, the second has somebody waiting.
 func (c *Client) do(ctx context.Context, r request, out any) (http.Header, error) {
+	if r.method != http.MethodPost || c.Token == "" || r.contentType != "" && r.contentType != "application/json" || strings.HasPrefix(r.path, "/v1/userauth") {
+		return c.once(ctx, r, out)
+	}
+	r.key = rand.Text()
+	for wait, left := firstWait, c.repeats(); ; wait, left = 2*wait, left-1 {
+		header, err := c.once(ctx, r, out)
+		after, again := worthRepeating(err)
+		if !again || left <= 0 {
+			return header, err
+		}
+		select {
+		case <-ctx.Done():
+			return header, err
+		case <-time.After(min(max(wait, after), longestWait)):
+		}
+	}
+}
+
+func (c *Client) repeats() int {
+	if c.Repeats != 0 {
+		return c.Repeats
+	}
+	return defaultRepeats
+}
+
+// worthRepeating says that nobody knows what became of a request, and how long
+// the server asks to wait at least.
+func worthRepeating(err error) (after time.Duration, again bool) {
+	if answer, ok := errors.AsType[*Error](err); ok {
+		again = answer.Status >= 500 && answer.Status != http.StatusNotExtended || answer.Code == "idempotency_key_in_use"
+		return answer.RetryAfter, again
+	}
+	lost, again := errors.AsType[*unanswered](err)
+	if again {
+		timeout, ok := errors.AsType[net.Error](lost.cause)
+		again = !ok || !timeout.Timeout() // who has waited so long is told
+	}
+	return 0, again
+}
+
+// unanswered is the loss of a connection.
+type unanswered struct{ cause error }
+
+func (e *unanswered) Error() string { return e.cause.Error() }
+func (e *unanswered) Unwrap() error { return e.cause }
+
+// once makes the call one time.
+func (c *Client) once(ctx context.Context, r request, out any) (http.Header, error) {
 	req, err := c.newRequest(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	res, err := c.httpClient().Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("reach the server %s: %w", req.URL.Host, withoutURL(err))
+		return nil, fmt.Errorf("reach the server %s: %w", req.URL.Host, &unanswered{withoutURL(err)})
 	}
 	defer res.Body.Close()
 	body, err := readLimited(res.Body)
 	if err != nil {
-		return res.Header, fmt.Errorf("%s: read answer: %w", r.method, err)
+		return res.Header, fmt.Errorf("%s: read answer: %w", r.method, &unanswered{err})
 	}
 	return res.Header, r.decode(res, body, out)
 }
@@ -136,6 +201,7 @@ func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, erro
 	}
 	setHeader(req.Header, "Content-Type", r.contentType)
 	setHeader(req.Header, "Cookie", r.cookie)
+	setHeader(req.Header, "Idempotency-Key", r.key)
 	setHeader(req.Header, "Accept", "application/json")
 	setHeader(req.Header, "User-Agent", cmp.Or(c.UserAgent, "sallyport-go"))
 	if c.Token != "" {

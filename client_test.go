@@ -1,6 +1,7 @@
 package sallyport
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,11 +9,13 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // serve answers every request with status and body, and keeps the last one.
@@ -100,7 +103,7 @@ func TestCallsReachTheirRoute(t *testing.T) {
 			}
 			got := []string{s.method, s.uri, s.body, s.authorization}
 			want := []string{tc.method, tc.uri, tc.body, "Bearer sps_secret"}
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := gocmp.Diff(want, got); diff != "" {
 				t.Errorf("request (-want +got):\n%s", diff)
 			}
 			if wantType := map[bool]string{true: "application/json"}[tc.body != ""]; s.content != wantType {
@@ -130,7 +133,7 @@ func TestErrorCarriesTheRefusal(t *testing.T) {
 		Reasons: []string{"user_personal_token_not_allowed", "credential_too_old"},
 		Remedy:  "log in", RemedyURL: "https://x/login", DecisionID: "dec_1", RequestID: "req_1",
 	}
-	if diff := cmp.Diff(want, got); !ok || diff != "" {
+	if diff := gocmp.Diff(want, got); !ok || diff != "" {
 		t.Fatalf("error (-want +got):\n%s", diff)
 	}
 	for _, tc := range []struct {
@@ -331,8 +334,69 @@ func TestOptionalSeconds(t *testing.T) {
 		if (err != nil) != tc.fail {
 			t.Errorf("%s: error %v, want failure %v", tc.in, err, tc.fail)
 		}
-		if diff := cmp.Diff(tc.want, got.SessionIdleSeconds); !tc.fail && diff != "" {
+		if diff := gocmp.Diff(tc.want, got.SessionIdleSeconds); !tc.fail && diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tc.in, diff)
 		}
+	}
+}
+
+// lossy is a network that loses connections and answers of a server.
+type lossy struct {
+	answer func(n int) (status int, err error) // of the nth request; 0 and nil: it is answered
+	keys   []string
+}
+
+func (l *lossy) RoundTrip(req *http.Request) (*http.Response, error) {
+	l.keys = append(l.keys, req.Header.Get("Idempotency-Key"))
+	status, err := l.answer(len(l.keys))
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{StatusCode: cmp.Or(status, http.StatusOK), Header: http.Header{}, Body: io.NopCloser(strings.NewReader(`{}`)), Request: req}, nil
+}
+
+// API-08: what may have been carried out is sent again under the same key, some
+// times; what was refused, and what has no key, is not.
+func TestAPI08LostAnswersAreAskedForAgain(t *testing.T) {
+	lost := errors.New("connection reset by peer")
+	for _, tc := range []struct {
+		name   string
+		client Client
+		method string
+		path   string
+		answer func(n int) (int, error)
+		sent   int
+		failed bool
+	}{
+		{"a connection that is lost twice", Client{Token: "t"}, "POST", "/v1/organizations", func(n int) (int, error) {
+			if n < 3 {
+				return 0, lost
+			}
+			return 200, nil
+		}, 3, false},
+		{"an answer of a proxy", Client{Token: "t"}, "POST", "/v1/organizations", func(n int) (int, error) { return []int{502, 503, 200}[n-1], nil }, 3, false},
+		{"no end", Client{Token: "t"}, "POST", "/v1/organizations", func(int) (int, error) { return 503, nil }, 4, true},
+		{"as often as asked", Client{Token: "t", Repeats: 6}, "POST", "/v1/organizations", func(int) (int, error) { return 0, lost }, 7, true},
+		{"never", Client{Token: "t", Repeats: -1}, "POST", "/v1/organizations", func(int) (int, error) { return 0, lost }, 1, true},
+		{"a refusal", Client{Token: "t"}, "POST", "/v1/organizations", func(int) (int, error) { return 409, nil }, 1, true},
+		{"a code is missing", Client{Token: "t"}, "POST", "/v1/me/2fa", func(int) (int, error) { return 510, nil }, 1, true},
+		{"a login", Client{Token: "t"}, "POST", "/v1/userauth", func(int) (int, error) { return 503, nil }, 1, true},
+		{"a change of what is there", Client{Token: "t"}, "PATCH", "/v1/me", func(int) (int, error) { return 503, nil }, 1, true},
+		{"nobody in particular", Client{}, "POST", "/v1/user", func(int) (int, error) { return 503, nil }, 1, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				network := &lossy{answer: tc.answer}
+				c := tc.client
+				c.URL, c.HTTP = "https://a.example", &http.Client{Transport: network}
+				err := c.Do(t.Context(), tc.method, tc.path, map[string]string{"a": "b"}, nil)
+				if len(network.keys) != tc.sent || (err != nil) != tc.failed {
+					t.Fatalf("sent %d times, want %d; error %v", len(network.keys), tc.sent, err)
+				}
+				if keys := slices.Compact(network.keys); len(keys) != 1 || (keys[0] == "") != (tc.method != "POST" || c.Token == "" || tc.path == "/v1/userauth") {
+					t.Errorf("keys %q", network.keys)
+				}
+			})
+		})
 	}
 }

@@ -34,6 +34,7 @@ type Checker struct {
 	refusals  refusals
 	uses      uses
 	sightings sightings
+	answering answering
 
 	// Decided is told how each check came out: allowed, or the code of the
 	// refusal; Began begins the span of a trace for it and returns what ends it

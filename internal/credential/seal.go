@@ -3,6 +3,8 @@ package credential
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -52,6 +54,40 @@ func (k *Keyring) Open(purpose, row, sealed string) ([]byte, error) {
 	return plain, nil
 }
 
+// SealUnder seals like Seal, and under a secret beside the master key: what it returns opens for nobody who lacks one of
+// them. The secret is somebody else's and may be easy to guess; then the master key protects the value alone.
+func (k *Keyring) SealUnder(secret, purpose, row string, plain []byte) string {
+	aead := aeadUnder(secret, purpose, row)
+	nonce := random(k.random(), aead.NonceSize())
+	return k.Seal(purpose, row, aead.Seal(nonce, nonce, plain, nil))
+}
+
+// OpenUnder returns what SealUnder sealed. Its errors are those of Open.
+func (k *Keyring) OpenUnder(secret, purpose, row, sealed string) ([]byte, error) {
+	inner, err := k.Open(purpose, row, sealed)
+	if err != nil {
+		return nil, err
+	}
+	aead := aeadUnder(secret, purpose, row)
+	if len(inner) < aead.NonceSize() {
+		return nil, fmt.Errorf("open %s: %w", purpose, ErrSealed)
+	}
+	plain, err := aead.Open(nil, inner[:aead.NonceSize()], inner[aead.NonceSize():], nil)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", purpose, ErrSealed)
+	}
+	return plain, nil
+}
+
+// aeadUnder is the cipher of a secret for one place (HKDF, RFC 5869).
+func aeadUnder(secret, purpose, row string) cipher.AEAD {
+	key, err := hkdf.Key(sha256.New, []byte(secret), []byte(row), purpose, 32)
+	if err != nil {
+		panic(fmt.Sprintf("credential: %v", err)) // the length is a constant
+	}
+	return aeadOf(key)
+}
+
 // SealedWith returns the id of the master key a value was sealed with, so that rows can be counted and sealed again after a
 // rotation. It reports false for what Seal cannot have made.
 func SealedWith(sealed string) (keyID string, ok bool) {
@@ -72,8 +108,10 @@ func cutSealed(sealed string) (keyID, encoded string, ok bool) {
 	return keyID, encoded, true
 }
 
-func (m masterKey) aead(purpose string) cipher.AEAD {
-	block, err := aes.NewCipher(m.derive("seal", purpose))
+func (m masterKey) aead(purpose string) cipher.AEAD { return aeadOf(m.derive("seal", purpose)) }
+
+func aeadOf(key []byte) cipher.AEAD {
+	block, err := aes.NewCipher(key)
 	if err != nil {
 		panic(fmt.Sprintf("credential: %v", err)) // the length is a constant
 	}

@@ -16,6 +16,7 @@ type Row struct {
 	Project                    bool // strangers get 403 in place of 404
 	Need                       access.Need
 	Status                     int
+	Repeatable                 bool
 	BodyFields                 []string // of the request body, sorted; nil: no body is read
 }
 
@@ -26,7 +27,7 @@ func Table() []Row {
 		rows = append(rows, Row{
 			Method: r.method, Path: r.path, ID: r.id, Event: r.event, Anonymous: r.anonymous, Form: r.form,
 			Organized: r.resource == organization || r.resource == account || r.resource == project || r.resource == home || r.resource == named,
-			Listed:    r.resource == listed, Home: r.resource == home, Named: r.resource == named, Project: r.resource == project, Need: r.need, Status: r.status, BodyFields: r.bodyFields(),
+			Listed:    r.resource == listed, Home: r.resource == home, Named: r.resource == named, Project: r.resource == project, Need: r.need, Status: r.status, Repeatable: r.repeatable(), BodyFields: r.bodyFields(),
 		})
 	}
 	return rows

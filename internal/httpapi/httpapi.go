@@ -88,6 +88,12 @@ type route struct {
 	pattern      string // method and path, for logs and metrics
 }
 
+// repeatable says that callers may name requests by a key and send them again:
+// all that change something by POST, of which a second one would be another.
+func (r *route) repeatable() bool {
+	return r.method == http.MethodPost && r.event != "" && !r.anonymous && !r.form && r.media == ""
+}
+
 // fields are the rules of a body's top-level fields.
 type fields map[string]field
 

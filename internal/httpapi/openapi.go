@@ -165,7 +165,7 @@ func (r *route) requestBody(s *schemas) node {
 	return node{"required": required, "content": node{kind: node{"schema": schema}}}
 }
 
-// parameters are those of the path, then those of the query.
+// parameters are those of the path, then those of the query, then the header.
 func (r *route) parameters() []node {
 	var list []node
 	for segment := range strings.SplitSeq(r.path, "/") {
@@ -180,6 +180,12 @@ func (r *route) parameters() []node {
 			schema = node{"type": "integer"}
 		}
 		list = append(list, node{"name": name, "in": "query", "description": queryWords[name], "schema": schema})
+	}
+	if r.repeatable() {
+		list = append(list, node{
+			"name": idempotencyKey, "in": "header", "schema": node{"type": "string", "minLength": 1, "maxLength": maxIdempotencyKey},
+			"description": "Names the request, so that it can be sent again: within 24 hours the same request with the same key gets the first answer and changes nothing more.",
+		})
 	}
 	return list
 }

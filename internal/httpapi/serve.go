@@ -172,7 +172,7 @@ func (a *API) answer(ctx context.Context, r *route, c *Call, w http.ResponseWrit
 	if err != nil {
 		return nil, err
 	}
-	answer, err := r.handler.run(ctx, c, body, r)
+	answer, err := a.once(ctx, r, c, body)
 	if err != nil && c.Principal != nil {
 		err = a.Access.Denied(ctx, c.Principal, err)
 	}

@@ -37,11 +37,12 @@ func (l *worlds) next() *world {
 		return w
 	}
 	w := newWorld(l.whole)
-	restore := w.Remember(l.whole)
+	restore, mailOff := w.Remember(l.whole), w.DB.MailOff
 	made := *w
 	made.renewed = func(tb testing.TB) *world {
 		tb.Helper()
 		restore(tb)
+		w.DB.MailOff = mailOff // some examples turn it off, or on
 		again := made
 		return &again
 	}

@@ -40,6 +40,7 @@ var agings = []aging{
 	{"saml_sessions", `created_at < $1 AND NOT EXISTS (SELECT 1 FROM tokens t WHERE t.prefix = token_prefix)`, day},
 	{"saml_assertions", `expires_at < $1`, 0},
 	{"saml_lab", `expires_at < $1`, 0},
+	{"remembered_answers", `created_at <= $1`, AnswersRemembered},
 	{"outbox", `ended_at > 0 AND ended_at < $1`, 30 * day},
 	{"access_notices", `created_at < $1`, noticesKept},
 	{"invitations", `expires_at < $1`, 30 * day},

@@ -148,6 +148,9 @@ var ErrNoEvent = errors.New("store: a change must record its audit event in the 
 
 // View runs fn on one consistent moment. fn may be run again.
 func (db *DB) View(ctx context.Context, fn func(*Read) error) error {
+	if h := db.heldIn(ctx); h != nil && h.tx != nil {
+		return wrap(fn(&h.tx.Read))
+	}
 	return db.watched(ctx, "read", func(ctx context.Context) error {
 		return wrap(db.retry(ctx, func() error {
 			tx, err := db.read.BeginTx(ctx, db.dialect.snapshot)
@@ -182,7 +185,12 @@ func (db *DB) Update(ctx context.Context, actor identity.Actor, scope Scope, fn 
 	if db.rehearsal != nil {
 		return db.rehearse(ctx, actor, scope, work)
 	}
-	return db.watched(ctx, "write", func(ctx context.Context) error { return db.change(ctx, actor, scope, work) })
+	return db.watched(ctx, "write", func(ctx context.Context) error {
+		if h := db.heldIn(ctx); h != nil {
+			return h.update(ctx, actor, scope, work)
+		}
+		return db.change(ctx, actor, scope, work)
+	})
 }
 
 // Maintain runs housekeeping that needs no audit event: counters, last-use
@@ -191,11 +199,19 @@ func (db *DB) Maintain(ctx context.Context, fn func(*Tx) error) error {
 	if db.rehearsal != nil {
 		return errNotRehearsed
 	}
+	if h := db.heldIn(ctx); h != nil && h.tx != nil {
+		return wrap(fn(&Tx{Read: h.tx.Read, db: db, actor: identity.Actor{Kind: identity.ActorSystem}}))
+	}
 	return db.change(ctx, identity.Actor{Kind: identity.ActorSystem}, Scope{}, fn)
 }
 
 func (db *DB) change(ctx context.Context, actor identity.Actor, scope Scope, fn func(*Tx) error) error {
 	tx, logged, err := db.inTurn(ctx, actor, scope, fn)
+	return db.told(tx, logged, scope, err)
+}
+
+// told returns when a transaction that has ended may be answered.
+func (db *DB) told(tx *Tx, logged entries, scope Scope, err error) error {
 	if err == nil && tx.mailed && db.Mailed != nil {
 		db.Mailed()
 	}
@@ -215,17 +231,11 @@ func (db *DB) inTurn(ctx context.Context, actor identity.Actor, scope Scope, fn 
 	defer give()
 	err = db.retry(ctx, func() error {
 		logged = entries{}
-		sqlTx, err := db.write.BeginTx(ctx, nil)
-		if err != nil {
+		if tx, err = db.begin(ctx, actor, scope, keys); err != nil {
 			return err
 		}
+		sqlTx := tx.q.(*sql.Tx)
 		defer sqlTx.Rollback()
-		for _, key := range keys {
-			if err := db.dialect.lock(ctx, sqlTx, key); err != nil {
-				return err
-			}
-		}
-		tx = &Tx{Read: Read{q: sqlTx, dialect: db.dialect, Now: db.now()}, db: db, actor: actor, scope: scope}
 		if err := fn(tx); err != nil {
 			return err
 		}
@@ -235,6 +245,21 @@ func (db *DB) inTurn(ctx context.Context, actor identity.Actor, scope Scope, fn 
 		return db.commit(sqlTx, logged)
 	})
 	return tx, logged, err
+}
+
+// begin begins a transaction that holds the sorted keys of its scope.
+func (db *DB) begin(ctx context.Context, actor identity.Actor, scope Scope, keys []string) (*Tx, error) {
+	sqlTx, err := db.write.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range keys {
+		if err := db.dialect.lock(ctx, sqlTx, key); err != nil {
+			_ = sqlTx.Rollback()
+			return nil, err
+		}
+	}
+	return &Tx{Read: Read{q: sqlTx, dialect: db.dialect, Now: db.now()}, db: db, actor: actor, scope: scope}, nil
 }
 
 // commit ends a transaction and forgets what it changed.

@@ -24,6 +24,8 @@ type dialect struct {
 	words *strings.Replacer
 	// lock makes writers of one scope queue, inside a transaction.
 	lock func(ctx context.Context, tx *sql.Tx, scope string) error
+	// tryLock is lock for those who do not wait: it reports whether the lock is theirs.
+	tryLock func(ctx context.Context, q querier, key string) (bool, error)
 	// snapshot are the options of a read transaction that sees one moment.
 	snapshot *sql.TxOptions
 	// backup writes a consistent copy into a new file.
@@ -92,6 +94,7 @@ BEGIN SELECT RAISE(ABORT, 'audit events cannot be deleted'); END;`,
 	),
 	// One writer at a time: BEGIN IMMEDIATE holds the whole file.
 	lock:     func(context.Context, *sql.Tx, string) error { return nil },
+	tryLock:  func(context.Context, querier, string) (bool, error) { return true, nil },
 	snapshot: nil,
 	backup:   copySQLite,
 	// One writer at a time: ids are in the order of commits, and never used
@@ -145,6 +148,9 @@ ALTER TABLE changes SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analy
 	lock: func(ctx context.Context, tx *sql.Tx, scope string) error {
 		_, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, scope)
 		return err
+	},
+	tryLock: func(ctx context.Context, q querier, key string) (bool, error) {
+		return one(ctx, q, func(row scanner) (free bool, err error) { return free, row.Scan(&free) }, `SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))`, key)
 	},
 	snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 	backup: func(context.Context, *sql.DB, string) error {

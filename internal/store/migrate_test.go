@@ -244,6 +244,7 @@ func fixture(tb testing.TB, db *DB) {
 			tx.AddAccessNotice(ctx, identity.AccessNotice{OrganizationID: "org-a", Change: "changed it", Before: "{}", After: "{}"}),
 			row(ctx, tx, `INSERT INTO policy_versions VALUES ('org-a', 99, '{}', 'policy_changed', 'user', 'u-bob', 'Bob', 1)`),
 			row(ctx, tx, `INSERT INTO address_uses VALUES ('org-a', 'spp_bob00000', '192.0.2.1', 'u-bob', 1, 4000000000000000, 3)`),
+			row(ctx, tx, `INSERT INTO remembered_answers VALUES ('answer', '["organization:org-a"]', 'sealed', 4000000000000000)`),
 			row(ctx, tx, `INSERT INTO nodes VALUES ('node-a', 'a', 1, 2, '4000000000000000000:4000000000000000000:', 0)`),
 			tx.AddSAMLResponse(ctx, samlResponse("trace", "am-a", "org-a")), tx.SetMetadataCheck(ctx, MetadataCheck{MethodID: "am-a", URL: "https://id.example/metadata", Next: later}),
 		)

@@ -31,6 +31,7 @@ var bounds = []bound{
 	{[]string{"totp_offers"}, identity.ByAge, "goes when it expired; one a user"},
 	{[]string{"known_devices"}, identity.ByAge, "goes when it expired; a hundred a user"},
 	{[]string{"guess_counters"}, identity.ByAge, "goes a day after its last use when nothing failed since, after 90 days otherwise"},
+	{[]string{"remembered_answers"}, identity.ByAge, "goes after 24 hours; none without a change that is in the audit log for longer"},
 	{[]string{"outbox"}, identity.ByAge, "goes 30 days after it was sent or given up; what cannot be sent is given up after a day"},
 	{[]string{"invitations"}, identity.ByAge, "goes 30 days after it expired; 500 an organization"},
 	{[]string{"saml_assertions"}, identity.ByAge, "goes when the assertion could not be accepted any more"},

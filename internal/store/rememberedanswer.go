@@ -1,0 +1,204 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/identity"
+)
+
+// AnswersRemembered is for how long a request may be sent again to get its first
+// answer.
+const AnswersRemembered = 24 * time.Hour
+
+// errAnswered and errAnswering end the transaction of a request that was sent
+// before: its effect is there, or is on its way.
+var (
+	errAnswered  = errors.New("store: the request was answered before")
+	errAnswering = errors.New("store: the request is being answered")
+)
+
+// Held is the change that a request makes, from when it is made until the answer
+// to it is known, so that both are committed together. It is for one goroutine.
+type Held struct {
+	db *DB
+	id string
+
+	tx     *Tx // nil: nothing is held
+	sql    *sql.Tx
+	give   func()
+	quick  bool // somebody was quicker
+	others bool // somebody is at it
+}
+
+type heldKey struct{}
+
+// Hold returns a context in which Update returns before the commit, which waits
+// for Commit. Reads and housekeeping in that context then see the change and are
+// part of it. id names the request; Update fails when its answer is remembered
+// already, or when another node is making the same change (see Beaten).
+//
+// Call Drop at the end, whatever happened.
+func (db *DB) Hold(ctx context.Context, id string) (context.Context, *Held) {
+	h := &Held{db: db, id: id}
+	return context.WithValue(ctx, heldKey{}, h), h
+}
+
+// heldIn is what a context holds; nil: changes commit as usual.
+func (db *DB) heldIn(ctx context.Context) *Held {
+	h, _ := ctx.Value(heldKey{}).(*Held)
+	if h == nil || h.db != db { // a rehearsal is another database
+		return nil
+	}
+	return h
+}
+
+// Beaten says that Update failed because of the same request: it was answered
+// before, or somebody else is answering it.
+func (h *Held) Beaten() (answered, answering bool) { return h.quick, h.others }
+
+// Drop rolls back what is held.
+func (h *Held) Drop() {
+	if h.tx == nil {
+		return
+	}
+	_ = h.sql.Rollback()
+	h.end()
+}
+
+func (h *Held) end() {
+	h.give()
+	h.tx, h.sql, h.give = nil, nil, nil
+}
+
+// Commit commits what is held, and with it the answer; empty: none is
+// remembered. It reports false when nothing was held: then there is no change
+// that must not be made twice.
+func (h *Held) Commit(ctx context.Context, answer string) (changed bool, err error) {
+	if h.tx == nil {
+		return false, nil
+	}
+	tx := h.tx
+	logged, err := h.commit(ctx, answer)
+	return true, h.db.told(tx, logged, tx.scope, err)
+}
+
+func (h *Held) commit(ctx context.Context, answer string) (logged entries, err error) {
+	defer h.end()
+	defer h.sql.Rollback()
+	if answer != "" {
+		if err := h.tx.rememberAnswer(ctx, h.id, answer); err != nil {
+			return logged, err
+		}
+	}
+	if logged, err = h.tx.logChanges(ctx); err != nil {
+		return logged, err
+	}
+	return logged, h.db.commit(h.sql, logged)
+}
+
+// update is Update without the commit. What was held before is committed: it was
+// a change of its own.
+func (h *Held) update(ctx context.Context, actor identity.Actor, scope Scope, work func(*Tx) error) error {
+	if _, err := h.Commit(ctx, ""); err != nil {
+		return err
+	}
+	keys := slices.Compact(slices.Sorted(slices.Values(scope.keys)))
+	give, err := h.db.turns.take(ctx, keys)
+	if err != nil {
+		return wrap(err)
+	}
+	defer func() {
+		if h.tx == nil {
+			give()
+		}
+	}()
+	err = h.db.retry(ctx, func() error {
+		tx, err := h.db.begin(ctx, actor, scope, keys)
+		if err != nil {
+			return err
+		}
+		sqlTx := tx.q.(*sql.Tx)
+		defer func() {
+			if h.tx == nil {
+				_ = sqlTx.Rollback()
+			}
+		}()
+		if err := h.claim(ctx, tx); err != nil {
+			return err
+		}
+		if err := work(tx); err != nil {
+			return err
+		}
+		h.tx, h.sql, h.give = tx, sqlTx, give
+		return nil
+	})
+	if err == nil {
+		return nil
+	}
+	return wrap(h.db.settle(scope, err))
+}
+
+// claim makes this transaction the only one that answers the request.
+func (h *Held) claim(ctx context.Context, tx *Tx) error {
+	free, err := tx.dialect.tryLock(ctx, tx.q, "answer:"+h.id)
+	if err != nil {
+		return err
+	}
+	if h.others = !free; h.others {
+		return errAnswering
+	}
+	at, err := one(ctx, tx.q, scanInt, `SELECT created_at FROM remembered_answers WHERE id = $1`, h.id)
+	switch {
+	case errors.Is(err, errNoRow):
+		return nil
+	case err != nil:
+		return err
+	}
+	if h.quick = !forgotten(timeOf(at), tx.Now); h.quick {
+		return errAnswered
+	}
+	wrote := tx.wrote // forgetting is no change of the caller's
+	_, err = tx.exec(ctx, `DELETE FROM remembered_answers WHERE id = $1`, h.id)
+	tx.wrote = wrote
+	return err
+}
+
+func forgotten(at, now time.Time) bool { return !now.Before(at.Add(AnswersRemembered)) }
+
+func (tx *Tx) rememberAnswer(ctx context.Context, id, answer string) error {
+	scopes, err := json.Marshal(slices.Concat(tx.scope.keys, tx.recorded))
+	if err != nil {
+		return err
+	}
+	_, err = tx.exec(ctx, `INSERT INTO remembered_answers (id, scopes, answer, created_at) VALUES ($1, $2, $3, $4)`, id, string(scopes), answer, micros(tx.Now))
+	return err
+}
+
+// RememberedAnswer is the answer to a request that was sent before; empty: there
+// is none. It returns when no node may answer from before the change any more:
+// who repeats a request may rely on the second answer as on the first.
+func (db *DB) RememberedAnswer(ctx context.Context, id string) (answer string, err error) {
+	var scopes string
+	err = db.View(ctx, func(r *Read) error {
+		var at int64
+		err := r.q.QueryRowContext(ctx, `SELECT scopes, answer, created_at FROM remembered_answers WHERE id = $1`, id).Scan(&scopes, &answer, &at)
+		if errors.Is(err, errNoRow) || err == nil && forgotten(timeOf(at), r.Now) {
+			answer = ""
+			return nil
+		}
+		return err
+	})
+	if err != nil || answer == "" {
+		return "", err
+	}
+	var scope Scope
+	if err := json.Unmarshal([]byte(scopes), &scope.keys); err != nil {
+		return "", err
+	}
+	return answer, wrap(db.settle(scope, nil))
+}
