@@ -60,7 +60,13 @@ func (c *Call) organizationNamed() (string, error) {
 	if err := c.readQuery(); err != nil {
 		return "", err
 	}
-	if id := c.query.get("organization_id"); id != "" && c.query.count("organization_id") == 1 {
+	id, times := "", 0
+	for name, value := range c.query.all {
+		if name == "organization_id" {
+			id, times = value, times+1
+		}
+	}
+	if id != "" && times == 1 {
 		return id, nil
 	}
 	return "", badRequest("write organization_id=ID once into the address that the proxy asks, /forward-auth?organization_id=ID")

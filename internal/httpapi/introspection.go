@@ -34,25 +34,39 @@ func (a *API) introspection(ctx context.Context, c *Call, body []byte, _ *route)
 	if name, twice := form.twice(); twice {
 		return nil, badRequest("the form has the field %.64q twice", name)
 	}
-	out, err := a.introspect(ctx, c, form)
+	out, err := a.introspect(ctx, c, requestOf(form))
 	if err != nil {
 		return nil, err
 	}
 	return introspected(appendIntrospection(make([]byte, 0, 512), &out)), nil
 }
 
-func (a *API) introspect(ctx context.Context, c *Call, form pairs) (sallyport.Introspection, error) {
-	client, err := clientOf(form)
+func requestOf(form pairs) (in sallyport.IntrospectionRequest) {
+	for name, value := range form.all {
+		switch name {
+		case "token":
+			in.Token = value
+		case "organization_id":
+			in.OrganizationID = value
+		case "client_ip":
+			in.ClientIP = value
+		}
+	}
+	return in
+}
+
+func (a *API) introspect(ctx context.Context, c *Call, in sallyport.IntrospectionRequest) (sallyport.Introspection, error) {
+	client, err := clientOf(&in)
 	if err != nil {
 		return sallyport.Introspection{}, err
 	}
 	asker := c.Principal.Organization.ID
-	if cmp.Or(form.get("organization_id"), asker) != asker {
+	if cmp.Or(in.OrganizationID, asker) != asker {
 		// Of other organizations this caller learns nothing.
 		return sallyport.Introspection{}, nil
 	}
 	p, err := a.Access.Check(ctx, access.Request{
-		Bearer: form.get("token"), Organization: asker, Asked: true,
+		Bearer: in.Token, Organization: asker, Asked: true,
 		Address: identity.Address{Client: client, Socket: c.Address.Client}, RequestID: c.RequestID,
 	})
 	if err != nil {
@@ -68,15 +82,14 @@ func (i introspected) serve(e *exchange) { e.writeJSON(i) }
 
 // clientOf reads the address of the token's bearer; absent, it is unknown,
 // which no range contains.
-func clientOf(form pairs) (netip.Addr, error) {
-	if form.get("token") == "" {
+func clientOf(in *sallyport.IntrospectionRequest) (netip.Addr, error) {
+	if in.Token == "" {
 		return netip.Addr{}, badRequest("the field %q is missing from the form", "token")
 	}
-	text := form.get("client_ip")
-	if text == "" {
+	if in.ClientIP == "" {
 		return netip.Addr{}, nil
 	}
-	client, err := netip.ParseAddr(text)
+	client, err := netip.ParseAddr(in.ClientIP)
 	if err != nil || client.Zone() != "" {
 		return netip.Addr{}, badRequest("client_ip is not an IP address; send it without a port, or leave it out")
 	}

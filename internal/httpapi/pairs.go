@@ -44,12 +44,21 @@ func (p pairs) all(yield func(name, value string) bool) {
 			continue
 		}
 		name, value, _ := strings.Cut(part, "=")
-		name, _ = url.QueryUnescape(name) // readPairs has tried it
-		value, _ = url.QueryUnescape(value)
-		if !yield(name, value) {
+		if !yield(unescaped(name), unescaped(value)) {
 			return
 		}
 	}
+}
+
+// unescaped decodes what readPairs has tried.
+func unescaped(s string) string {
+	for i := range len(s) {
+		if s[i] == '%' || s[i] == '+' {
+			s, _ = url.QueryUnescape(s)
+			return s
+		}
+	}
+	return s
 }
 
 // get is the first value of a name; empty: there is none.
