@@ -192,6 +192,10 @@ func examineClock(ctx context.Context, db *store.DB) finding {
 		}
 		return err
 	})
+	if ahead, err := db.ClockAhead(ctx); f.err == nil && err == nil && ahead.Abs() > maxClockSkew {
+		f.err = fmt.Errorf("the clock is %s ahead of the database's: set the wrong one right; servers are not ready until then", ahead.Round(time.Second))
+		return f
+	}
 	if behind := newest.Sub(db.Now()); behind > maxClockSkew {
 		f.err = fmt.Errorf("the clock is %s behind the newest audit event: set it right", behind.Round(time.Second))
 	}

@@ -65,6 +65,7 @@ type Server struct {
 
 	tracer      *telemetry.Tracer // nil: nothing is traced
 	side        *http.Server      // of metrics and profiles; nil: there is none
+	clock       clock
 	queues      queues
 	leaseLosses atomic.Int64
 	size        atomic.Pointer[identity.DatabaseSize]
@@ -107,6 +108,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 	}
 	s := wire(c, o, log)
 	s.unlock = unlock
+	s.CompareClock(ctx)
 	s.revertOverdue(ctx) // whose deadline passed while no server ran
 	return s, nil
 }
@@ -170,10 +172,13 @@ func newRequestID() string {
 func (s *Server) Handler() http.Handler { return s.handler }
 
 // ready is nil when the server can answer: the database is reachable, the
-// schema current, and nobody asked it to stop.
+// schema current, the clock right, and nobody asked it to stop.
 func (s *Server) ready(ctx context.Context) error {
 	if s.stopping.Load() {
 		return errors.New("stopping")
+	}
+	if err := s.clock.inTime(); err != nil {
+		return err
 	}
 	return s.DB.Ready(ctx)
 }
@@ -187,6 +192,7 @@ func (s *Server) Start() {
 	s.work.Go(func() { every(ctx, cleanEvery, s.Clean) })
 	s.work.Go(func() { every(ctx, domainsEvery, s.watchDomains) })
 	s.work.Go(func() { every(ctx, pendingEvery, s.revertOverdue) })
+	s.work.Go(func() { every(ctx, clockEvery, s.CompareClock) })
 	s.work.Go(func() { every(ctx, noticesEvery, s.sendNotices) })
 	s.work.Go(func() { every(ctx, providersEvery, s.watchProviders) })
 	if s.Mail != nil {

@@ -63,6 +63,7 @@ func (s *Server) register(m *telemetry.Metrics) {
 	m.Gauge("sallyport_facts_cache_lease", "1 while the node may answer from memory.", func() float64 { return truth(s.DB.Fresh()) })
 	m.Gauge("sallyport_lease_remaining_seconds", "For how long the node may answer from memory unless it renews its lease.", func() float64 { return s.DB.LeaseLeft().Seconds() })
 	m.Counter("sallyport_lease_losses_total", "How often the node could not keep its lease.", func() float64 { return float64(s.leaseLosses.Load()) })
+	m.Gauge("sallyport_clock_ahead_seconds", "By how much the node's clock is ahead of the database's.", func() float64 { return time.Duration(s.clock.ahead.Load()).Seconds() })
 	m.Gauge("sallyport_nodes", "Servers that answer from memory, as the database lists them; one that died is listed until the next change.", func() float64 { return float64(s.queues.nodes.Load()) })
 	for pool := range s.DB.Pools() {
 		m.GaugeOf("sallyport_database_connections", "Open connections to the database, by pool.", "pool", pool, func() float64 { return float64(s.DB.Pools()[pool].OpenConnections) })

@@ -199,6 +199,8 @@ func TestCON05_DatabaseGone(t *testing.T) {
 		t.Errorf("an answer is %v %v", status, body)
 		return true
 	})
+	s.ahead.Store(0) // a clock that is wrong is not ready
+	s.CompareClock(t.Context())
 	s.Do(t, http.MethodGet, "/readyz", "", nil).Want(http.StatusOK)
 	s.Do(t, http.MethodGet, "/v1/me", revoked, nil).WantCode(http.StatusUnauthorized, "authentication_failed")
 	s.login(t, bobEmail, bobPassword, "")

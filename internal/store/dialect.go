@@ -36,6 +36,9 @@ type dialect struct {
 	order, snapshotText, plausible string
 	// identity is text that changes when commits may have been lost.
 	identity string
+	// clock is the database's time in microseconds; empty: it has no clock of its
+	// own.
+	clock string
 	// quietly, in a condition, lets an UPDATE return before its commit is on
 	// disk.
 	quietly string
@@ -179,6 +182,7 @@ ALTER TABLE changes SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analy
 	plausible: `transaction_id < pg_snapshot_xmax(pg_current_snapshot())::text::bigint`,
 	// A replica that takes over has another timeline; a server that lost
 	// commits because it does not wait for its disk was started anew.
+	clock:         `(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint`,
 	identity:      `(SELECT system_identifier FROM pg_control_system()) || ' ' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) || ' ' || pg_postmaster_start_time()`,
 	quietly:       `set_config('synchronous_commit', 'off', TRUE) = 'off'`,
 	listen:        `LISTEN sallyport_changes`,
