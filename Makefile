@@ -33,8 +33,8 @@ bench: ## run the benchmarks
 bench-data: ## lists and checks at 1 % and at SHARE (10) % of 10,000,000 events and 1,000,000 tokens
 	$(GO) run ./scripts/benchdata -share $(or $(SHARE),10)
 
-soak: ## the experiments on several nodes for hours: ROUNDS (200) of each kind
-	SALLYPORT_SOAK=$(or $(ROUNDS),200) $(GO) test ./internal/server -run 'TestR[0-9]' -v -timeout 24h
+soak: ## the experiments of docs/reliability.md for hours: ROUNDS (200) of each kind
+	SALLYPORT_SOAK=$(or $(ROUNDS),200) $(GO) test ./internal/server -run 'TestR[0-9]|TestNothingLost' -v -timeout 24h
 
 fuzz: ## fuzz every target for FUZZTIME (10s)
 	./scripts/fuzz.sh $(FUZZTIME)

@@ -109,7 +109,7 @@ func rounds() int {
 	if testing.Short() {
 		return 3
 	}
-	return 30
+	return max(30, soak())
 }
 
 func TestNothingLost(t *testing.T) {
