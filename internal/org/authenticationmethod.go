@@ -284,11 +284,11 @@ func removeProvider(ctx context.Context, tx *store.Tx, p *identity.Principal, id
 	if err != nil {
 		return err
 	}
-	ended, err := tx.RevokeTokensOfProvider(ctx, id)
-	if err != nil {
+	if err := tx.DeleteAuthenticationMethod(ctx, m.OrganizationID, id); err != nil {
 		return err
 	}
-	if err := tx.DeleteAuthenticationMethod(ctx, m.OrganizationID, id); err != nil {
+	ended, err := tx.RevokeTokensOfProvider(ctx, id)
+	if err != nil {
 		return err
 	}
 	before := methodWords(m)

@@ -127,7 +127,8 @@ func (tx *Tx) SetAuthenticationMethod(ctx context.Context, m identity.Authentica
 // DeleteAuthenticationMethod ends an authentication method for good, with its
 // secret, keys and certificates, its links to domains, the identities linked by
 // it and what was kept of its responses. The tokens
-// that descend from it are the caller's to end, with RevokeTokensOfProvider.
+// that descend from it are the caller's to end afterwards, with
+// RevokeTokensOfProvider.
 // Only one of several simultaneous callers ends it; the others get
 // NoAuthenticationMethod.
 func (tx *Tx) DeleteAuthenticationMethod(ctx context.Context, organizationID, id string) error {

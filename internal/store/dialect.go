@@ -51,6 +51,9 @@ type dialect struct {
 	// free, after the rows of a SELECT, locks those that nobody else is
 	// changing, but for what refers to them, and leaves the others out.
 	free string
+	// still, after a SELECT, keeps its rows as they are until the transaction
+	// ends.
+	still string
 	// tables names all tables and dated those whose rows say when they were made.
 	// rows estimates how many rows each has; empty: they are counted.
 	tables, dated, rows string
@@ -176,6 +179,7 @@ ALTER TABLE changes SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analy
 	items:        func(list string) string { return `json_array_elements(` + list + `::text::json)` },
 	texts:        func(list string) string { return `json_array_elements_text(` + list + `::text::json)` },
 	free:         ` FOR NO KEY UPDATE SKIP LOCKED`,
+	still:        ` FOR SHARE`,
 	order:        `transaction_id`,
 	snapshotText: `pg_current_snapshot()::text`,
 	// A dump that was restored brings ids of another server.

@@ -129,9 +129,16 @@ func (r *Read) OldestSession(ctx context.Context, userID string) (identity.Token
 // AddToken stores a new token. Created is the transaction's time unless the
 // token says another: one that replaces others which the same transaction
 // voids has to be younger than they are.
+//
+// The token that it is made with and the provider of its login may be ended by
+// somebody who does not hold its owner's scope. Then it is not made: the kind
+// Unauthenticated.
 func (tx *Tx) AddToken(ctx context.Context, t identity.Token) error {
 	if t.Created.IsZero() {
 		t.Created = tx.Now
+	}
+	if err := tx.holdOrigin(ctx, &t); err != nil {
+		return err
 	}
 	a := t.Authentication
 	_, err := tx.exec(ctx, `INSERT INTO tokens (prefix, hash, kind, user_id, description, manual, created_at, expires_at, max_age, extend_when_used,
@@ -142,6 +149,28 @@ func (tx *Tx) AddToken(ctx context.Context, t identity.Token) error {
 		int64(t.MaxAge/time.Second), t.ExtendWhenUsed, toJSON(t.AddressTexts), toJSON(t.Scopes), t.Parent,
 		int64(a.Method), a.Provider, a.ProviderOrganization, a.SecondFactor, micros(a.At), t.BreakGlass, t.Identity, micros(t.Ends))
 	return err
+}
+
+// holdOrigin keeps what a token descends from as it is until the transaction
+// ends, so that who ends that either comes first and is seen here, or waits and
+// finds the token.
+func (tx *Tx) holdOrigin(ctx context.Context, t *identity.Token) error {
+	for _, origin := range []struct{ id, ended string }{
+		{t.Parent, `SELECT revoked_at FROM tokens WHERE prefix = $1`},
+		{t.Authentication.Provider, `SELECT deleted_at FROM authentication_methods WHERE id = $1`},
+	} {
+		if origin.id == "" {
+			continue
+		}
+		ended, err := one(ctx, tx.q, scanInt, origin.ended+tx.dialect.still, origin.id)
+		if err != nil && !errors.Is(err, errNoRow) {
+			return err
+		}
+		if ended > 0 {
+			return identity.BadCredential()
+		}
+	}
+	return nil
 }
 
 // TokenDescription returns the words beside a token, dead or alive.
@@ -239,7 +268,7 @@ func (tx *Tx) RevokeTokensOfIdentity(ctx context.Context, userID, identityID str
 
 // RevokeTokensOfProvider ends everybody's tokens whose login was proved by an
 // organization's authentication method, and those that were made with them. It
-// returns how many it ended.
+// returns how many it ended. End the method first: then no login can add one.
 func (tx *Tx) RevokeTokensOfProvider(ctx context.Context, methodID string) (int64, error) {
 	return tx.revokeWhere(ctx, `auth_provider = $1 AND auth_provider <> ''`, methodID)
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -205,9 +208,15 @@ func TestTOK05RevokingReachesEveryDepth(t *testing.T) {
 		if none := revoke("o%"); len(none) != 0 {
 			t.Errorf("a pattern ended %v", none)
 		}
-		// A child of a token that ended already is reached all the same.
-		addToken(t, db, child("late", "aa", "u-bob"))
-		wantPrefixes(t, revoke("aa"), "late")
+		// One that has ended gets no child any more; one that it has all the same is
+		// reached.
+		wantKind(t, update(t.Context(), db, func(ctx context.Context, tx *Tx) error { return tx.AddToken(ctx, child("late", "aa", "u-bob")) }),
+			identity.Unauthenticated, "authentication_failed")
+		change(t, db, func(ctx context.Context, tx *Tx) error {
+			_, err := tx.exec(ctx, `UPDATE tokens SET revoked_at = 0 WHERE prefix = 'aaa'`)
+			return err
+		})
+		wantPrefixes(t, revoke("aa"), "aaa")
 	})
 }
 
@@ -536,4 +545,78 @@ func FuzzStoredAllowList(f *testing.F) {
 			t.Errorf("%q has %d entries and was read as %v", column, len(list), token.Addresses)
 		}
 	})
+}
+
+// TestTOK_NothingOutlivesItsOrigin: a login with a provider, and a token made
+// with a token of that provider, are changes of their owner; the provider's end
+// is one of its organization. Whichever comes first, no token is left.
+func TestTOK_NothingOutlivesItsOrigin(t *testing.T) {
+	by := func(t identity.Token) identity.Token {
+		t.Authentication = policy.Authentication{Method: policy.MethodOIDC, Provider: "am1"}
+		return t
+	}
+	child := personal("child")
+	child.Parent = "first"
+	for _, made := range []identity.Token{by(session("login")), child} {
+		for _, endsFirst := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, ends first %t", made.Prefix, endsFirst), func(t *testing.T) {
+				eachTown(t, func(t *testing.T, db *DB) {
+					change(t, db, func(ctx context.Context, tx *Tx) error {
+						return tx.AddAuthenticationMethod(ctx, method("am1", "org-a"))
+					})
+					addToken(t, db, by(session("first")))
+					add := func(then func()) error {
+						return db.Update(t.Context(), alice, User("u-bob"), func(tx *Tx) error {
+							err := tx.AddToken(t.Context(), made)
+							then()
+							return errors.Join(err, tx.Record(t.Context(), identity.Event{Action: "token_created"}))
+						})
+					}
+					end := func(then func()) error {
+						return db.Update(t.Context(), alice, Organization("org-a"), func(tx *Tx) error {
+							err := tx.DeleteAuthenticationMethod(t.Context(), "org-a", "am1")
+							if err == nil {
+								_, err = tx.RevokeTokensOfProvider(t.Context(), "am1")
+							}
+							then()
+							return errors.Join(err, tx.Record(t.Context(), identity.Event{Action: "authentication_method_deleted"}))
+						})
+					}
+					if endsFirst {
+						first, second := meeting(t, db, end, add)
+						if first != nil {
+							t.Fatal(first)
+						}
+						wantKind(t, second, identity.Unauthenticated, "authentication_failed")
+					} else if first, second := meeting(t, db, add, end); first != nil || second != nil {
+						t.Fatal(first, second)
+					}
+					wantPrefixes(t, prefixes(t, db, "u-bob"))
+				})
+			})
+		}
+	}
+}
+
+// meeting runs a change and, before it is committed, another one that has to
+// wait for it; on SQLite every change has to.
+func meeting(t *testing.T, db *DB, first, second func(then func()) error) (firstErr, secondErr error) {
+	t.Helper()
+	var running sync.WaitGroup
+	var over atomic.Bool // it did not wait
+	firstErr = first(func() {
+		running.Go(func() {
+			defer over.Store(true)
+			secondErr = second(func() {})
+		})
+		for waiting := int64(0); db.Engine() == "postgres" && waiting == 0 && !over.Load(); {
+			var err error
+			if waiting, err = one(t.Context(), db.read, scanInt, `SELECT COUNT(*) FROM pg_locks WHERE NOT granted`); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	running.Wait()
+	return firstErr, secondErr
 }
