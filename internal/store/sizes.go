@@ -33,6 +33,7 @@ var bounds = []bound{
 	{[]string{"guess_counters"}, identity.ByAge, "goes a day after its last use when nothing failed since, after 90 days otherwise"},
 	{[]string{"remembered_answers"}, identity.ByAge, "goes after 24 hours; none without a change that is in the audit log for longer"},
 	{[]string{"outbox"}, identity.ByAge, "goes 30 days after it was sent or given up; what cannot be sent is given up after a day"},
+	{[]string{"access_notices"}, identity.ByAge, "goes when those whom a change of the policy keeps out were told, within seconds; after seven days at the latest"},
 	{[]string{"invitations"}, identity.ByAge, "goes 30 days after it expired; 500 an organization"},
 	{[]string{"saml_assertions"}, identity.ByAge, "goes when the assertion could not be accepted any more"},
 	{[]string{"saml_lab"}, identity.ByAge, "goes after seven days; a hundred a provider"},
