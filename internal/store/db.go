@@ -78,6 +78,8 @@ type DB struct {
 	nodes board
 	own   ownChanges
 	turns *turns
+	// writers has room for those who write at the same time; nil: the pool has.
+	writers chan struct{}
 }
 
 // Open connects to the database named by a URL, sqlite:FILE or postgres://….
@@ -87,7 +89,9 @@ func Open(databaseURL string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DB{Now: time.Now, Rand: rand.Reader, Lease: DefaultLease, write: write, read: read, dialect: d, turns: &turns{}}, nil
+	db := &DB{Now: time.Now, Rand: rand.Reader, Lease: DefaultLease, write: write, read: read, dialect: d, turns: &turns{}}
+	db.LimitConnections(DefaultConnections)
+	return db, nil
 }
 
 // Close ends all connections.
@@ -229,6 +233,14 @@ func (db *DB) inTurn(ctx context.Context, actor identity.Actor, scope Scope, fn 
 		return nil, logged, err
 	}
 	defer give()
+	if db.writers != nil {
+		select {
+		case db.writers <- struct{}{}:
+			defer func() { <-db.writers }()
+		case <-ctx.Done():
+			return nil, logged, ctx.Err()
+		}
+	}
 	err = db.retry(ctx, func() error {
 		logged = entries{}
 		if tx, err = db.begin(ctx, actor, scope, keys); err != nil {

@@ -254,8 +254,6 @@ func openPostgres(databaseURL string) (*sql.DB, error) {
 	}
 	cfg.DialFunc = dialer.DialContext
 	db := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(boundIdleness(cfg)))
-	db.SetMaxOpenConns(DefaultConnections)
-	db.SetMaxIdleConns(DefaultConnections)
 	db.SetConnMaxIdleTime(idleTimeout)
 	return db, nil
 }
@@ -270,10 +268,15 @@ const (
 
 // LimitConnections sets the most connections to PostgreSQL, before first use.
 // SQLite has its own: one that writes, and some that read.
+//
+// Beside the one that follows, one is never a writer's: in the middle of a change
+// Guard reads what is stored without it, and if each connection were a writer's
+// who waits for one more, all would wait for ever.
 func (db *DB) LimitConnections(n int) {
 	if db.write == db.read {
 		db.write.SetMaxOpenConns(n)
 		db.write.SetMaxIdleConns(n)
+		db.writers = make(chan struct{}, n-2)
 	}
 }
 

@@ -82,6 +82,31 @@ func TestWhoWaitsForAScopeTakesNoConnectionFromStrangers(t *testing.T) {
 	}
 }
 
+// A change that looks at what is stored without it, as the guard of the last
+// admin does, finds a connection however many do the same.
+func TestWritersLeaveAConnection(t *testing.T) {
+	url := newURL(t, "postgres")
+	migrate(t, connect(t, url))
+	m := follow(t, url)
+	m.LimitConnections(FewestConnections)
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	defer cancel()
+	atOnce(8*FewestConnections, func(i int) {
+		for n := range 5 {
+			err := m.Update(ctx, alice, Organization(strconv.Itoa(100*i+n)), func(tx *Tx) error {
+				if err := m.View(ctx, func(r *Read) error { _, err := r.Nodes(ctx); return err }); err != nil {
+					return err
+				}
+				return tx.Record(ctx, identity.Event{Action: "changed"})
+			})
+			if err != nil {
+				t.Errorf("a change that looks: %v", err)
+				return
+			}
+		}
+	})
+}
+
 // Who gives up waiting leaves the turn to the others.
 func TestTurns(t *testing.T) {
 	var all turns
