@@ -275,7 +275,8 @@ func (c *cache) release(v *known) {
 }
 
 // Remember makes room for the facts of so many pairs of a credential and an
-// organization; the others are read again. Call it before the first check.
+// organization; the others are read again. Call it before the database is
+// followed and checks begin.
 func (c *Checker) Remember(entries int) {
 	c.facts.cache = newCache(entries, markStripes)
 	c.db.Changed, c.db.Missed = c.facts.cache.forget, c.facts.cache.forgetAll
