@@ -15,8 +15,11 @@ const heapReserve = 96 << 20
 // reserveHeap makes the collector run less often, unless the operator decided
 // how often it does. It keeps what it returns.
 var reserveHeap = sync.OnceValue(func() []byte {
-	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+	if !heapIsOurs() {
 		return nil
 	}
 	return make([]byte, heapReserve)
 })
+
+// heapIsOurs is false where the operator decided how often the collector runs.
+func heapIsOurs() bool { return os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" }

@@ -3,6 +3,7 @@ package server
 import (
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -10,6 +11,11 @@ import (
 // roomyFor is how long room is kept after the last hash: making and taking it
 // stops the program for a moment.
 const roomyFor = time.Second
+
+// hashingPercent is by how much of itself the heap may grow between two
+// collections while passwords are hashed: each leaves 19 MiB behind, in which
+// the collector has nothing to look for.
+const hashingPercent = 50
 
 // elbowRoom gives Go's scheduler more processors than there are cores while
 // passwords are hashed (docs/adr/0018-room-beside-hashes.md). The hashes take
@@ -21,6 +27,7 @@ type elbowRoom struct {
 	mu      sync.Mutex
 	hashing int
 	made    bool
+	percent int         // how much the heap grew between two collections before
 	idle    *time.Timer // takes the room back
 }
 
@@ -40,6 +47,9 @@ func (e *elbowRoom) begin() (ended func()) {
 	if !e.made {
 		e.made = true
 		runtime.GOMAXPROCS(2 * runtime.GOMAXPROCS(0)) // as many hashes run as there were
+		if heapIsOurs() {
+			e.percent = debug.SetGCPercent(hashingPercent)
+		}
 	}
 	return e.end
 }
@@ -65,5 +75,8 @@ func (e *elbowRoom) takeBack() {
 	if e.made && e.hashing == 0 {
 		e.made = false
 		runtime.SetDefaultGOMAXPROCS()
+		if heapIsOurs() {
+			debug.SetGCPercent(e.percent)
+		}
 	}
 }
