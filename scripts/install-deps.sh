@@ -2,7 +2,7 @@
 # Installs what `make test` needs beside Go, git, make and gcc: the PostgreSQL
 # server programs; strace, with which tests kill a server at a chosen system
 # call; oathtool, another author's one-time codes; NSD, another author's name
-# server; nginx, a proxy that asks us; Chromium, in which the pages are tested; SimpleSAMLphp and LemonLDAP::NG,
+# server; nginx and Caddy, proxies that ask us; Chromium, in which the pages are tested; SimpleSAMLphp and LemonLDAP::NG,
 # other authors' identity providers, and xmlsec1, their signer; and what
 # scripts/node/ names, programs of npm. Does nothing when they are there. The
 # tests start private servers of their own; the system's servers are neither
@@ -39,11 +39,11 @@ has_idps() {
 }
 
 has_all() {
-	has_postgres && has_pgbench && command -v strace >/dev/null && command -v oathtool >/dev/null && has_nsd && has_nginx &&
+	has_postgres && has_pgbench && command -v strace >/dev/null && command -v oathtool >/dev/null && has_nsd && has_nginx && command -v caddy >/dev/null &&
 		command -v chromium >/dev/null && command -v npm >/dev/null && has_idps
 }
 
-packages=(postgresql strace oathtool nsd nginx chromium
+packages=(postgresql strace oathtool nsd nginx caddy chromium
 	simplesamlphp php-cli php-xml php-mbstring php-curl
 	lemonldap-ng liblasso-perl libplack-perl libio-string-perl libxml-simple-perl libstring-random-perl
 	xmlsec1)
@@ -73,7 +73,7 @@ if has_all; then
 fi
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-	echo "make test needs the PostgreSQL server programs (version 15 or newer), strace, oathtool, nsd, nginx, chromium, npm," >&2
+	echo "make test needs the PostgreSQL server programs (version 15 or newer), strace, oathtool, nsd, nginx, caddy, chromium, npm," >&2
 	echo "SimpleSAMLphp, LemonLDAP::NG with Lasso, and xmlsec1. Install them and run it again:" >&2
 	echo "    sudo apt-get install --no-install-recommends ${packages[*]}" >&2
 	echo "make check runs the tests that need none." >&2
@@ -87,12 +87,13 @@ if [ ! -e "$conf" ]; then
 	echo "create_main_cluster = false" >"$conf"
 fi
 
-echo "installing PostgreSQL, strace, oathtool, NSD, nginx, Chromium, npm and SAML identity providers for the tests ..."
+echo "installing PostgreSQL, strace, oathtool, NSD, nginx, Caddy, Chromium, npm and SAML identity providers for the tests ..."
 # Without this Debian's packages would start a name server and web servers, one
 # of which the identity providers could run in; the administrator's own rule stays.
 services=()
 has_nsd || services+=(nsd.service)
 has_nginx || services+=(nginx.service)
+command -v caddy >/dev/null || services+=(caddy.service)
 [ -x /usr/sbin/apache2 ] || services+=(apache2.service)
 policy=/usr/sbin/policy-rc.d
 made_policy=

@@ -16,21 +16,21 @@ import (
 	"github.com/sallyport/sallyport/internal/server/servertest"
 )
 
-// nginxOfManual is the configuration that docs/forward-auth.md shows, for a
-// test's addresses.
-func nginxOfManual(t *testing.T, listen, sallyport, organization, service string) string {
+// configurationOfManual is the one of a proxy that docs/forward-auth.md shows, for
+// a test's addresses: what listens there listens at listen here.
+func configurationOfManual(t *testing.T, proxy, listens, listen, sallyport, organization, service string) string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/forward-auth.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, config, found := strings.Cut(string(text), "```nginx\n")
+	_, config, found := strings.Cut(string(text), "```"+proxy+"\n")
 	config, _, ended := strings.Cut(config, "```")
 	if !found || !ended {
-		t.Fatal("the manual shows no configuration of nginx")
+		t.Fatalf("the manual shows no configuration of %s", proxy)
 	}
 	for _, replace := range [][2]string{
-		{"listen 443 ssl;", "listen " + listen + ";"}, {"127.0.0.1:8080", sallyport}, {"127.0.0.1:9000", service}, {"ORGANIZATION_ID", organization},
+		{listens, listen}, {"127.0.0.1:8080", sallyport}, {"127.0.0.1:9000", service}, {"ORGANIZATION_ID", organization},
 	} {
 		if !strings.Contains(config, replace[0]) {
 			t.Fatalf("the configuration has no %q", replace[0])
@@ -40,10 +40,10 @@ func nginxOfManual(t *testing.T, listen, sallyport, organization, service string
 	return config
 }
 
-// behindNginx is a service that knows nothing of logins; it answers what it got.
-func behindNginx(t *testing.T) (s *servertest.Server, send func(client, method, path string, headers ...string) *http.Response) {
+// behindProxy is a service that knows nothing of logins; it answers what it got.
+// start starts the proxy at listen.
+func behindProxy(t *testing.T, listen string, start func(sallyport, organization, service string)) (s *servertest.Server, send func(client, method, path string, headers ...string) *http.Response) {
 	t.Helper()
-	listen := servertest.NginxAddress(t)
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		r.Header.Set("Test-Request", r.Method+" "+r.URL.Path+" "+string(body))
@@ -54,7 +54,7 @@ func behindNginx(t *testing.T) (s *servertest.Server, send func(client, method, 
 		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 		c.PublicURL = "http://" + listen
 	}})
-	servertest.Nginx(t, listen, nginxOfManual(t, listen, s.Config.Listen, s.OrganizationID, service.Listener.Addr().String()))
+	start(s.Config.Listen, s.OrganizationID, service.Listener.Addr().String())
 	send = func(client, method, path string, headers ...string) *http.Response {
 		t.Helper()
 		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(client)}}
@@ -79,9 +79,24 @@ func behindNginx(t *testing.T) (s *servertest.Server, send func(client, method, 
 	return s, send
 }
 
-// The manual's configuration in the real program.
+// The manual's configurations in the real programs.
 func TestForwardAuthBehindNginx(t *testing.T) {
-	s, send := behindNginx(t)
+	listen := servertest.NginxAddress(t)
+	forwardsAsTheManualSays(t, listen, func(sallyport, organization, service string) {
+		servertest.Nginx(t, listen, configurationOfManual(t, "nginx", "listen 443 ssl;", "listen "+listen+";", sallyport, organization, service))
+	})
+}
+
+func TestForwardAuthBehindCaddy(t *testing.T) {
+	listen := servertest.CaddyAddress(t)
+	forwardsAsTheManualSays(t, listen, func(sallyport, organization, service string) {
+		servertest.Caddy(t, listen, configurationOfManual(t, "caddyfile", "id.example.com {", "http://"+listen+" {", sallyport, organization, service))
+	})
+}
+
+func forwardsAsTheManualSays(t *testing.T, listen string, start func(sallyport, organization, service string)) {
+	t.Helper()
+	s, send := behindProxy(t, listen, start)
 	bob, session := s.AddMember(t, "bob@a.example", "")
 	const here, outside = "127.0.0.2", "127.0.0.3"
 
@@ -99,7 +114,7 @@ func TestForwardAuthBehindNginx(t *testing.T) {
 			if err := json.NewDecoder(a.Body).Decode(&got); err != nil {
 				t.Fatal(err)
 			}
-			if got.Get("Test-Request") != method+" /wiki/page body" || got.Get("Remote-User") != "bob@a.example" || got.Get("X-Sallyport-User") != bob || len(got["Remote-Groups"]) != 0 {
+			if got.Get("Test-Request") != method+" /wiki/page body" || got.Get("Remote-User") != "bob@a.example" || got.Get("X-Sallyport-User") != bob || strings.Join(got["Remote-Groups"], "") != "" {
 				t.Errorf("%s by %s: the service got %v", method, name, got)
 			}
 			if got.Get("Authorization") != "" || strings.Contains(got.Get("Cookie"), session) || name == "a cookie" && got.Get("Cookie") != "theme=dark; lang=de" {

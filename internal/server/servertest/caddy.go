@@ -1,0 +1,79 @@
+package servertest
+
+import (
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Caddy starts Caddy as a reverse proxy on loopback and returns once it answers
+// at listen. The configuration, a Caddyfile without global options, says the
+// same. The test is skipped where the program is not installed and under -short.
+func Caddy(tb testing.TB, listen, config string) {
+	tb.Helper()
+	program := caddyProgram(tb)
+	dir := tb.TempDir()
+	file := filepath.Join(dir, "Caddyfile")
+	writeFile(tb, file, "{\n\tadmin off\n\tauto_https off\n}\n"+config)
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer log.Close()
+	c := exec.Command(program, "run", "--config", file, "--adapter", "caddyfile")
+	c.Dir, c.Stdout, c.Stderr = dir, log, log
+	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "XDG_CONFIG_HOME=" + dir, "XDG_DATA_HOME=" + dir}
+	if err := c.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = c.Wait()
+	}()
+	tb.Cleanup(func() {
+		_ = c.Process.Signal(syscall.SIGTERM)
+		<-ended
+	})
+	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Second)
+	defer cancel()
+	go func() {
+		<-ended
+		cancel()
+	}()
+	for {
+		if conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", listen); err == nil {
+			_ = conn.Close()
+			return
+		}
+		if ctx.Err() != nil {
+			said, _ := os.ReadFile(log.Name())
+			tb.Fatalf("Caddy does not listen at %s:\n%s", listen, said)
+		}
+	}
+}
+
+// CaddyAddress is where a Caddy may listen: host and port of loopback. It skips
+// the test like Caddy.
+func CaddyAddress(tb testing.TB) string {
+	tb.Helper()
+	caddyProgram(tb)
+	return net.JoinHostPort(freePort(tb))
+}
+
+func caddyProgram(tb testing.TB) string {
+	tb.Helper()
+	if testing.Short() {
+		tb.Skip("starts Caddy")
+	}
+	program, err := exec.LookPath("caddy")
+	if err != nil {
+		tb.Skip("Caddy is not installed: run scripts/install-deps.sh")
+	}
+	return program
+}
