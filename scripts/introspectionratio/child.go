@@ -26,7 +26,17 @@ const (
 	askedTokens = 1_000
 )
 
-// bare serves the least: a form, a hash, a map, a JSON object.
+// sameHeaders is sent to have the bare server answer in as many headers as ours.
+const sameHeaders = "X-Same-Headers"
+
+// answerHeaders are those of our answer to a proxy, but for what net/http adds.
+var answerHeaders = []string{
+	"Remote-User", "Remote-Email", "Remote-Groups", "X-Sallyport-User", "X-Sallyport-Organization", "X-Sallyport-Token-Type", "X-Sallyport-Amr",
+	"X-Sallyport-Managed", "X-Sallyport-Roles", "X-Sallyport-Groups-Omitted", "Strict-Transport-Security", "X-Content-Type-Options",
+	"Referrer-Policy", "Cross-Origin-Resource-Policy", "Cache-Control", "X-Frame-Options", "Content-Security-Policy", "X-Request-Id",
+}
+
+// bare serves the least: a form, a hash, a map, a JSON object or headers.
 func bare(ctx context.Context) error {
 	known := make(map[[sha256.Size]byte]string, bareTokens)
 	out := ready{}
@@ -46,6 +56,13 @@ func bare(ctx context.Context) error {
 			token = strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 		}
 		subject, active := known[sha256.Sum256([]byte(token))]
+		if r.Header.Get(sameHeaders) != "" {
+			for _, name := range answerHeaders {
+				w.Header()[name] = []string{subject}
+			}
+			w.WriteHeader(http.StatusOK)
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(struct {
 			Active bool   `json:"active"`

@@ -168,6 +168,16 @@ func forwardAuth(ctx context.Context, p *process, token string) (*http.Request, 
 	return req, nil
 }
 
+// forwardAuthHeaders is forwardAuth with an answer that is in headers, the same
+// ones, from both servers.
+func forwardAuthHeaders(ctx context.Context, p *process, token string) (*http.Request, error) {
+	req, err := forwardAuth(ctx, p, token)
+	if err == nil {
+		req.Header.Set(sameHeaders, "yes")
+	}
+	return req, err
+}
+
 // ask asks about one token, which has to be a good one.
 func (p *process) ask(ctx context.Context, d door, token string) error {
 	req, err := d.request(ctx, p, token)
