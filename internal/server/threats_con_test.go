@@ -145,7 +145,7 @@ func TestCON04_RevokedMeansRevoked(t *testing.T) {
 	})
 }
 
-// TestCON05_DatabaseGone: nothing is accepted from memory, every answer comes
+// TestCON05_DatabaseGone: nothing is accepted from memory beyond the lease, every answer comes
 // quickly, and the server recovers by itself.
 func TestCON05_DatabaseGone(t *testing.T) {
 	postgres := storetest.StartPostgres(t, storetest.Fast)
@@ -159,6 +159,8 @@ func TestCON05_DatabaseGone(t *testing.T) {
 	if err := postgres.Stop(); err != nil {
 		t.Fatal(err)
 	}
+	// What is in memory is good until the lease ends, and no longer.
+	until(t, "the lease ends", func() bool { return !s.DB.Fresh() })
 	crowd.answered.Store(true)
 	await(t, &crowd.refused, 4*crowdSize)
 	// Three seconds, and some for a machine that is busy.
