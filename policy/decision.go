@@ -75,6 +75,16 @@ var ruleWords = [lastRule + 1]struct{ code, message string }{
 	19: {CodeForbidden, "The scopes, roles and permissions of this credential do not cover the request."},
 }
 
+// AboutLogin says whether refusals with an error code are about how the
+// credential was logged in with, so that another login cures them.
+func AboutLogin(code string) bool {
+	switch code {
+	case CodePassword, CodeThirdParty, CodeIdentityProvider, CodeOtherOrganization, CodePasskey, CodeSecondFactor:
+		return true
+	}
+	return false
+}
+
 // Allowed reports whether rules were applied and none refused.
 func (d Decision) Allowed() bool { return d.applied != 0 && d.refused == 0 }
 

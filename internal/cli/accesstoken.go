@@ -3,10 +3,12 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/policy"
 )
 
 var accessTokenColumns = []string{
@@ -93,8 +95,11 @@ func (a *app) accessTokenList() *cobra.Command {
 // noteSleep says where a token is not accepted now, and why.
 func (a *app) noteSleep(t sallyport.Token) {
 	for _, s := range t.Asleep {
-		a.note("%s sleeps at %s (%s): %s To use it again: %s; or bind it to a login that is allowed with \"sallyport user access-token rebind %s\"",
-			t.TokenPrefix, s.OrganizationName, s.OrganizationID, s.Message, s.Remedy, t.TokenPrefix)
+		bind := ""
+		if !slices.ContainsFunc(s.Reasons, func(code string) bool { return !policy.AboutLogin(code) }) {
+			bind = fmt.Sprintf("; or bind it to a login that is allowed with \"sallyport user access-token rebind %s\"", t.TokenPrefix)
+		}
+		a.note("%s sleeps at %s (%s): %s To use it again: %s%s", t.TokenPrefix, s.OrganizationName, s.OrganizationID, s.Message, s.Remedy, bind)
 	}
 }
 

@@ -111,7 +111,7 @@ func (p *Pages) showApplicationUser(v *visit, status int, view applicationView, 
 	}
 	tokens, err := p.Org.ApplicationTokens(v.r.Context(), v.Principal, m.UserID)
 	for _, t := range tokens {
-		view.Tokens = append(view.Tokens, tokenRowOf(v, &t))
+		view.Tokens = append(view.Tokens, tokenRowOf(v, &t, false))
 	}
 	if err == nil && v.Admin() {
 		var all []org.HeldGrant

@@ -53,13 +53,15 @@ func (p *Pages) showTokens(v *visit, status int, made *madeToken, about *problem
 	view := tokensView{Made: made, Refused: home.noTokens(v)}
 	for _, t := range all {
 		if t.Kind != policy.Session {
-			view.List = append(view.List, tokenRowOf(v, &t))
+			view.List = append(view.List, tokenRowOf(v, &t, view.Refused == ""))
 		}
 	}
 	p.showOwn(v, status, "tokens", tokensPath, page{Title: v.say("tokens.title"), Problem: about, Body: view})
 }
 
-func tokenRowOf(v *visit, t *identity.Token) tokenRow {
+// tokenRowOf is a row of the list; makes says that the person may make tokens,
+// and so may bind them.
+func tokenRowOf(v *visit, t *identity.Token, makes bool) tokenRow {
 	row := tokenRow{
 		Title: cmp.Or(strings.TrimSpace(t.Description), v.say("tokens.untitled")), Prefix: t.Prefix, Created: t.Created, Expires: t.Expires, Extend: t.ExtendWhenUsed,
 		LastUsed: t.LastUsed, IP: t.LastIP, Scopes: t.Scopes, Ranges: t.AddressTexts, Partly: t.State() == identity.TokenPartlyAsleep, Parent: t.Parent,
@@ -69,9 +71,9 @@ func tokenRowOf(v *visit, t *identity.Token) tokenRow {
 	}
 	for _, s := range t.Asleep() {
 		row.Asleep = append(row.Asleep, v.say("tokens.asleep.why", s.OrganizationName, v.tellAll(s.Reasons[0].Message)))
-	}
-	if len(row.Asleep) > 0 && t.Parent == "" {
-		row.Rebind = tokensPath + "/" + t.Prefix + "/rebind"
+		if makes && t.Parent == "" && s.NeedsLogin() {
+			row.Rebind = tokensPath + "/" + t.Prefix + "/rebind"
+		}
 	}
 	return row
 }

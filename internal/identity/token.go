@@ -53,6 +53,16 @@ type TokenStanding struct {
 	Remedy  policy.Remedy
 }
 
+// NeedsLogin says whether another login is all that the token lacks there.
+func (s *TokenStanding) NeedsLogin() bool {
+	for _, r := range s.Reasons {
+		if !policy.AboutLogin(r.Code) {
+			return false
+		}
+	}
+	return len(s.Reasons) > 0
+}
+
 // The states of a personal token, over all organizations that were asked.
 const (
 	TokenActive       = "active"

@@ -117,7 +117,12 @@ func TestSleepingTokensOnPages(t *testing.T) {
 		}))
 		path := "/profile/tokens/" + token[:12] + "/rebind"
 		says(t, v.get("/profile/tokens").Want(http.StatusOK), false, "Not accepted now", "Bind to this login")
-		s.setPolicy(t, s.OrganizationID, func(p *policy.Policy) { p.PasswordEnabled, p.PersonalTokensRequireAllowedMethod = false, true })
+		s.setPolicy(t, s.OrganizationID, func(p *policy.Policy) { p.PersonalTokensEnabled = false })
+		says(t, v.get("/profile/tokens").Want(http.StatusOK), true, "This organization does not accept personal tokens.")
+		says(t, v.get("/profile/tokens").Want(http.StatusOK), false, path) // it would help nobody
+		s.setPolicy(t, s.OrganizationID, func(p *policy.Policy) {
+			p.PersonalTokensEnabled, p.PasswordEnabled, p.PersonalTokensRequireAllowedMethod = true, false, true
+		})
 		s.nothing(t, "looking", func() {
 			says(t, v.get("/profile/tokens").Want(http.StatusOK), true, "Not accepted now", servertest.Organization+" does not accept it: This organization does not allow logging in with a password.", path)
 			says(t, v.get(path).Want(http.StatusOK), true, "Its secret, its end and what it may do stay")
