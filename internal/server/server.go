@@ -298,10 +298,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return h.Shutdown(drain)
 }
 
-// serveHTTP asks clients to leave once the server is stopping: a connection that
-// waits for its next request could be closed just as one is sent.
+// serveHTTP asks clients to leave once the server is stopping, since a connection
+// that waits for its next request could be closed just as one is sent, and when
+// their connection has carried enough.
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
-	if s.stopping.Load() {
+	if s.stopping.Load() || spent(r) {
 		w.Header().Set("Connection", "close")
 	}
 	s.handler.ServeHTTP(w, r)
