@@ -54,12 +54,6 @@ type storedHash struct {
 	sum    []byte
 }
 
-// PasswordKeyID returns the id of the master key that a stored password hash needs. It reports false for what is not one.
-func PasswordKeyID(phc string) (string, bool) {
-	h, err := parsePHC(phc)
-	return h.keyID, err == nil
-}
-
 func (h storedHash) String() string {
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d,keyid=%s$%s$%s", argon2.Version,
 		h.params.MemoryKiB, h.params.Passes, h.params.Lanes, h.keyID,

@@ -88,13 +88,6 @@ func aeadUnder(secret, purpose, row string) cipher.AEAD {
 	return aeadOf(key)
 }
 
-// SealedWith returns the id of the master key a value was sealed with, so that rows can be counted and sealed again after a
-// rotation. It reports false for what Seal cannot have made.
-func SealedWith(sealed string) (keyID string, ok bool) {
-	keyID, _, ok = cutSealed(sealed)
-	return keyID, ok
-}
-
 func cutSealed(sealed string) (keyID, encoded string, ok bool) {
 	rest, ok := strings.CutPrefix(sealed, sealVersion+".")
 	if !ok {

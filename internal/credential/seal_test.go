@@ -97,7 +97,7 @@ func TestOPS05Rotation(t *testing.T) {
 		t.Errorf("the old value after the rotation: %q, %v", got, err)
 	}
 	again := both.Seal("p", "r", got)
-	if id, ok := SealedWith(again); !ok || id != "new" {
+	if id, _, ok := cutSealed(again); !ok || id != "new" {
 		t.Errorf("sealed with %q, %v; want the new key", id, ok)
 	}
 

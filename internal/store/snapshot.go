@@ -40,8 +40,3 @@ func parseSnapshot(text string) (s snapshot, err error) {
 func (s snapshot) shows(at int64) bool {
 	return at < s.low || at < s.high && !slices.Contains(s.running, at)
 }
-
-// showsAll says so of several entries.
-func (s snapshot) showsAll(at []int64) bool {
-	return !slices.ContainsFunc(at, func(n int64) bool { return !s.shows(n) })
-}
