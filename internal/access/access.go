@@ -169,16 +169,8 @@ func (c *Checker) outlook(ctx context.Context, p *identity.Principal, organizati
 	return policy.Decide(&f), &f, nil
 }
 
-// Home is the organization that a credential's owner, an application user,
+// home is the organization that a credential's owner, an application user,
 // belongs to; empty for a person.
-func (c *Checker) Home(ctx context.Context, bearer string) (string, error) {
-	parsed, ok := credential.Parse(bearer)
-	if !ok {
-		return "", identity.BadCredential()
-	}
-	return c.home(ctx, parsed)
-}
-
 func (c *Checker) home(ctx context.Context, parsed credential.Parsed) (string, error) {
 	known, err := c.facts.load(ctx, parsed, "")
 	if err != nil {

@@ -364,7 +364,7 @@ func TestTOK02_MalformedNeverReachesTheDatabase(t *testing.T) {
 		w.must(w.db.Close())
 		for _, bad := range []string{"", "x", good[:99], good[:99] + "!", "spx_" + good[4:]} {
 			w.refused(bad, "org1", policy.CodeAuthentication)
-			if _, err := w.Home(context.Background(), bad); err == nil || err.Error() != identity.BadCredential().Error() {
+			if _, err := w.Check(context.Background(), Request{Bearer: bad, Home: true}); err == nil || err.Error() != identity.BadCredential().Error() {
 				t.Errorf("home of %q: %v", bad, err)
 			}
 		}
@@ -643,8 +643,9 @@ func TestReachesAndHome(t *testing.T) {
 		}
 		app := w.addUser(func(u *identity.User) { u.Application, u.OrganizationID = true, open }, open)
 		for b, want := range map[string]string{bearer: "", w.token(policy.ApplicationToken, app): open} {
-			if got, err := w.Home(context.Background(), b); err != nil || got != want {
-				t.Errorf("home %q, %v, want %q", got, err, want)
+			p, err := w.Check(context.Background(), Request{Bearer: b, Home: true})
+			if err != nil || (p.Organization != nil) != (want != "") || p.Organization != nil && p.Organization.ID != want {
+				t.Errorf("home of %v: %v, want %q", p, err, want)
 			}
 		}
 	})
