@@ -175,7 +175,7 @@ func (p *Pages) showRestore(v *visit, status int, one org.PolicyVersion, now pol
 	row := v.versionRow(one)
 	p.showOrganization(v, status, "review", policyPath, page{Title: v.say("history.restore.title", one.Version), Body: review{
 		Words: v.say("policy.review.words"), Changes: v.policyRows(now, *one.Policy), Guard: guard, Yes: v.say("history.restore"),
-		Action: row.Path + "/restore", Back: row.Path, Values: []hidden{{"do", "save"}},
+		Action: row.Path + "/restore", Back: row.Path, Values: []hidden{{"do", "save"}}, Trial: trial(v.r.PostForm.Get("confirm")),
 		Impact: p.previewed(v, func() (org.Impact, error) {
 			document, err := json.Marshal(*one.Policy)
 			if err != nil {
@@ -195,8 +195,8 @@ func (p *Pages) restoreVersion(v *visit) {
 	if !ok {
 		return
 	}
-	accept := v.r.PostForm.Get("accept") != ""
-	_, err := p.Org.RestorePolicy(v.r.Context(), v.Principal, one.Version, org.Consent{AcceptLockout: accept})
+	consent := org.Consent{AcceptLockout: v.r.PostForm.Get("accept") != "", ConfirmWithinSeconds: v.confirmWithin()}
+	_, err := p.Org.RestorePolicy(v.r.Context(), v.Principal, one.Version, consent)
 	switch {
 	case err == nil:
 		v.done(v.base()+policyPath, "policy-restored")

@@ -47,9 +47,13 @@ func TestHistoryPages(t *testing.T) {
 			alice.post(base+"/history/"+none+"/restore", "do", "save").Want(http.StatusNotFound)
 		}
 		s.nothing(t, "a review", func() {
-			says(t, alice.get(base+"/history/2/restore").Want(http.StatusOK), true, "Bring version 2 back?", "IP range 203.0.113.0/24")
+			says(t, alice.get(base+"/history/2/restore").Want(http.StatusOK), true, "Bring version 2 back?", "IP range 203.0.113.0/24", `name="confirm"`)
 		})
-		s.one(t, "policy_restored", func() { alice.post(base+"/history/2/restore", "do", "save").Want(http.StatusSeeOther) })
+		alice.post(base+"/history/2/restore", "do", "save", "confirm", "600").Want(http.StatusSeeOther)
+		if n := s.Value(t, `SELECT COUNT(*) FROM pending_changes`); n != "1" {
+			t.Errorf("%s changes wait to be confirmed", n)
+		}
+		alice.post("/organizations/"+s.OrganizationID+"/pending-change", "do", "confirm").Want(http.StatusSeeOther)
 		says(t, alice.get(base+"/history").Want(http.StatusOK), true, "Version 5")
 
 		// A version that locks alice out takes her word for it.
