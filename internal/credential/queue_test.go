@@ -121,9 +121,11 @@ func TestQueueBegan(t *testing.T) {
 			calls.Go(func() { _ = h.VerifyUnknown(context.Background(), anyPassword) })
 		}
 		synctest.Wait()
+		mu.Lock()
 		if began != 2 || ended != 0 {
 			t.Errorf("%d began and %d ended while two run and one waits", began, ended)
 		}
+		mu.Unlock()
 		calls.Wait()
 		if began != 3 || ended != 3 {
 			t.Errorf("%d began and %d ended of 3", began, ended)
