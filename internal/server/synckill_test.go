@@ -3,6 +3,7 @@ package server_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"os/exec"
 	"path/filepath"
 	"sync/atomic"
@@ -11,9 +12,13 @@ import (
 )
 
 // killedAtSync is a command line that runs a server and kills it when it is
-// about to make its n-th call that makes data durable. The calls are counted
-// for each thread, so n is a moment rather than a number of commits.
-func killedAtSync(tb testing.TB, n int) []string {
+// about to make its n-th call that makes data durable.
+func killedAtSync(tb testing.TB, n int) []string { return atSync(tb, n, "signal=SIGKILL") }
+
+// atSync is a command line that runs a server and does something to its n-th
+// call that makes data durable. The calls are counted for each thread, so n is a
+// moment rather than a number of commits.
+func atSync(tb testing.TB, n int, fault string) []string {
 	tb.Helper()
 	strace, err := exec.LookPath("strace")
 	if err != nil {
@@ -27,7 +32,7 @@ func killedAtSync(tb testing.TB, n int) []string {
 	}
 	return []string{
 		strace, "-f", "-qq", "-o", filepath.Join(tb.TempDir(), "trace"), "-e", "trace=fdatasync,fsync",
-		"-e", fmt.Sprintf("inject=fdatasync,fsync:signal=SIGKILL:when=%d", n),
+		"-e", fmt.Sprintf("inject=fdatasync,fsync:%s:when=%d", fault, n),
 		setpriv, "--pdeathsig", "KILL",
 	}
 }
@@ -65,6 +70,60 @@ func TestNothingLostAtSync(t *testing.T) {
 	c.summary("R2")
 	if reached < len(moments) {
 		t.Errorf("%d of %d servers died at their sync", reached, len(moments))
+	}
+}
+
+// TestR5SyncFails: a change that the disk did not keep is not acknowledged, and
+// the server makes no other: the same sync, tried again, would succeed without
+// having kept anything. It is not ready, answers what it only reads, and after a
+// start everything acknowledged is there.
+func TestR5SyncFails(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs strace and some seconds")
+	}
+	t.Parallel()
+	c := newCrash(t, onSQLite(t, t.TempDir()), 1)
+	failed, moments := 0, []int{2, 5, 9}
+	if soak() > 0 {
+		moments = nil
+		for n := range 20 {
+			moments = append(moments, n+1)
+		}
+	}
+	for _, n := range moments {
+		c.nodes[0].kill()
+		node, err := launch(t, atSync(t, n, "error=EIO"), c.target.settings...)
+		if err != nil && !errors.Is(err, errEnded) {
+			t.Fatal(err)
+		}
+		if err == nil { // else it refused to start
+			c.nodes[0] = node
+			failed++
+			var stop atomic.Bool // for once: workers end by themselves when they hear 503
+			late := time.AfterFunc(patience, func() { stop.Store(true) })
+			c.load.run(&stop, node)
+			late.Stop()
+			for range 3 {
+				a, err := call(http.MethodGet, node.url+"/readyz", "", nil)
+				want(t, http.StatusServiceUnavailable, a, err)
+				a, err = call(http.MethodPatch, node.url+c.load.workers[0].organization(""), c.target.token, map[string]any{"name": "nobody hears this"})
+				want(t, http.StatusServiceUnavailable, a, err)
+				a, err = call(http.MethodGet, node.url+c.load.workers[0].organization(""), c.target.token, nil)
+				want(t, http.StatusOK, a, err)
+			}
+		}
+		c.nodes[0].kill()
+		c.restart(0)
+		c.check(fmt.Sprintf("after sync %d failed", n))
+		for w, n := c.load.workers[0], 0; n < 20; n++ {
+			if !w.step() {
+				t.Fatalf("after a start the answer is %s", w.last.Problem)
+			}
+		}
+	}
+	c.summary("R5")
+	if failed == 0 {
+		t.Error("no server met its failure while it served")
 	}
 }
 

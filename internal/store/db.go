@@ -78,6 +78,8 @@ type DB struct {
 	nodes board
 	own   ownChanges
 	turns *turns
+	// unsynced is set when the disk did not keep a change: then nothing is written.
+	unsynced atomic.Bool
 	// writers has room for those who write at the same time; nil: the pool has.
 	writers chan struct{}
 }
@@ -261,6 +263,9 @@ func (db *DB) inTurn(ctx context.Context, actor identity.Actor, scope Scope, fn 
 
 // begin begins a transaction that holds the sorted keys of its scope.
 func (db *DB) begin(ctx context.Context, actor identity.Actor, scope Scope, keys []string) (*Tx, error) {
+	if db.unsynced.Load() {
+		return nil, errNotSynced
+	}
 	sqlTx, err := db.write.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -277,15 +282,23 @@ func (db *DB) begin(ctx context.Context, actor identity.Actor, scope Scope, keys
 // commit ends a transaction and forgets what it changed.
 func (db *DB) commit(tx *sql.Tx, logged entries) error {
 	if len(logged.scopes) == 0 {
-		return tx.Commit()
+		return db.synced(tx.Commit())
 	}
 	db.own.begin(logged)
-	err := tx.Commit()
+	err := db.synced(tx.Commit())
 	// Also after a failed commit: it may have happened all the same.
 	if db.Changed != nil {
 		db.Changed(logged.scopes)
 	}
 	db.own.end(logged, err == nil)
+	return err
+}
+
+// synced notes when a commit failed because the disk did not keep it.
+func (db *DB) synced(err error) error {
+	if err != nil && notSynced(err) {
+		db.unsynced.Store(true)
+	}
 	return err
 }
 

@@ -147,6 +147,9 @@ func appliedSteps(ctx context.Context, q querier) ([]Migration, error) {
 
 // Ready reports whether the database answers and has this program's schema.
 func (db *DB) Ready(ctx context.Context) error {
+	if db.unsynced.Load() {
+		return errNotSynced
+	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	known, err := migrations()
