@@ -98,3 +98,35 @@ func TestReadOnlyDisk(t *testing.T) {
 		t.Errorf("exit code %d, %q, want a failure in one line that says read-only", f.code, f.stderr)
 	}
 }
+
+// TestR6FileIsGone is experiment R6 under a running server: once the file of the
+// database is deleted, or another put in its place, it is not ready and answers
+// nothing that it would know from there, or from memory.
+func TestR6FileIsGone(t *testing.T) {
+	for name, harm := range map[string]func(file string) error{
+		"deleted": os.Remove,
+		"another": func(file string) error {
+			return errors.Join(os.Rename(file, file+".old"), os.WriteFile(file, nil, 0o600))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target := onSQLite(t, t.TempDir())
+			target.bootstrap(t)
+			n, path := start(t, target.settings...), "/v1/organization/"+target.organization
+			a, err := call(http.MethodGet, n.url+path, target.token, nil)
+			want(t, http.StatusOK, a, err)
+			if err := harm(filepath.Join(target.dir, "sallyport.db")); err != nil {
+				t.Fatal(err)
+			}
+			until(t, "the server is not ready", func() bool {
+				a, err := call(http.MethodGet, n.url+"/readyz", "", nil)
+				return err == nil && a.status == http.StatusServiceUnavailable
+			})
+			for _, method := range []string{http.MethodGet, http.MethodPatch} {
+				a, err := call(method, n.url+path, target.token, map[string]any{"name": "nobody hears this"})
+				want(t, http.StatusServiceUnavailable, a, err)
+			}
+		})
+	}
+}

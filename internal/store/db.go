@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -74,12 +75,14 @@ type DB struct {
 	dialect     *dialect
 	rehearsal   *rehearsal // nil: transactions are meant
 
-	lease atomic.Pointer[lease]
-	nodes board
-	own   ownChanges
-	turns *turns
-	// unsynced is set when the disk did not keep a change: then nothing is written.
-	unsynced atomic.Bool
+	lease    atomic.Pointer[lease]
+	nodes    board
+	own      ownChanges
+	turns    *turns
+	file     string      // of SQLite
+	found    os.FileInfo // that file, as Follow first saw it
+	gone     atomic.Bool // the file is not where it was: nothing is read or written
+	unsynced atomic.Bool // the disk did not keep a change: nothing is written
 	// writers has room for those who write at the same time; nil: the pool has.
 	writers chan struct{}
 }
@@ -93,6 +96,9 @@ func Open(databaseURL string) (*DB, error) {
 	}
 	db := &DB{Now: time.Now, Rand: rand.Reader, Lease: DefaultLease, write: write, read: read, dialect: d, turns: &turns{}}
 	db.LimitConnections(DefaultConnections)
+	if d == sqliteDialect {
+		_, db.file, _ = strings.Cut(databaseURL, ":")
+	}
 	return db, nil
 }
 
@@ -157,6 +163,9 @@ func (db *DB) View(ctx context.Context, fn func(*Read) error) error {
 	if h := db.heldIn(ctx); h != nil && h.tx != nil {
 		return wrap(fn(&h.tx.Read))
 	}
+	if err := db.readable(); err != nil {
+		return err
+	}
 	return db.watched(ctx, "read", func(ctx context.Context) error {
 		return wrap(db.retry(ctx, func() error {
 			tx, err := db.read.BeginTx(ctx, db.dialect.snapshot)
@@ -172,6 +181,9 @@ func (db *DB) View(ctx context.Context, fn func(*Read) error) error {
 // Once runs fn without a transaction: for reads of a single statement on the
 // hot path.
 func (db *DB) Once(fn func(*Read) error) error {
+	if err := db.readable(); err != nil {
+		return err
+	}
 	return wrap(fn(&Read{q: db.read, dialect: db.dialect, Now: db.now()}))
 }
 
@@ -263,8 +275,8 @@ func (db *DB) inTurn(ctx context.Context, actor identity.Actor, scope Scope, fn 
 
 // begin begins a transaction that holds the sorted keys of its scope.
 func (db *DB) begin(ctx context.Context, actor identity.Actor, scope Scope, keys []string) (*Tx, error) {
-	if db.unsynced.Load() {
-		return nil, errNotSynced
+	if err := db.writable(); err != nil {
+		return nil, err
 	}
 	sqlTx, err := db.write.BeginTx(ctx, nil)
 	if err != nil {

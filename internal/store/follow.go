@@ -68,6 +68,9 @@ type follower struct {
 // round brings memory up to date, says so, and takes a lease from the moment
 // before.
 func (f *follower) round(ctx context.Context) error {
+	if err := f.db.watchFile(); err != nil {
+		return err
+	}
 	if err := f.setUp(ctx); err != nil {
 		return err
 	}

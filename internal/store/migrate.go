@@ -147,8 +147,8 @@ func appliedSteps(ctx context.Context, q querier) ([]Migration, error) {
 
 // Ready reports whether the database answers and has this program's schema.
 func (db *DB) Ready(ctx context.Context) error {
-	if db.unsynced.Load() {
-		return errNotSynced
+	if err := db.writable(); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
