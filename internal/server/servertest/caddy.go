@@ -1,14 +1,11 @@
 package servertest
 
 import (
-	"context"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
-	"time"
 )
 
 // Caddy starts Caddy as a reverse proxy on loopback and returns once it answers
@@ -28,34 +25,7 @@ func Caddy(tb testing.TB, listen, config string) {
 	c := exec.Command(program, "run", "--config", file, "--adapter", "caddyfile")
 	c.Dir, c.Stdout, c.Stderr = dir, log, log
 	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "XDG_CONFIG_HOME=" + dir, "XDG_DATA_HOME=" + dir}
-	if err := c.Start(); err != nil {
-		tb.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = c.Wait()
-	}()
-	tb.Cleanup(func() {
-		_ = c.Process.Signal(syscall.SIGTERM)
-		<-ended
-	})
-	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Second)
-	defer cancel()
-	go func() {
-		<-ended
-		cancel()
-	}()
-	for {
-		if conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", listen); err == nil {
-			_ = conn.Close()
-			return
-		}
-		if ctx.Err() != nil {
-			said, _ := os.ReadFile(log.Name())
-			tb.Fatalf("Caddy does not listen at %s:\n%s", listen, said)
-		}
-	}
+	runProxy(tb, c, listen, log.Name())
 }
 
 // CaddyAddress is where a Caddy may listen: host and port of loopback. It skips

@@ -1,15 +1,11 @@
 package servertest
 
 import (
-	"context"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
-	"time"
 )
 
 // Nginx starts nginx as a reverse proxy on loopback and returns once it answers
@@ -25,34 +21,7 @@ func Nginx(tb testing.TB, listen, config string) {
 	}
 	writeFile(tb, filepath.Join(dir, "nginx.conf"), text+config+"\n}\n")
 	c := exec.Command(program, "-p", dir, "-e", filepath.Join(dir, "errors"), "-c", filepath.Join(dir, "nginx.conf"))
-	if err := c.Start(); err != nil {
-		tb.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = c.Wait()
-	}()
-	tb.Cleanup(func() {
-		_ = c.Process.Signal(syscall.SIGTERM)
-		<-ended
-	})
-	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Second)
-	defer cancel()
-	go func() {
-		<-ended
-		cancel()
-	}()
-	for {
-		if conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", listen); err == nil {
-			_ = conn.Close()
-			return
-		}
-		if ctx.Err() != nil {
-			errors, _ := os.ReadFile(filepath.Join(dir, "errors"))
-			tb.Fatalf("nginx does not listen at %s:\n%s", listen, errors)
-		}
-	}
+	runProxy(tb, c, listen, filepath.Join(dir, "errors"))
 }
 
 // NginxAddress is where an nginx may listen: host and port of loopback. It skips
