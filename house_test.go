@@ -88,6 +88,7 @@ var support = []string{
 	"internal/store/storetest",
 	"internal/thirdparty/githubtest",
 	"internal/thirdparty/oidctest",
+	"scripts/child",
 	"scripts/node",
 	"scripts/withpg",
 	"scripts/introspectionratio",

@@ -11,12 +11,12 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime/pprof"
 	"strings"
 	"syscall"
 
 	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/server"
+	"github.com/sallyport/sallyport/scripts/child"
 )
 
 const (
@@ -93,19 +93,11 @@ func product(ctx context.Context, dir, database string) (err error) {
 	if err != nil {
 		return err
 	}
-	if path := os.Getenv("INTROSPECTIONRATIO_PROFILE"); path != "" {
-		f, err := os.Create(path)
-		if err != nil {
-			return err
-		}
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
-		defer func() {
-			pprof.StopCPUProfile()
-			_ = f.Close()
-		}()
+	profiled, err := child.Profile("INTROSPECTIONRATIO_PROFILE")
+	if err != nil {
+		return err
 	}
+	defer profiled()
 	log, flush := server.NewLog(&config, os.Stderr)
 	defer flush()
 	s, err := server.New(ctx, config, log)

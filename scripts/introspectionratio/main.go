@@ -102,7 +102,7 @@ func compare(ctx context.Context, database string, requests, rounds, clients int
 		if err != nil {
 			return fmt.Errorf("%s: %w", kind, err)
 		}
-		defer s.end()
+		defer s.End()
 		servers[i] = s
 	}
 	doors := []door{{"introspection", introspection}, {"forward-auth", forwardAuth}, {"forward-auth, both in headers,", forwardAuthHeaders}}

@@ -1,23 +1,21 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sallyport/sallyport/scripts/child"
 )
 
 // ready is what a server says of itself before it answers requests.
@@ -28,82 +26,30 @@ type ready struct {
 	Tokens       []string `json:"tokens"` // those to ask about
 }
 
-// process is a server in a child process. It answers each line of its standard
-// input with the CPU time it has used, and ends with its input.
+// process is a server in a child process. It answers each line with the CPU time
+// that it has used.
 type process struct {
+	*child.Process
 	ready
-	kind   string
-	cmd    *exec.Cmd
-	in     io.WriteCloser
-	out    *bufio.Reader
-	log    string
-	client *http.Client
-	next   atomic.Int64
+	kind string
+	next atomic.Int64
 }
 
-// launch starts this program again as a server, and returns when it listens.
+// launch starts a server of a kind, and returns when it listens.
 func launch(ctx context.Context, kind, dir, database string) (*process, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	p := &process{kind: kind, log: filepath.Join(dir, kind+".log"), cmd: exec.CommandContext(ctx, self, kind, filepath.Join(dir, kind), database)}
-	p.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 1024}}
-	log, err := os.Create(p.log)
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
-	// Log lines go to a file, as those of a real server do.
-	p.cmd.Stderr = log
-	if p.in, err = p.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := p.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	p.out = bufio.NewReader(out)
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	line, err := p.out.ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(line, &p.ready)
-	}
-	if err != nil {
-		err = fmt.Errorf("it did not start: %w; its log: %s", err, p.logEnd())
-		p.end()
-		return nil, err
-	}
-	return p, nil
-}
-
-// end stops the server and waits until it is gone.
-func (p *process) end() {
-	p.client.CloseIdleConnections()
-	_ = p.in.Close()
-	_ = p.cmd.Wait()
-}
-
-func (p *process) logEnd() string {
-	text, err := os.ReadFile(p.log)
-	if err != nil {
-		return err.Error()
-	}
-	return string(text[max(0, len(text)-1000):])
+	p := &process{kind: kind}
+	var err error
+	p.Process, err = child.Launch(ctx, filepath.Join(dir, kind+".log"), 1024, &p.ready, kind, filepath.Join(dir, kind), database)
+	return p, err
 }
 
 // cpu is the time that the server has used so far.
 func (p *process) cpu() (time.Duration, error) {
-	if _, err := io.WriteString(p.in, "\n"); err != nil {
-		return 0, err
-	}
-	line, err := p.out.ReadString('\n')
+	answer, err := p.Ask("")
 	if err != nil {
 		return 0, err
 	}
-	n, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+	n, err := strconv.ParseInt(answer, 10, 64)
 	return time.Duration(n), err
 }
 
@@ -115,7 +61,7 @@ func (p *process) cost(ctx context.Context, d door, requests, clients int) (floa
 		return 0, err
 	}
 	if err := p.load(ctx, d, requests, clients); err != nil {
-		return 0, fmt.Errorf("%w; its log: %s", err, p.logEnd())
+		return 0, p.Failed(err)
 	}
 	after, err := p.cpu()
 	return float64((after - before).Microseconds()) / float64(requests), err
@@ -184,7 +130,7 @@ func (p *process) ask(ctx context.Context, d door, token string) error {
 	if err != nil {
 		return err
 	}
-	resp, err := p.client.Do(req)
+	resp, err := p.Client.Do(req)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +22,7 @@ import (
 	"github.com/sallyport/sallyport/internal/server"
 	"github.com/sallyport/sallyport/internal/store"
 	"github.com/sallyport/sallyport/policy"
+	"github.com/sallyport/sallyport/scripts/child"
 )
 
 // serveProduct is the argument by which the program starts itself as a server.
@@ -58,19 +58,11 @@ func product(ctx context.Context, dir, database, clients string) (err error) {
 	if err != nil {
 		return err
 	}
-	if path := os.Getenv("WRITERATIO_PROFILE"); path != "" {
-		f, err := os.Create(path)
-		if err != nil {
-			return err
-		}
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
-		defer func() {
-			pprof.StopCPUProfile()
-			_ = f.Close()
-		}()
+	profiled, err := child.Profile("WRITERATIO_PROFILE")
+	if err != nil {
+		return err
 	}
+	defer profiled()
 	s, err := server.New(ctx, config, slog.New(slog.NewJSONHandler(os.Stderr, nil)))
 	if err != nil {
 		return err

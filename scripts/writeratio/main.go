@@ -105,7 +105,7 @@ func (p plan) compare(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer server.end()
+	defer server.End()
 	statements, err := capture(ctx, postgres, url, server.makeSample)
 	if err != nil {
 		return err

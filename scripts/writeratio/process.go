@@ -1,85 +1,32 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sallyport/sallyport/scripts/child"
 )
 
 // process is our server in a child process.
 type process struct {
+	*child.Process
 	ready
-	cmd      *exec.Cmd
-	in       io.WriteCloser
-	out      *bufio.Reader
-	log, url string
-	client   *http.Client
+	url string
 }
 
-// launch starts this program again as a server on a database, and returns when
-// it listens.
+// launch starts the server on a database, and returns when it listens.
 func launch(ctx context.Context, dir, url string, clients int) (*process, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	p := &process{
-		log: filepath.Join(dir, "server.log"), url: url, cmd: exec.CommandContext(ctx, self, serveProduct, filepath.Join(dir, "data"), url, strconv.Itoa(clients)),
-		client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: mostClients}},
-	}
-	log, err := os.Create(p.log)
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
-	// Log lines go to a file, as those of a real server do.
-	p.cmd.Stderr = log
-	if p.in, err = p.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := p.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	p.out = bufio.NewReader(out)
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	line, err := p.out.ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(line, &p.ready)
-	}
-	if err != nil {
-		err = fmt.Errorf("the server did not start: %w; its log: %s", err, p.logEnd())
-		p.end()
-		return nil, err
-	}
-	return p, nil
-}
-
-// end stops the server and waits until it is gone.
-func (p *process) end() {
-	p.client.CloseIdleConnections()
-	_ = p.in.Close()
-	_ = p.cmd.Wait()
-}
-
-func (p *process) logEnd() string {
-	text, err := os.ReadFile(p.log)
-	if err != nil {
-		return err.Error()
-	}
-	return string(text[max(0, len(text)-1000):])
+	p := &process{url: url}
+	var err error
+	p.Process, err = child.Launch(ctx, filepath.Join(dir, "server.log"), mostClients, &p.ready, serveProduct, filepath.Join(dir, "data"), url, strconv.Itoa(clients))
+	return p, err
 }
 
 // write makes tokens over HTTP.
@@ -89,7 +36,7 @@ func (p *process) write(ctx context.Context, clients int, length time.Duration) 
 	}
 	made, err := atOnce(ctx, clients, length, p.makeToken)
 	if err != nil {
-		err = fmt.Errorf("%w; the server's log: %s", err, p.logEnd())
+		err = p.Failed(err)
 	}
 	return float64(made) / length.Seconds(), err
 }
@@ -113,7 +60,7 @@ func (p *process) makeToken(ctx context.Context, person int) error {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+p.Sessions[person])
-	resp, err := p.client.Do(req)
+	resp, err := p.Client.Do(req)
 	if err != nil {
 		return err
 	}
@@ -140,13 +87,10 @@ func (a alone) write(ctx context.Context, _ int, length time.Duration) (float64,
 	if err := forget(ctx, a.url); err != nil {
 		return 0, err
 	}
-	if _, err := fmt.Fprintln(a.in, length); err != nil {
-		return 0, err
-	}
-	line, err := a.out.ReadString('\n')
+	answer, err := a.Ask(length.String())
 	if err != nil {
-		return 0, fmt.Errorf("%w; the server's log: %s", err, a.logEnd())
+		return 0, a.Failed(err)
 	}
-	made, err := strconv.ParseFloat(strings.TrimSpace(line), 64)
+	made, err := strconv.ParseFloat(answer, 64)
 	return made / length.Seconds(), err
 }
