@@ -241,20 +241,11 @@ func (db *DB) told(tx *Tx, logged entries, scope Scope, err error) error {
 
 // inTurn runs a transaction that holds its scopes, and commits it.
 func (db *DB) inTurn(ctx context.Context, actor identity.Actor, scope Scope, fn func(*Tx) error) (tx *Tx, logged entries, err error) {
-	keys := slices.Compact(slices.Sorted(slices.Values(scope.keys)))
-	give, err := db.turns.take(ctx, keys)
+	keys, leave, err := db.enter(ctx, scope)
 	if err != nil {
 		return nil, logged, err
 	}
-	defer give()
-	if db.writers != nil {
-		select {
-		case db.writers <- struct{}{}:
-			defer func() { <-db.writers }()
-		case <-ctx.Done():
-			return nil, logged, ctx.Err()
-		}
-	}
+	defer leave()
 	err = db.retry(ctx, func() error {
 		logged = entries{}
 		if tx, err = db.begin(ctx, actor, scope, keys); err != nil {
@@ -271,6 +262,24 @@ func (db *DB) inTurn(ctx context.Context, actor identity.Actor, scope Scope, fn 
 		return db.commit(sqlTx, logged)
 	})
 	return tx, logged, err
+}
+
+// enter waits until a transaction may begin that holds a scope: for its turn
+// among those of this process, then for a connection that a writer may have. It
+// returns the sorted keys of the scope, and what ends it all.
+func (db *DB) enter(ctx context.Context, scope Scope) (keys []string, leave func(), err error) {
+	keys = slices.Compact(slices.Sorted(slices.Values(scope.keys)))
+	give, err := db.turns.take(ctx, keys)
+	if err != nil || db.writers == nil {
+		return keys, give, err
+	}
+	select {
+	case db.writers <- struct{}{}:
+		return keys, func() { <-db.writers; give() }, nil
+	case <-ctx.Done():
+		give()
+		return nil, nil, ctx.Err()
+	}
 }
 
 // begin begins a transaction that holds the sorted keys of its scope.

@@ -30,7 +30,7 @@ type Held struct {
 
 	tx     *Tx // nil: nothing is held
 	sql    *sql.Tx
-	give   func()
+	leave  func()
 	quick  bool // somebody was quicker
 	others bool // somebody is at it
 }
@@ -71,8 +71,8 @@ func (h *Held) Drop() {
 }
 
 func (h *Held) end() {
-	h.give()
-	h.tx, h.sql, h.give = nil, nil, nil
+	h.leave()
+	h.tx, h.sql, h.leave = nil, nil, nil
 }
 
 // Commit commits what is held, and with it the answer; empty: none is
@@ -107,14 +107,13 @@ func (h *Held) update(ctx context.Context, actor identity.Actor, scope Scope, wo
 	if _, err := h.Commit(ctx, ""); err != nil {
 		return err
 	}
-	keys := slices.Compact(slices.Sorted(slices.Values(scope.keys)))
-	give, err := h.db.turns.take(ctx, keys)
+	keys, leave, err := h.db.enter(ctx, scope)
 	if err != nil {
 		return wrap(err)
 	}
 	defer func() {
 		if h.tx == nil {
-			give()
+			leave()
 		}
 	}()
 	err = h.db.retry(ctx, func() error {
@@ -134,7 +133,7 @@ func (h *Held) update(ctx context.Context, actor identity.Actor, scope Scope, wo
 		if err := work(tx); err != nil {
 			return err
 		}
-		h.tx, h.sql, h.give = tx, sqlTx, give
+		h.tx, h.sql, h.leave = tx, sqlTx, leave
 		return nil
 	})
 	if err == nil {

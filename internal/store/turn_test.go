@@ -107,6 +107,36 @@ func TestWritersLeaveAConnection(t *testing.T) {
 	})
 }
 
+// So does a change that is held until its answer is known.
+func TestHeldWritersLeaveAConnection(t *testing.T) {
+	url := newURL(t, "postgres")
+	migrate(t, connect(t, url))
+	m := follow(t, url)
+	m.LimitConnections(FewestConnections)
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	defer cancel()
+	atOnce(8*FewestConnections, func(i int) {
+		for n := range 5 {
+			id := strconv.Itoa(100*i + n)
+			inside, held := m.Hold(ctx, id)
+			err := m.Update(inside, alice, Organization(id), func(tx *Tx) error {
+				if err := m.View(inside, func(r *Read) error { _, err := r.Nodes(ctx); return err }); err != nil {
+					return err
+				}
+				return tx.Record(ctx, identity.Event{Action: "changed"})
+			})
+			if err == nil {
+				_, err = held.Commit(ctx, "answer")
+			}
+			held.Drop()
+			if err != nil {
+				t.Errorf("a held change that looks: %v", err)
+				return
+			}
+		}
+	})
+}
+
 // Who gives up waiting leaves the turn to the others.
 func TestTurns(t *testing.T) {
 	var all turns
