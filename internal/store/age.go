@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strconv"
 	"time"
@@ -86,12 +85,8 @@ func (db *DB) remove(ctx context.Context, table, over string, args ...any) (tota
 // rest waits for as long as a part of the clean-up took, so that others have half
 // of the time at least.
 func rest(ctx context.Context, begun time.Time) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(time.Since(begun)):
-		return nil
-	}
+	pause(ctx, time.Since(begun))
+	return ctx.Err()
 }
 
 // places finds some of the rows that a condition holds for. It only reads, so
@@ -107,11 +102,7 @@ func (db *DB) places(ctx context.Context, table, over string, args ...any) (list
 // removeAt deletes the rows at some places. The condition is asked again: a row
 // may have changed, and another may have come to its place.
 func (db *DB) removeAt(ctx context.Context, places []string, table, over string, args ...any) (n int64, err error) {
-	text, err := json.Marshal(places)
-	if err != nil {
-		return 0, err
-	}
-	args = append(args, string(text))
+	args = append(args, toJSON(places))
 	err = db.Maintain(ctx, func(tx *Tx) error {
 		n, err = tx.exec(ctx, `DELETE FROM `+table+` WHERE `+db.dialect.placedIn("$"+strconv.Itoa(len(args)))+` AND `+over, args...)
 		return err

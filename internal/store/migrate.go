@@ -82,10 +82,8 @@ func (db *DB) migrate(ctx context.Context, dryRun bool) (done []Migration, err e
 		if err == nil || !busy(err) || time.Since(begin) > patience {
 			return done, err
 		}
-		select {
-		case <-ctx.Done():
+		if pause(ctx, again); ctx.Err() != nil {
 			return done, err
-		case <-time.After(again):
 		}
 	}
 }

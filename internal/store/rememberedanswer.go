@@ -161,20 +161,16 @@ func (h *Held) claim(ctx context.Context, tx *Tx) error {
 	if h.quick = !forgotten(timeOf(at), tx.Now); h.quick {
 		return errAnswered
 	}
-	wrote := tx.wrote // forgetting is no change of the caller's
-	_, err = tx.exec(ctx, `DELETE FROM remembered_answers WHERE id = $1`, h.id)
-	tx.wrote = wrote
+	// Not tx.exec: forgetting is no change of the caller's.
+	_, err = tx.q.ExecContext(ctx, `DELETE FROM remembered_answers WHERE id = $1`, h.id)
 	return err
 }
 
 func forgotten(at, now time.Time) bool { return !now.Before(at.Add(AnswersRemembered)) }
 
 func (tx *Tx) rememberAnswer(ctx context.Context, id, answer string) error {
-	scopes, err := json.Marshal(slices.Concat(tx.scope.keys, tx.recorded))
-	if err != nil {
-		return err
-	}
-	_, err = tx.exec(ctx, `INSERT INTO remembered_answers (id, scopes, answer, created_at) VALUES ($1, $2, $3, $4)`, id, string(scopes), answer, micros(tx.Now))
+	_, err := tx.exec(ctx, `INSERT INTO remembered_answers (id, scopes, answer, created_at) VALUES ($1, $2, $3, $4)`,
+		id, toJSON(slices.Concat(tx.scope.keys, tx.recorded)), answer, micros(tx.Now))
 	return err
 }
 
