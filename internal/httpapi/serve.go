@@ -218,7 +218,7 @@ func (a *API) organizationOf(ctx context.Context, r *route, c *Call) (string, er
 	default:
 		return "", nil
 	}
-	if err != nil && kindOf(err) == identity.NotFound {
+	if kindOf(err) == identity.NotFound {
 		return nowhere, nil
 	}
 	return id, err
@@ -226,7 +226,7 @@ func (a *API) organizationOf(ctx context.Context, r *route, c *Call) (string, er
 
 // asMissing gives a stranger the not-found answer of the thing in the path.
 func (r *route) asMissing(err error) error {
-	if err == nil || kindOf(err) != identity.NotFound {
+	if kindOf(err) != identity.NotFound {
 		return err
 	}
 	switch r.resource {
@@ -245,8 +245,7 @@ func notProjectMember() error {
 }
 
 func kindOf(err error) identity.Kind {
-	var e *identity.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*identity.Error](err); ok {
 		return e.Kind
 	}
 	return identity.Internal
