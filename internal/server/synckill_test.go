@@ -52,13 +52,8 @@ func TestNothingLostAtSync(t *testing.T) {
 		}
 	}
 	for _, n := range moments {
-		c.nodes[0].kill()
-		victim, err := launch(t, killedAtSync(t, n), c.target.settings...)
-		if err != nil && !errors.Is(err, errEnded) {
-			t.Fatal(err)
-		}
-		if err == nil { // else it died while starting
-			c.nodes[0] = victim
+		victim, serves := c.restartUnder(killedAtSync(t, n))
+		if serves { // else it died while starting
 			c.untilGone(victim)
 		}
 		if !victim.cmd.ProcessState.Exited() {
@@ -91,13 +86,8 @@ func TestR5SyncFails(t *testing.T) {
 		}
 	}
 	for _, n := range moments {
-		c.nodes[0].kill()
-		node, err := launch(t, atSync(t, n, "error=EIO"), c.target.settings...)
-		if err != nil && !errors.Is(err, errEnded) {
-			t.Fatal(err)
-		}
-		if err == nil { // else it refused to start
-			c.nodes[0] = node
+		node, serves := c.restartUnder(atSync(t, n, "error=EIO"))
+		if serves { // else it refused to start
 			failed++
 			var stop atomic.Bool // for once: workers end by themselves when they hear 503
 			late := time.AfterFunc(patience, func() { stop.Store(true) })
@@ -125,6 +115,21 @@ func TestR5SyncFails(t *testing.T) {
 	if failed == 0 {
 		t.Error("no server met its failure while it served")
 	}
+}
+
+// restartUnder kills the server and starts it under a wrapper. It reports false
+// when the server ended before it served.
+func (c *crash) restartUnder(wrapper []string) (n *node, serves bool) {
+	c.tb.Helper()
+	c.nodes[0].kill()
+	n, err := launch(c.tb, wrapper, c.target.settings...)
+	if err != nil && !errors.Is(err, errEnded) {
+		c.tb.Fatal(err)
+	}
+	if err == nil {
+		c.nodes[0] = n
+	}
+	return n, err == nil
 }
 
 // untilGone runs the load until the server has died of itself.
