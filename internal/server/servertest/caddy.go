@@ -13,7 +13,7 @@ import (
 // same. The test is skipped where the program is not installed and under -short.
 func Caddy(tb testing.TB, listen, config string) {
 	tb.Helper()
-	program := caddyProgram(tb)
+	program := proxyProgram(tb, "caddy")
 	dir := tb.TempDir()
 	file := filepath.Join(dir, "Caddyfile")
 	writeFile(tb, file, "{\n\tadmin off\n\tauto_https off\n}\n"+config)
@@ -32,18 +32,6 @@ func Caddy(tb testing.TB, listen, config string) {
 // the test like Caddy.
 func CaddyAddress(tb testing.TB) string {
 	tb.Helper()
-	caddyProgram(tb)
+	proxyProgram(tb, "caddy")
 	return net.JoinHostPort(freePort(tb))
-}
-
-func caddyProgram(tb testing.TB) string {
-	tb.Helper()
-	if testing.Short() {
-		tb.Skip("starts Caddy")
-	}
-	program, err := exec.LookPath("caddy")
-	if err != nil {
-		tb.Skip("Caddy is not installed: run scripts/install-deps.sh")
-	}
-	return program
 }

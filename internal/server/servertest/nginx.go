@@ -13,7 +13,7 @@ import (
 // The test is skipped where the program is not installed and under -short.
 func Nginx(tb testing.TB, listen, config string) {
 	tb.Helper()
-	program := nginxProgram(tb)
+	program := proxyProgram(tb, "nginx", "/usr/sbin/nginx")
 	dir := tb.TempDir()
 	text := fmt.Sprintf("daemon off;\nmaster_process off;\npid %[1]s/pid;\nerror_log %[1]s/errors;\nevents {}\nhttp {\naccess_log off;\n", dir)
 	for _, part := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
@@ -28,20 +28,6 @@ func Nginx(tb testing.TB, listen, config string) {
 // the test like Nginx.
 func NginxAddress(tb testing.TB) string {
 	tb.Helper()
-	nginxProgram(tb)
+	proxyProgram(tb, "nginx", "/usr/sbin/nginx")
 	return net.JoinHostPort(freePort(tb))
-}
-
-func nginxProgram(tb testing.TB) string {
-	tb.Helper()
-	if testing.Short() {
-		tb.Skip("starts nginx")
-	}
-	program, err := exec.LookPath("nginx")
-	if err != nil {
-		if program, err = exec.LookPath("/usr/sbin/nginx"); err != nil {
-			tb.Skip("nginx is not installed: run scripts/install-deps.sh")
-		}
-	}
-	return program
 }

@@ -10,6 +10,22 @@ import (
 	"time"
 )
 
+// proxyProgram finds the program of a reverse proxy under one of its names. It
+// skips the test where there is none, and under -short.
+func proxyProgram(tb testing.TB, names ...string) string {
+	tb.Helper()
+	if testing.Short() {
+		tb.Skip("starts " + names[0])
+	}
+	for _, name := range names {
+		if program, err := exec.LookPath(name); err == nil {
+			return program
+		}
+	}
+	tb.Skip(names[0] + " is not installed: run scripts/install-deps.sh")
+	return ""
+}
+
 // runProxy starts a reverse proxy and returns once it answers at listen. It ends
 // with the test. log is the file in which it complains.
 func runProxy(tb testing.TB, c *exec.Cmd, listen, log string) {
