@@ -7,15 +7,31 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime/pprof"
 	"strings"
+	"syscall"
 	"time"
 )
+
+// Main is the main function of a program that measures: it ends with the signals
+// that end programs, and after longest.
+func Main(name string, longest time.Duration, run func(ctx context.Context, args []string) error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, name+":", err)
+		os.Exit(1)
+	}
+}
 
 // Process is a server in a child process. It ends with its standard input.
 type Process struct {
@@ -68,6 +84,16 @@ func Launch(ctx context.Context, log string, connections int, ready any, args ..
 		return nil, err
 	}
 	return p, nil
+}
+
+// Do makes a request to the child and returns the whole answer.
+func (p *Process) Do(req *http.Request) (*http.Response, []byte, error) {
+	resp, err := p.Client.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	return resp, body, errors.Join(err, resp.Body.Close())
 }
 
 // Ask writes a line to the child and returns the line that it answers.

@@ -30,12 +30,11 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/store/storetest"
+	"github.com/sallyport/sallyport/scripts/child"
 )
 
 // The arguments by which the program starts itself as a server.
@@ -47,16 +46,7 @@ const (
 // longest bounds a run that hangs.
 const longest = 5 * time.Minute
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, longest)
-	defer cancel()
-	if err := run(ctx, os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "introspectionratio:", err)
-		os.Exit(1)
-	}
-}
+func main() { child.Main("introspectionratio", longest, run) }
 
 func run(ctx context.Context, args []string) (err error) {
 	if len(args) == 3 && args[0] == serveBare {

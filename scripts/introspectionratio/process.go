@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -130,12 +128,8 @@ func (p *process) ask(ctx context.Context, d door, token string) error {
 	if err != nil {
 		return err
 	}
-	resp, err := p.Client.Do(req)
+	resp, body, err := p.Do(req)
 	if err != nil {
-		return err
-	}
-	body, err := io.ReadAll(resp.Body)
-	if err = errors.Join(err, resp.Body.Close()); err != nil {
 		return err
 	}
 	good := bytes.HasPrefix(body, []byte(`{"active":true`)) || resp.Header.Get("Remote-User") != ""

@@ -25,12 +25,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/store/storetest"
+	"github.com/sallyport/sallyport/scripts/child"
 )
 
 // longest bounds a run that hangs, and most what is asked of the machine.
@@ -42,16 +41,7 @@ const (
 	target      = 0.60
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, longest)
-	defer cancel()
-	if err := run(ctx, os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "writeratio:", err)
-		os.Exit(1)
-	}
-}
+func main() { child.Main("writeratio", longest, run) }
 
 // plan is how a run is made.
 type plan struct {
