@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -88,14 +87,5 @@ func (t *tongue) count(n int64) string {
 
 // bytes is a size as people read it.
 func (t *tongue) bytes(n int64) string {
-	size, unit := float64(n), 0
-	units := []string{"B", "kB", "MB", "GB", "TB"}
-	for size >= 1000 && unit < len(units)-1 {
-		size, unit = size/1000, unit+1
-	}
-	text := fmt.Sprintf("%.1f", size)
-	if unit == 0 || size >= 100 {
-		text = fmt.Sprintf("%.0f", size)
-	}
-	return strings.Replace(text, ".", t.say("number.point"), 1) + " " + units[unit]
+	return strings.Replace(identity.SizeText(n), ".", t.say("number.point"), 1)
 }

@@ -1,6 +1,9 @@
 package identity
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // DatabaseSize says how large the database is.
 type DatabaseSize struct {
@@ -19,6 +22,20 @@ type TableSize struct {
 	Oldest time.Time // when the oldest row was made; zero: there is none, or it is not known
 	By     string    // one of the By constants
 	Bound  string    // the bound in words
+}
+
+// SizeText is a number of bytes as people read it, such as 1.4 GB.
+func SizeText(bytes int64) string {
+	size, unit := float64(bytes), 0
+	units := []string{"B", "kB", "MB", "GB", "TB"}
+	for size >= 1000 && unit < len(units)-1 {
+		size, unit = size/1000, unit+1
+	}
+	decimals := 1
+	if unit == 0 || size >= 100 {
+		decimals = 0
+	}
+	return strconv.FormatFloat(size, 'f', decimals, 64) + " " + units[unit]
 }
 
 // What bounds a table.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -65,31 +64,20 @@ func (t Terminal) printSizes(s identity.DatabaseSize) error {
 		if !table.Oldest.IsZero() {
 			oldest = table.Oldest.Format(time.DateOnly)
 		}
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", table.Table, table.Rows, sizeText(table.Bytes), oldest, table.Bound)
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", table.Table, table.Rows, identity.SizeText(table.Bytes), oldest, table.Bound)
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(t.Stderr, "%s in all", sizeText(s.Bytes))
+	fmt.Fprintf(t.Stderr, "%s in all", identity.SizeText(s.Bytes))
 	if s.Free > 0 {
-		fmt.Fprintf(t.Stderr, ", of which %s are free for new rows", sizeText(s.Free))
+		fmt.Fprintf(t.Stderr, ", of which %s are free for new rows", identity.SizeText(s.Free))
 	}
 	if s.Engine == "postgres" {
 		fmt.Fprint(t.Stderr, "; rows are PostgreSQL's estimates")
 	}
 	fmt.Fprintln(t.Stderr)
 	return nil
-}
-
-func sizeText(bytes int64) string {
-	size := float64(bytes)
-	for _, unit := range []string{"B", "kB", "MB", "GB"} {
-		if size < 1000 {
-			return strconv.FormatFloat(size, 'f', map[bool]int{true: 0, false: 1}[unit == "B" || size >= 100], 64) + " " + unit
-		}
-		size /= 1000
-	}
-	return fmt.Sprintf("%.1f TB", size)
 }
 
 func (t Terminal) printSizesJSON(s identity.DatabaseSize) error {
@@ -135,10 +123,10 @@ func examineSizes(ctx context.Context, c *Config, db *store.DB) finding {
 		if err != nil {
 			return err
 		}
-		f.note = fmt.Sprintf("%s; the clean-up takes what is due; `sallyport sizes` tells more", sizeText(size.Bytes))
+		f.note = fmt.Sprintf("%s; the clean-up takes what is due; `sallyport sizes` tells more", identity.SizeText(size.Bytes))
 		if len(overdue) > 0 {
 			f.note = fmt.Sprintf("%s: %s; rows are still there that should have gone two days ago, in %s: a running server removes them every hour and logs what keeps it from that",
-				warn, sizeText(size.Bytes), strings.Join(overdue, ", "))
+				warn, identity.SizeText(size.Bytes), strings.Join(overdue, ", "))
 		}
 		return nil
 	})
