@@ -43,12 +43,13 @@ type Checker struct {
 	Began   func(ctx context.Context) (context.Context, func(outcome string))
 }
 
-// New returns a checker on a database. From then on the database tells it what
-// to forget; there is one checker per open database.
-func New(db *store.DB, keys *credential.Keyring, publicURL string, log *slog.Logger) *Checker {
+// New returns a checker on a database, with room for the facts of so many pairs
+// of a credential and an organization; the others are read again. From then on
+// the database tells it what to forget; there is one checker per open database.
+func New(db *store.DB, keys *credential.Keyring, publicURL string, log *slog.Logger, entries int) *Checker {
 	c := &Checker{db: db, keys: keys, publicURL: publicURL, log: log, now: func() time.Time { return db.Now().UTC().Truncate(time.Microsecond) }}
 	c.facts.db, c.facts.uses = db, &c.uses
-	c.facts.cache, c.facts.now, c.facts.shared = newCache(DefaultEntries, markStripes), c.now, db.Engine() != "sqlite"
+	c.facts.cache, c.facts.now, c.facts.shared = newCache(entries, markStripes), c.now, db.Engine() != "sqlite"
 	db.Changed, db.Missed = c.facts.cache.forget, c.facts.cache.forgetAll
 	c.refusals.recent = map[refusalKey]string{}
 	c.uses.pending = map[string]identity.Use{}

@@ -105,7 +105,7 @@ func (w *world) leaseless() *Checker {
 	w.must(err)
 	keys, err := credential.LoadKeys(keyText)
 	w.must(err)
-	return New(db, keys, publicURL, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	return New(db, keys, publicURL, slog.New(slog.NewTextHandler(io.Discard, nil)), DefaultEntries)
 }
 
 func (w *world) must(err error) {

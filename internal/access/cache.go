@@ -12,7 +12,7 @@ import (
 
 const (
 	// DefaultEntries is how many pairs of a credential and an organization are
-	// remembered unless Remember says otherwise.
+	// remembered unless an operator says otherwise.
 	DefaultEntries = 1 << 16
 	// ways is how many entries share a set. Sets that are small fill unevenly;
 	// large ones take longer to look through.
@@ -272,14 +272,6 @@ func (c *cache) release(v *known) {
 	c.users.release(v.User)
 	c.places.release(v.place)
 	c.standings.release(v.standing)
-}
-
-// Remember makes room for the facts of so many pairs of a credential and an
-// organization; the others are read again. Call it before the database is
-// followed and checks begin.
-func (c *Checker) Remember(entries int) {
-	c.facts.cache = newCache(entries, markStripes)
-	c.db.Changed, c.db.Missed = c.facts.cache.forget, c.facts.cache.forgetAll
 }
 
 // Memory is what the facts in memory are worth.

@@ -41,7 +41,7 @@ func (p *Pages) reset(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := resetView{Code: r.PostForm.Get("code")}
-	if err := p.Login.ResetPasswordFrom(r.Context(), p.caller(w, r), v.Code, r.PostForm.Get("password")); err != nil {
+	if err := p.Login.ResetPassword(r.Context(), p.caller(w, r), v.Code, r.PostForm.Get("password")); err != nil {
 		status, about := tongueOf(r).problemOf(err, "password")
 		if codeOf(err) == "user_weblink_action_expired" {
 			// Another mail is what helps.

@@ -105,11 +105,12 @@ func newWorld(tb testing.TB) *world {
 	return w
 }
 
-func (w *world) newResetCode(tb testing.TB) (code string) {
+func (w *world) newResetCode(tb testing.TB) string {
 	tb.Helper()
-	err := w.DB.Update(tb.Context(), identity.Actor{Kind: identity.ActorOperator}, store.User(w.bobID), func(tx *store.Tx) (err error) {
+	code, hash := credential.NewCode(rand.Reader)
+	err := w.DB.Update(tb.Context(), identity.Actor{Kind: identity.ActorOperator}, store.User(w.bobID), func(tx *store.Tx) error {
 		ctx := tb.Context()
-		if code, err = w.Login.NewResetCode(ctx, tx, w.bobID, time.Hour); err != nil {
+		if err := tx.AddCode(ctx, hash, store.PurposePasswordReset, w.bobID, tx.Now.Add(time.Hour)); err != nil {
 			return err
 		}
 		return tx.Record(ctx, identity.Event{Action: "prepared", Description: "a test made a code"})

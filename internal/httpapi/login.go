@@ -164,7 +164,7 @@ func (a *API) changePassword(ctx context.Context, c *Call, in sallyport.Password
 }
 
 func (a *API) resetPassword(ctx context.Context, c *Call, in sallyport.PasswordReset) (sallyport.Message, error) {
-	err := a.Login.ResetPasswordFrom(ctx, c.caller(), c.Path("verification_code"), in.NewPassword)
+	err := a.Login.ResetPassword(ctx, c.caller(), c.Path("verification_code"), in.NewPassword)
 	return sallyport.Message{Message: "The password is set. Log in with it."}, err
 }
 

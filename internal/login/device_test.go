@@ -139,7 +139,7 @@ func TestDeviceCodesAreGoodOnceAndForAWhile(t *testing.T) {
 		}
 		gone("again", confirm(code))
 		code = ask()
-		gone("as a reset", w.ResetPassword(w.t.Context(), code, nextPassword))
+		gone("as a reset", w.reset(w.t.Context(), Caller{}, code, nextPassword))
 		w.clock.advance(deviceCodeLife + time.Second)
 		gone("too late", confirm(code))
 		gone("rubbish", confirm("x"))

@@ -3,7 +3,6 @@ package login
 import (
 	"context"
 	"net/netip"
-	"time"
 
 	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/identity"
@@ -130,15 +129,9 @@ func (s *Service) OwnStrength(ctx context.Context, p *identity.Principal, passwo
 //
 // Errors: Invalid user_weblink_action_expired for every code that is not good,
 // and Invalid with the reason for a password the rules refuse, which leaves
-// the code good; Unavailable as for Login.
-func (s *Service) ResetPassword(ctx context.Context, code, chosen string) error {
-	return s.reset(ctx, Caller{}, code, chosen)
-}
-
-// ResetPasswordFrom is ResetPassword for a caller whose address is known, and
-// limited: the error is also the kind TooMany, for more than 60 calls a minute
-// from one address.
-func (s *Service) ResetPasswordFrom(ctx context.Context, from Caller, code, chosen string) error {
+// the code good; Unavailable as for Login; TooMany for more than 60 calls a
+// minute from one address.
+func (s *Service) ResetPassword(ctx context.Context, from Caller, code, chosen string) error {
 	if err := s.Call(from.Client); err != nil {
 		return err
 	}
@@ -200,10 +193,3 @@ func (s *Service) codeOwner(ctx context.Context, hash string) (user identity.Use
 }
 
 func mayReset(u *identity.User) bool { return !u.Application && u.State == identity.StateActive }
-
-// NewResetCode makes a one-time code with which a user sets their password,
-// and voids older ones. The caller records why, and shows the code once.
-func (s *Service) NewResetCode(ctx context.Context, tx *store.Tx, userID string, validFor time.Duration) (code string, err error) {
-	plain, hash := credential.NewCode(s.rand())
-	return plain, tx.AddCode(ctx, hash, store.PurposePasswordReset, userID, tx.Now.Add(validFor))
-}

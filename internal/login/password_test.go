@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"crypto/rand"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ func TestPWD01_Lengths(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code := w.newCode(u, time.Hour)
-			err := w.ResetPassword(t.Context(), code, c.password)
+			err := w.reset(t.Context(), Caller{}, code, c.password)
 			if c.code != "" {
 				want(t, "reset", err, identity.Invalid, c.code)
 				return
@@ -46,11 +47,11 @@ func TestPWD01_Lengths(t *testing.T) {
 	}
 }
 
-func (w *world) newCode(u *identity.User, validFor time.Duration) (code string) {
+func (w *world) newCode(u *identity.User, validFor time.Duration) string {
 	w.t.Helper()
-	w.change(store.User(u.ID), func(ctx context.Context, tx *store.Tx) (err error) {
-		code, err = w.NewResetCode(ctx, tx, u.ID, validFor)
-		return err
+	code, hash := credential.NewCode(rand.Reader)
+	w.change(store.User(u.ID), func(ctx context.Context, tx *store.Tx) error {
+		return tx.AddCode(ctx, hash, store.PurposePasswordReset, u.ID, tx.Now.Add(validFor))
 	})
 	return code
 }
@@ -74,7 +75,7 @@ func TestPWD02_Guessable(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, change := w.ChangePassword(t.Context(), p, goodPassword, c.password)
-			reset := w.ResetPassword(t.Context(), code, c.password)
+			reset := w.reset(t.Context(), Caller{}, code, c.password)
 			for door, err := range map[string]error{"change": change, "reset": reset} {
 				want(t, door, err, identity.Invalid, c.code)
 			}
@@ -83,7 +84,7 @@ func TestPWD02_Guessable(t *testing.T) {
 	if w.allEvents() != events || !w.alive(p) {
 		t.Error("something changed")
 	}
-	if err := w.ResetPassword(t.Context(), code, nextPassword); err != nil {
+	if err := w.reset(t.Context(), Caller{}, code, nextPassword); err != nil {
 		t.Errorf("the refused passwords used the code up: %v", err)
 	}
 }
@@ -144,7 +145,7 @@ func TestPWD04_ChangeWithAStolenSession(t *testing.T) {
 		if n := w.sessions(u); n != 1 {
 			w.t.Errorf("%d sessions", n)
 		}
-		want(w.t, "an open code", w.ResetPassword(w.t.Context(), code, "yet another sentence 8"), identity.Invalid, "user_weblink_action_expired")
+		want(w.t, "an open code", w.reset(w.t.Context(), Caller{}, code, "yet another sentence 8"), identity.Invalid, "user_weblink_action_expired")
 		hash, _ := credential.HashCode(device)
 		if see(w, func(ctx context.Context, r *store.Read) (bool, error) { return r.KnownDevice(ctx, hash, u.ID) }) {
 			w.t.Error("the device is still known")
@@ -220,7 +221,7 @@ func TestPWD07_CodesWorkOnceAndInTime(t *testing.T) {
 		refused := func(what, code string) {
 			w.t.Helper()
 			hashes := w.hashes.Load()
-			e := known(w.t, w.ResetPassword(w.t.Context(), code, nextPassword))
+			e := known(w.t, w.reset(w.t.Context(), Caller{}, code, nextPassword))
 			if first == nil {
 				first = e
 			}
@@ -240,7 +241,7 @@ func TestPWD07_CodesWorkOnceAndInTime(t *testing.T) {
 		w.clock.advance(30 * time.Minute)
 		refused("a late code", newer)
 		used := w.newCode(u, 30*time.Minute)
-		if err := w.ResetPassword(w.t.Context(), used, nextPassword); err != nil {
+		if err := w.reset(w.t.Context(), Caller{}, used, nextPassword); err != nil {
 			w.t.Fatal(err)
 		}
 		refused("a used code", used)
@@ -258,7 +259,7 @@ func TestPWD09_ResetIsNoWayRoundTheSecondFactor(t *testing.T) {
 	each(t, func(w *world) {
 		u := w.person(alice, goodPassword)
 		secret := w.enrol(u)
-		if err := w.ResetPassword(w.t.Context(), w.newCode(u, time.Hour), nextPassword); err != nil {
+		if err := w.reset(w.t.Context(), Caller{}, w.newCode(u, time.Hour), nextPassword); err != nil {
 			w.t.Fatal(err)
 		}
 		if n := w.sessions(u); n != 0 {
@@ -282,7 +283,7 @@ func TestPWD10_ResetEndsEverything(t *testing.T) {
 		session := w.principal(out.Token)
 		byPassword := w.token(u, policy.PersonalToken, policy.MethodPassword)
 		w.fail("user:"+u.ID+":password", 100)
-		if err := w.ResetPassword(w.t.Context(), w.newCode(u, time.Hour), nextPassword); err != nil {
+		if err := w.reset(w.t.Context(), Caller{}, w.newCode(u, time.Hour), nextPassword); err != nil {
 			w.t.Fatal(err)
 		}
 		w.wantAlive("the session", session, false)
@@ -306,7 +307,7 @@ func TestCON01_ResetCodeWorksOnce(t *testing.T) {
 		w.Hasher.QueueLen = 1000
 		for round := range 5 {
 			code := w.newCode(u, time.Hour)
-			errs := together(64, func(i int) error { return w.ResetPassword(w.t.Context(), code, nextPassword) })
+			errs := together(64, func(i int) error { return w.reset(w.t.Context(), Caller{}, code, nextPassword) })
 			if n := successes(errs); n != 1 {
 				w.t.Fatalf("round %d: %d of 64 succeeded", round, n)
 			}
@@ -343,7 +344,7 @@ func TestStrength(t *testing.T) {
 	}
 	_, err = w.Strength(address(1), "", "", "x")
 	want(t, "the 61st call in a minute", err, identity.TooMany, "too_many_requests")
-	err = w.ResetPasswordFrom(t.Context(), Caller{Client: address(1)}, "x", "x")
+	err = w.ResetPassword(t.Context(), Caller{Client: address(1)}, "x", "x")
 	want(t, "a reset from there", err, identity.TooMany, "too_many_requests")
 }
 
@@ -358,7 +359,7 @@ func TestResetAgainstDeactivation(t *testing.T) {
 				return tx.SetUserState(ctx, u.ID, identity.StateDeactivated)
 			})
 		}
-		want(w.t, "reset", w.ResetPassword(w.t.Context(), code, nextPassword), identity.Invalid, "user_weblink_action_expired")
+		want(w.t, "reset", w.reset(w.t.Context(), Caller{}, code, nextPassword), identity.Invalid, "user_weblink_action_expired")
 		w.wantEvents("password_reset", 0)
 	})
 }

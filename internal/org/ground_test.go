@@ -66,7 +66,7 @@ func newGround(t *testing.T, databaseURL string) *ground {
 	log := slog.New(slog.DiscardHandler)
 	g.Service = &org.Service{DB: db, Keys: keys, Brand: "Sallyport", PublicURL: "http://127.0.0.1:8080", Log: log}
 	db.Guard = g.KeepAnAdmin
-	g.access = access.New(db, keys, g.PublicURL, log)
+	g.access = access.New(db, keys, g.PublicURL, log, access.DefaultEntries)
 	g.Flush = func() error { return g.access.FlushUses(context.Background()) }
 	g.prepare(store.Installation(), func(tx *store.Tx) error { // whoever runs the server made one
 		return tx.AddOrganization(t.Context(), identity.Organization{ID: "org00000000001", Name: "The first", Tier: "business", AccountID: "a00000000001", Policy: "{}", PolicyVersion: 1})

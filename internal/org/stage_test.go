@@ -67,7 +67,7 @@ func emptyStage(t *testing.T, url string) *stage {
 	s := &stage{t: t, db: db}
 	s.clock.Store(time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC).UnixMicro())
 	db.Now = func() time.Time { return time.UnixMicro(s.clock.Load()).UTC() }
-	s.access = access.New(db, keys, "https://sallyport.example", slog.New(slog.DiscardHandler))
+	s.access = access.New(db, keys, "https://sallyport.example", slog.New(slog.DiscardHandler), access.DefaultEntries)
 	s.org = &org.Service{
 		DB: db, Keys: keys, Brand: "Sallyport", PublicURL: "https://sallyport.example", Log: slog.New(slog.DiscardHandler),
 		Flush: func() error { return s.access.FlushUses(context.Background()) },

@@ -121,8 +121,7 @@ func wire(c Config, o *opened, log *slog.Logger) *Server {
 		s.Metrics = telemetry.NewMetrics()
 	}
 	s.Hasher = &credential.Hasher{Keys: o.keys}
-	s.Access = access.New(o.db, o.keys, c.PublicURL, log)
-	s.Access.Remember(c.CacheEntries)
+	s.Access = access.New(o.db, o.keys, c.PublicURL, log, c.CacheEntries)
 	flush := func() error { return s.Access.FlushUses(context.Background()) }
 	s.Login = &login.Service{
 		DB: o.db, Keys: o.keys, Hasher: s.Hasher, Brand: c.Brand, PublicURL: c.PublicURL, Log: log, Flush: flush,

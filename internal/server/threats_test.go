@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/base32"
 	"encoding/json"
 	"fmt"
@@ -164,11 +165,11 @@ func (s *scene) code(secret []byte) string {
 }
 
 // resetCode makes a one-time code to set a user's password with.
-func (s *scene) resetCode(tb testing.TB, userID string) (code string) {
+func (s *scene) resetCode(tb testing.TB, userID string) string {
 	tb.Helper()
-	s.change(tb, store.User(userID), func(ctx context.Context, tx *store.Tx) (err error) {
-		code, err = s.Login.NewResetCode(ctx, tx, userID, 30*time.Minute)
-		return err
+	code, hash := credential.NewCode(rand.Reader)
+	s.change(tb, store.User(userID), func(ctx context.Context, tx *store.Tx) error {
+		return tx.AddCode(ctx, hash, store.PurposePasswordReset, userID, tx.Now.Add(30*time.Minute))
 	})
 	return code
 }
