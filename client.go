@@ -162,8 +162,9 @@ func worthRepeating(err error) (after time.Duration, again bool) {
 // unanswered is the loss of a connection.
 type unanswered struct{ cause error }
 
-func (e *unanswered) Error() string { return e.cause.Error() }
-func (e *unanswered) Unwrap() error { return e.cause }
+func (e *unanswered) Error() string        { return e.cause.Error() }
+func (e *unanswered) Unwrap() error        { return e.cause }
+func (e *unanswered) Is(target error) bool { return target == ErrUnreachable }
 
 // once makes the call one time.
 func (c *Client) once(ctx context.Context, r request, out any) (http.Header, error) {
@@ -216,14 +217,18 @@ func setHeader(h http.Header, key, value string) {
 	}
 }
 
+var errNoURL = errors.New("server URL must begin with https:// or http:// and name a host")
+
 // parseBase checks a server URL and returns it without a slash at the end.
 func parseBase(s string) (string, error) {
 	u, err := url.Parse(s)
 	switch {
+	case err != nil && !strings.Contains(s, "://"): // url.Parse makes a path of it
+		return "", errNoURL
 	case err != nil:
 		return "", fmt.Errorf("server URL: %w", withoutURL(err))
 	case u.Scheme != "https" && u.Scheme != "http", u.Host == "":
-		return "", errors.New("server URL must begin with https:// or http:// and name a host")
+		return "", errNoURL
 	case u.User != nil, u.RawQuery != "", u.Fragment != "":
 		return "", errors.New("server URL must not hold a user name, a query or a fragment")
 	}

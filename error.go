@@ -2,6 +2,7 @@ package sallyport
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -67,6 +68,10 @@ var (
 	ErrNotImplemented     error = &Error{Status: http.StatusNotImplemented}
 	ErrSecondFactorNeeded error = &Error{Status: http.StatusNotExtended} // repeat the login with a one-time code
 )
+
+// ErrUnreachable is the kind of error, for errors.Is, of a call that no server
+// answered: the connection failed, or was lost.
+var ErrUnreachable = errors.New("the server was not reached")
 
 // Error returns the server's message with the code, or the status where there
 // is no code.

@@ -29,6 +29,7 @@ func run(args []string) int {
 	root := &cobra.Command{
 		Use:     "sallyport",
 		Short:   "Authentication for organizations: the server, and its command line",
+		Example: "  sallyport serve --dev        start a server to try out, on this machine alone",
 		Version: env.Version,
 	}
 	root.AddCommand(slices.Concat(

@@ -80,7 +80,7 @@ func (a *app) accessTokenList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := table(a, asJSON, tokens, "no tokens: make one with \"sallyport user access-token create\"", accessTokenColumns...); err != nil || asJSON {
+		if err := table(a, asJSON, tokens, "no tokens: make one with \"sallyport user access-token create --description WORDS\"", accessTokenColumns...); err != nil || asJSON {
 			return err
 		}
 		for _, t := range tokens {

@@ -34,7 +34,7 @@ func (a *app) applicationUserList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return table(a, asJSON, users, "no application users: create one with \"sallyport application-user create\"", applicationUserColumns...)
+		return table(a, asJSON, users, "no application users: create one with \"sallyport application-user create --name NAME\"", applicationUserColumns...)
 	})
 	jsonFlag(c, &asJSON)
 	return c
@@ -153,7 +153,7 @@ func (a *app) applicationTokenList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return table(a, asJSON, tokens, "no tokens: make one with \"sallyport application-user token create\"", tokenColumns(verbose)...)
+			return table(a, asJSON, tokens, "no tokens: make one with \"sallyport application-user token create USER_ID --description WORDS\"", tokenColumns(verbose)...)
 		})
 	verboseFlag(c, &verbose)
 	jsonFlag(c, &asJSON)

@@ -83,22 +83,43 @@ func (a *app) authenticationPolicyUpdate() *cobra.Command {
 			a.noteConfirm(c)
 			return fields(a, asJSON, config, configColumns...)
 		})
+	c.Example = `  sallyport organization authentication-policy update --two-factor-required=true
+  sallyport organization authentication-policy update --password-auth-enabled=false --confirm-within 10m`
 	configFlags(c)
 	confirmFlag(c)
 	jsonFlag(c, &asJSON)
 	return c
 }
 
+// fieldWords say what a field of the policy does, by its flag.
+var fieldWords = map[string]string{
+	"password-auth-enabled":                       "logins by password count",
+	"two-factor-required":                         "a login by password needs a second factor",
+	"passkey-auth-enabled":                        "logins by passkey count",
+	"oauth-enabled":                               "logins with Google, Microsoft or GitHub count",
+	"saml-enabled":                                "logins at identity providers count",
+	"saml-allow-external":                         "those of other organizations count too",
+	"personal-tokens-enabled":                     "personal tokens work here",
+	"personal-tokens-managed-users-enabled":       "managed users may have and use them",
+	"personal-tokens-require-allowed-auth-method": "a personal token works only while the login it was made with counts",
+	"mcp-enabled":                                 "agents may act for users",
+	"access-notices":                              "people whom a change keeps out are told by mail",
+	"max-personal-token-age-seconds":              "refuse personal tokens that are older, in seconds",
+	"max-application-token-age-seconds":           "refuse application tokens that are older, in seconds",
+	"session-max-age-seconds":                     "refuse sessions that are older, in seconds",
+	"session-idle-seconds":                        "refuse sessions that were unused for longer, in seconds",
+}
+
 // configFlags are the flags of the fields of a policy.
 func configFlags(c *cobra.Command) {
 	var names sallyport.AuthenticationConfigUpdate
 	for flag := range configSwitches(&names) {
-		c.Flags().Bool(flag, false, "=true or =false")
+		c.Flags().Bool(flag, false, fieldWords[flag]+"; =true or =false")
 	}
 	for flag := range configLimits(&names) {
-		c.Flags().String(flag, "", "seconds, or none")
+		c.Flags().String(flag, "", fieldWords[flag]+"; or none")
 	}
-	c.Flags().StringSlice("oauth-providers-allowed", nil, "of google, microsoft, github, with commas; or none")
+	c.Flags().StringSlice("oauth-providers-allowed", nil, "which of google, microsoft, github count, with commas; or none")
 	c.Flags().Bool("accept-lockout", false, "change it even if your own credential would be refused then")
 }
 

@@ -39,6 +39,8 @@ type Env struct {
 	// Start starts a program that goes on by itself, such as a browser; nil:
 	// none can be started.
 	Start func(name string, args ...string) error
+	// Width of the terminal in characters; 0: there is none.
+	Width int
 	// Version of the program, for the User-Agent.
 	Version string
 }
@@ -62,6 +64,9 @@ func OSEnv(version string) Env {
 			return string(line), err
 		}
 	}
+	if width, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
+		env.Width = width
+	}
 	return env
 }
 
@@ -69,10 +74,15 @@ func OSEnv(version string) Env {
 func Commands(env Env) []*cobra.Command {
 	a := &app{Env: env, in: bufio.NewReader(env.Stdin)}
 	nouns := []*cobra.Command{
-		a.user(), a.organizationNoun(), a.account(), a.project(), a.applicationUser(),
-		a.permissions(), a.audit(), a.events(), a.policy(), a.explain(), a.address(),
+		a.user(), a.address(), // these two are about oneself
+		a.organizationNoun(), a.account(), a.project(), a.applicationUser(),
+		a.permissions(), a.audit(), a.events(), a.policy(), a.explain(),
 	}
-	for _, noun := range nouns {
+	for i, noun := range nouns {
+		noun.GroupID = organizationGroup
+		if i < 2 {
+			noun.GroupID = youGroup
+		}
 		noun.PersistentFlags().StringVar(&a.url, "url", "", "server, instead of SALLYPORT_URL and the one logged in at last")
 	}
 	return nouns
@@ -90,7 +100,7 @@ func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: short}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return usagef("unknown command %q for %q", args[0], c.CommandPath())
+			return unknownWord(c, args[0])
 		}
 		return usagef("%q needs one more word", c.CommandPath())
 	}
@@ -139,6 +149,15 @@ func Run(ctx context.Context, root *cobra.Command, env Env, args []string) int {
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
+	root.AddGroup(groups...)
+	root.SetUsageFunc(env.usage)
+	root.Args, root.RunE = cobra.ArbitraryArgs, func(c *cobra.Command, words []string) error {
+		if len(words) == 0 {
+			return c.Help()
+		}
+		return unknownWord(c, words[0])
+	}
+	sayPlainly(root)
 	running := false
 	watch(root, &running)
 	c, err := root.ExecuteContextC(ctx)
@@ -149,7 +168,7 @@ func Run(ctx context.Context, root *cobra.Command, env Env, args []string) int {
 		fmt.Fprintf(env.Stderr, "error: %s; see \"%s --help\"\n", escape(strings.Join(strings.Fields(err.Error()), " ")), c.CommandPath())
 		return 2
 	default:
-		fmt.Fprintln(env.Stderr, "error: "+explainError(err))
+		fmt.Fprintln(env.Stderr, "error: "+env.explainError(err))
 		return exitCode(err)
 	}
 }
@@ -208,9 +227,9 @@ func (a *app) client() (*sallyport.Client, error) {
 }
 
 // tokenVariable names the environment variable that holds the token, if any.
-func (a *app) tokenVariable() string {
+func (e Env) tokenVariable() string {
 	for _, name := range []string{"SALLYPORT_TOKEN", "AIVEN_TOKEN", "AIVEN_AUTH_TOKEN"} {
-		if strings.TrimSpace(a.Getenv(name)) != "" {
+		if strings.TrimSpace(e.Getenv(name)) != "" {
 			return name
 		}
 	}

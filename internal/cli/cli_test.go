@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // machine is where a command runs in tests: its own configuration folder and
@@ -243,14 +244,23 @@ func TestExitCodesAndErrorLines(t *testing.T) {
 		{"refusal", "user info", refusal, 1, "error: personal tokens are switched off in this organization (user_personal_token_not_allowed); log in and use a session, or ask an admin. Decision dec_x\n"},
 		{"remedy at the end of the message", "user info", strings.Replace(refusal, "in this organization", "in this organization. What to do: log in and use a session, or ask an admin.", 1), 1, "error: personal tokens are switched off in this organization (user_personal_token_not_allowed); log in and use a session, or ask an admin. Decision dec_x\n"},
 		{"remedy inside the message", "user info", strings.Replace(refusal, "in this organization", "here: log in and use a session, or ask an admin, or wait", 1), 1, "error: personal tokens are switched off here: log in and use a session, or ask an admin, or wait (user_personal_token_not_allowed). Decision dec_x\n"},
-		{"bad token", "user info", `401 {"message":"Invalid token","errors":[{"error_code":"authentication_failed"}]}`, 1, "error: Invalid token (authentication_failed); log in again with \"sallyport user login EMAIL\"\n"},
+		{"bad token", "user info", `401 {"message":"Invalid token","errors":[{"error_code":"authentication_failed"}]}`, 1, "error: Invalid token (authentication_failed); the token is that of SALLYPORT_TOKEN: set another, or unset it to use the session of \"sallyport user login EMAIL\"\n"},
+		{"no server of ours", "user info", "404 <html>", 1, "without an explanation (status 404); check that a Sallyport server is at that URL (--url or SALLYPORT_URL)\n"},
+
 		{"control characters", "user info", "400 {\"message\":\"a\\u001b[31m\\nb\\u202e\",\"errors\":[]}", 1, `error: a\x1b[31m\nb\u202e (status 400)` + "\n"},
-		{"unknown command", "usr info", "{}", 2, `unknown command "usr"`},
-		{"unknown verb", "user inf", "{}", 2, `unknown command "inf"`},
+		{"unknown command", "usr info", "{}", 2, `error: unknown command "usr" for "sallyport" (did you mean "user"?); see "sallyport --help"` + "\n"},
+		{"unknown verb", "user inf", "{}", 2, `error: unknown command "inf" for "sallyport user" (did you mean "info"?); see "sallyport user --help"` + "\n"},
+		{"unknown verb like no other", "user xyzzy", "{}", 2, `error: unknown command "xyzzy" for "sallyport user"; see`},
 		{"noun alone", "user", "{}", 2, "needs one more word"},
 		{"unknown flag", "user info --nope", "{}", 2, "unknown flag: --nope"},
-		{"too many arguments", "user info x", "{}", 2, "error: "},
-		{"missing flag", "user access-token create", "{}", 2, "required flag(s) \"description\" not set"},
+		{"too many words", "user info x", "{}", 2, `error: "x" is one word too many; see "sallyport user info --help"` + "\n"},
+		{"missing word", "application-user token info u1", "{}", 2, "error: PREFIX is missing; see"},
+		{"missing repeated word", "organization ip-allowlist adopt", "{}", 2, "error: CIDR is missing; see"},
+		{"missing flag", "user access-token create", "{}", 2, "error: --description is missing; see"},
+		{"missing flags", "account authentication-method create a1", "{}", 2, "error: --name and --type are missing; see"},
+		{"flag that is no number", "audit list --limit x", "{}", 2, `error: --limit: "x" is not a whole number; see`},
+		{"flag that is no switch", "organization authentication-policy update --saml-enabled=maybe", "{}", 2, `error: --saml-enabled: "maybe" is not true or false; see`},
+		{"flag that is no time", "policy apply p --confirm-within soon", "{}", 2, `error: --confirm-within: "soon" is not a length of time such as 10m or 24h; see`},
 		{"extend without age", "user access-token create --description d --extend-when-used", "{}", 2, "--max-age-seconds"},
 		{"no terminal to confirm", "organization delete org1", "{}", 2, "--force"},
 		{"no terminal for a password", "user login a@b.c", "{}", 2, "--password-stdin"},
@@ -271,6 +281,53 @@ func TestExitCodesAndErrorLines(t *testing.T) {
 				t.Errorf("stderr %q, want one line with %q; stdout %q, want none", m.stderr, tc.want, m.stdout)
 			}
 		})
+	}
+}
+
+// TestServersThatAreNotReached says what to do about an address at which no
+// server answers.
+func TestServersThatAreNotReached(t *testing.T) {
+	s := newServer(t, nil)
+	gone := newServer(t, nil)
+	gone.Close()
+	for _, tc := range []struct{ name, url, want string }{
+		{"nobody listens", gone.URL, "; check that the server runs and that its URL is right (--url or SALLYPORT_URL)\n"},
+		{"https of a server without", strings.Replace(s.URL, "http:", "https:", 1), "; it speaks http, so its URL begins with http:// (--url or SALLYPORT_URL)\n"},
+		{"no scheme", strings.TrimPrefix(s.URL, "http://"), "error: server URL must begin with https:// or http:// and name a host\n"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			m := connected(t, s)
+			if code := m.run(t, "", "user", "info", "--url", tc.url); code != 1 || !strings.HasSuffix(m.stderr, tc.want) || strings.Count(m.stderr, "\n") != 1 {
+				t.Errorf("exit %d, stderr %q, want one line that ends in %q", code, m.stderr, tc.want)
+			}
+		})
+	}
+}
+
+// TestHelpNamesEverything walks all commands: each says what it takes, by words
+// and flags that have an explanation, and belongs to a part of the first help.
+func TestHelpNamesEverything(t *testing.T) {
+	root := &cobra.Command{Use: "sallyport"}
+	root.AddCommand(Commands(Env{Stdin: strings.NewReader("")})...)
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		if c.Short == "" || c.Parent() == root && c.GroupID == "" {
+			t.Errorf("%s: %q, group %q", c.CommandPath(), c.Short, c.GroupID)
+		}
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if len(f.Usage) < 4 || strings.HasPrefix(f.Usage, ";") {
+				t.Errorf("%s --%s: %q explains nothing", c.CommandPath(), f.Name, f.Usage)
+			}
+		})
+		if named := len(wordsOf(c)); c.Args != nil && named > 0 && !strings.Contains(c.Use, "[") && c.Args(c, make([]string, named)) != nil {
+			t.Errorf("%q does not name the words that it takes", c.Use)
+		}
+		for _, child := range c.Commands() {
+			walk(child)
+		}
+	}
+	for _, c := range root.Commands() {
+		walk(c)
 	}
 }
 

@@ -138,7 +138,7 @@ func (a *app) findDomain(ctx context.Context, api *sallyport.Client, org, domain
 			return d, nil
 		}
 	}
-	return sallyport.Domain{}, fmt.Errorf("the organization has no domain %s: add it with \"sallyport organization domain-add\"", domain)
+	return sallyport.Domain{}, fmt.Errorf("the organization has no domain %s: add it with \"sallyport organization domain-add --domain NAME\"", domain)
 }
 
 func (a *app) domainList() *cobra.Command {
@@ -148,7 +148,7 @@ func (a *app) domainList() *cobra.Command {
 		if err != nil {
 			return domainsOffered(err)
 		}
-		return table(a, asJSON, domains, "no domains: add one with \"sallyport organization domain-add\"", domainColumns...)
+		return table(a, asJSON, domains, "no domains: add one with \"sallyport organization domain-add --domain NAME\"", domainColumns...)
 	})
 	jsonFlag(c, &asJSON)
 	return c

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/sallyport/sallyport"
@@ -13,17 +15,34 @@ const remedyWords = " What to do: "
 
 // explainError is an error in one line that says what to do: the message, the
 // remedy, and what to name when asking somebody.
-func explainError(err error) string {
-	e, ok := errors.AsType[*sallyport.Error](err)
+func (e Env) explainError(err error) string {
+	answer, ok := errors.AsType[*sallyport.Error](err)
 	if !ok {
-		return escape(err.Error())
+		return escape(err.Error() + unreachedRemedy(err))
 	}
+	return escape(explainAnswer(err, answer, e.tokenVariable()))
+}
+
+// unreachedRemedy is what to do about a server that did not answer.
+func unreachedRemedy(err error) string {
+	switch {
+	case !errors.Is(err, sallyport.ErrUnreachable), errors.Is(err, context.Canceled):
+		return ""
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return "; it speaks http, so its URL begins with http:// (--url or SALLYPORT_URL)"
+	}
+	return "; check that the server runs and that its URL is right (--url or SALLYPORT_URL)"
+}
+
+// explainAnswer is the same of an answer of the server to a call whose token
+// came from the variable, if it has a name.
+func explainAnswer(err error, e *sallyport.Error, variable string) string {
 	// The message may end in the remedy already, for clients that show nothing
 	// else; it is said once, after the code.
 	said := *e
 	said.Message = strings.TrimRight(strings.TrimSuffix(strings.TrimRight(e.Message, ". "), remedyWords+strings.TrimRight(e.Remedy, ". ")), ". ")
 	text := strings.TrimRight(strings.Replace(err.Error(), e.Error(), said.Error(), 1), ". ")
-	if remedy := remedyOf(e); remedy != "" && (e.Remedy == "" || !strings.Contains(text, strings.TrimRight(e.Remedy, ". "))) {
+	if remedy := remedyOf(e, variable); remedy != "" && (e.Remedy == "" || !strings.Contains(text, strings.TrimRight(e.Remedy, ". "))) {
 		text += "; " + strings.TrimRight(remedy, ". ")
 	}
 	if e.DecisionID != "" {
@@ -32,22 +51,26 @@ func explainError(err error) string {
 	if e.Status >= 500 && e.RequestID != "" {
 		text += ". Request " + e.RequestID
 	}
-	return escape(text)
+	return text
 }
 
 // remedyOf is what to do: what the server says, else what the status says.
-func remedyOf(e *sallyport.Error) string {
+func remedyOf(e *sallyport.Error, variable string) string {
 	switch {
 	case e.Remedy != "" && e.RemedyURL != "" && !strings.Contains(e.Remedy, e.RemedyURL):
 		return e.Remedy + ": " + e.RemedyURL
 	case e.Remedy != "":
 		return e.Remedy
+	case errors.Is(e, sallyport.ErrUnauthorized) && variable != "":
+		return "the token is that of " + variable + ": set another, or unset it to use the session of \"sallyport user login EMAIL\""
 	case errors.Is(e, sallyport.ErrUnauthorized):
 		return "log in again with \"sallyport user login EMAIL\""
 	case e.RetryAfter > 0:
 		return fmt.Sprintf("wait %v before the next attempt", e.RetryAfter)
 	case errors.Is(e, sallyport.ErrTooManyRequests):
 		return "wait before the next attempt"
+	case e.Code == "" && (errors.Is(e, sallyport.ErrNotFound) || errors.Is(e, sallyport.ErrMethodNotAllowed) || errors.Is(e, sallyport.ErrNotImplemented)):
+		return "check that a Sallyport server is at that URL (--url or SALLYPORT_URL)"
 	}
 	return ""
 }

@@ -44,7 +44,7 @@ func (a *app) groupShow() *cobra.Command {
 				return groupsOffered(err)
 			}
 			return table(a, asJSON, members, "the group has no members",
-				"user_info.user_email", "user_info.real_name", "last_activity_time", "user_info.state")
+				"user_info.user_email", "user_info.real_name", "last_activity_time", "user_info.state", "user_id")
 		})
 	jsonFlag(c, &asJSON)
 	return c

@@ -25,7 +25,7 @@ func (a *app) organizationUserList() *cobra.Command {
 			return err
 		}
 		return table(a, asJSON, users, "no members",
-			"user_info.user_email", "user_info.real_name", "user_info.state", "last_activity_time")
+			"user_info.user_email", "user_info.real_name", "user_info.state", "last_activity_time", "user_id")
 	})
 	jsonFlag(c, &asJSON)
 	return c

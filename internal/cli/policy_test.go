@@ -43,7 +43,7 @@ want allow
 		{"no case", "", []string{file("empty.txt", "")}, 1, "", "no case found"},
 		{"a wrong line", "", []string{file("bad.txt", "case x\nnonsense\n")}, 1, "", "line 2"},
 		{"a wrong policy", "", []string{cases, "--policy", file("bad.json", `{"password_auth_enabled":1}`)}, 1, "", "password_auth_enabled"},
-		{"no file", "", nil, 2, "", "arg"},
+		{"no file", "", nil, 2, "", "FILE is missing"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			m := newMachine(t) // no server, no token, no configuration

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/sallyport/sallyport/internal/cli"
 	"github.com/sallyport/sallyport/internal/console"
 	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/org"
@@ -29,18 +31,41 @@ type Terminal struct {
 // Commands are the commands of the server's own machine. Each takes the
 // settings as flags, environment or file.
 func Commands(t Terminal) []*cobra.Command {
-	return []*cobra.Command{
+	commands := []*cobra.Command{
 		t.serveCommand(), t.bootstrapCommand(), t.recoverCommand(), t.migrateCommand(),
 		t.backupCommand(), t.restoreCommand(), t.migrateStoreCommand(), t.doctorCommand(), t.sizesCommand(), t.generateKeyCommand(), t.verifyAuditCommand(),
 	}
+	for _, c := range commands {
+		c.GroupID = cli.ServerGroup
+	}
+	return commands
 }
+
+// findingSettings are those by which every command finds the server's data. The
+// help of commands other than serve shows no others.
+var findingSettings = []string{"config", "data-dir", "database-url", "secret-key-file"}
 
 // settingFlags adds a flag for each setting.
 func settingFlags(cmd *cobra.Command) {
-	cmd.Flags().String("config", "", "YAML file with the settings below, named with underscores")
+	flags := cmd.Flags()
+	flags.String("config", "", "YAML file with the settings, named with underscores")
+	markSetting(cmd, "config")
 	for _, s := range settings {
-		cmd.Flags().String(s.name, "", fmt.Sprintf("%s (%s, default %s)", s.help, s.Env(), s.fallback))
+		help := fmt.Sprintf("%s (%s, default %s)", s.help, s.Env(), s.fallback)
+		if s.fallback == "false" {
+			flags.Bool(s.name, false, help)
+		} else {
+			flags.String(s.name, "", help)
+		}
+		markSetting(cmd, s.name)
 	}
+}
+
+// markSetting tells help that a flag is a setting of the server.
+func markSetting(cmd *cobra.Command, name string) {
+	f := cmd.Flags().Lookup(name)
+	f.Annotations = map[string][]string{cli.SettingFlag: nil}
+	f.Hidden = cmd.Name() != "serve" && !slices.Contains(findingSettings, name)
 }
 
 // config gathers the configuration from what the command was given.
@@ -54,8 +79,10 @@ func (t Terminal) serveCommand() *cobra.Command {
 	var dev bool
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Run the server: API and background work, on one port",
-		Args:  cobra.NoArgs,
+		Short: "Run the server: API, pages and background work, on one port",
+		Example: `  sallyport serve --dev        try it out; prints whom to log in as, and what to do next
+  sallyport serve              the real thing, set up by environment, flags or a file`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := t.config(cmd)
 			if err != nil {
@@ -173,9 +200,10 @@ func (t Terminal) bootstrapCommand() *cobra.Command {
 	var email, organization string
 	var passwordStdin, asJSON bool
 	cmd := &cobra.Command{
-		Use:   "bootstrap --email E --organization NAME",
-		Short: "Make the first organization and its super admin on an empty database",
-		Args:  cobra.NoArgs,
+		Use:     "bootstrap --email E --organization NAME",
+		Short:   "Make the first organization and its super admin on an empty database",
+		Example: `  sallyport bootstrap --email you@example.com --organization "Your company"`,
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			password, err := t.password(passwordStdin)
 			if err != nil {

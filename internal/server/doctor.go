@@ -32,7 +32,7 @@ const (
 func (t Terminal) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check configuration, keys, database, audit log, clock, certificate, proxies, forged headers, mail and name servers and sizes",
+		Short: "Check the configuration and what the server depends on, one line each",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), doctorsPatience)

@@ -18,7 +18,7 @@ func (t Terminal) sizesCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "sizes",
-		Short: "Say how large each table is, how old its oldest row, and what keeps it from growing for ever",
+		Short: "Say how large each table is, and what keeps it from growing for ever",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return t.withDatabase(cmd, func(ctx context.Context, c *Config, db *store.DB) error {
