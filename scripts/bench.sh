@@ -23,5 +23,5 @@ go run ./scripts/writeratio | tee -a "$log"
 failed=0
 go run ./scripts/startup | tee -a "$log" || failed=1
 echo
-grep -iE 'ratio|target' "$log" || true
+grep -iE 'ratio|target|half load' "$log" || true
 exit "$failed"

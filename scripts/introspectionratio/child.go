@@ -113,6 +113,42 @@ func product(ctx context.Context, dir, database string) (err error) {
 	return serve(ctx, out, s.Serve)
 }
 
+// echoed is the answer of the server that does nothing, as good at one door as
+// at the other, and about as long as ours.
+var echoed = func() []byte {
+	body := `{"active":true,"sub":"` + strings.Repeat("u", 300) + `"}`
+	return fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nRemote-User: nobody\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+}()
+
+// echo answers whatever comes at once. A request comes in one piece: it is
+// small, and was sent so.
+func echo(ctx context.Context) error {
+	return serve(ctx, ready{}, func(ctx context.Context, l net.Listener) error {
+		context.AfterFunc(ctx, func() { _ = l.Close() })
+		for {
+			conn, err := l.Accept()
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			go func() {
+				defer conn.Close()
+				request := make([]byte, largestAnswer)
+				for {
+					if _, err := conn.Read(request); err != nil {
+						return
+					}
+					if _, err := conn.Write(echoed); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	})
+}
+
 // serve listens on loopback, says so, and answers until standard input ends.
 func serve(ctx context.Context, out ready, run func(context.Context, net.Listener) error) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

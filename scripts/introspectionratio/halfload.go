@@ -1,62 +1,109 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
-	"syscall"
+	"strings"
 	"time"
 )
 
 const (
-	// capacityTime and halfTime are how long each of the two steps takes.
-	capacityTime = 3 * time.Second
-	halfTime     = 5 * time.Second
-	// inFlight bounds the requests that wait for their answers.
-	inFlight = 256
+	// halfRounds are taken in turns, of halfTime each.
+	halfRounds = 5
+	halfTime   = time.Second
+	// capacityRequests are enough to say how many a second there can be.
+	capacityRequests = 100_000
 	// latencyTarget is what 99 of 100 answers are to keep.
 	latencyTarget = time.Millisecond
 )
 
-// halfLoad measures how long answers take while half of what can be answered is
-// asked, and prints the line. Requests come at times that are settled before,
-// at random as those of people who know nothing of each other do, and time
-// counts from then: an answer that comes late makes the later ones late, and no
-// request waits unseen for its turn.
-func (d door) halfLoad(ctx context.Context, s *process, clients int) error {
-	capacity, err := d.capacity(ctx, s, clients)
+// halfLoad measures how long answers take while half of what the first server
+// can answer is asked of each, in turns, and prints a line for each. Requests
+// come at times that are settled before, at random as those of people who know
+// nothing of each other do, and time counts from then: an answer that comes late
+// makes the later ones late, and no request waits unseen for its turn.
+func (d door) halfLoad(ctx context.Context, servers []*process) error {
+	var list []*halved
+	for _, s := range servers {
+		h, err := d.halve(ctx, s)
+		if err != nil {
+			return err
+		}
+		defer h.close()
+		list = append(list, h)
+	}
+	capacity, err := list[0].capacity(ctx)
 	if err != nil {
-		return err
+		return servers[0].Failed(err)
 	}
-	o := &openLoop{door: d, server: s, due: arrivals(capacity/2, halfTime)}
-	if err := o.run(ctx); err != nil {
-		return err
+	due := arrivals(capacity/2, halfTime)
+	for range halfRounds {
+		for _, h := range list {
+			if err := h.round(ctx, due); err != nil {
+				return h.server.Failed(err)
+			}
+		}
 	}
-	slices.Sort(o.took)
-	slices.Sort(o.late)
-	fmt.Printf("%s latency at half load: p50 %v, p99 %v, p99.9 %v (target: p99 under %v; %.0f of %.0f requests a second; sent late by %v in the median, p99 %v; %d processors, shared with who asks)\n",
-		d.name, percentile(o.took, 0.5), percentile(o.took, 0.99), percentile(o.took, 0.999), latencyTarget,
-		capacity/2, capacity, percentile(o.late, 0.5), percentile(o.late, 0.99), runtime.NumCPU())
+	for i, h := range list {
+		fmt.Printf("%s at half load, %v", d.name, h)
+		if i == 0 {
+			fmt.Printf(" (target: p99 under %v; %.0f of %.0f requests a second)", latencyTarget, capacity/2, capacity)
+		}
+		fmt.Println()
+	}
 	return nil
 }
 
-// capacity is how many requests a second are answered when the next is sent as
-// soon as one is.
-func (d door) capacity(ctx context.Context, s *process, clients int) (float64, error) {
-	// A guess by few says how many take about the time.
-	const few = 2000
-	requests, begun := few, time.Now()
-	if err := s.load(ctx, d, few, clients); err != nil {
-		return 0, err
+// halved is a server, who asks it, and what came of it.
+type halved struct {
+	*asker
+	server        *process
+	rounds        int
+	used          time.Duration // of processors, by the server
+	took, delayed latencies
+}
+
+func (d door) halve(ctx context.Context, s *process) (*halved, error) {
+	requests, err := d.written(ctx, s)
+	if err != nil {
+		return nil, err
 	}
-	requests = int(few * capacityTime.Seconds() / time.Since(begun).Seconds())
-	begun = time.Now()
-	err := s.load(ctx, d, requests, clients)
-	return float64(requests) / time.Since(begun).Seconds(), err
+	a, err := newAsker(s.URL, requests)
+	return &halved{asker: a, server: s}, err
+}
+
+func (h *halved) round(ctx context.Context, due []time.Duration) error {
+	before, err := h.server.cpu()
+	if err != nil {
+		return err
+	}
+	if err := h.run(ctx, due); err != nil {
+		return err
+	}
+	after, err := h.server.cpu()
+	h.rounds, h.used = h.rounds+1, h.used+after-before
+	h.took.add(h.asker.took)
+	h.delayed.add(h.late)
+	return err
+}
+
+func (h *halved) String() string {
+	share := h.used.Seconds() / (float64(h.rounds*runtime.NumCPU()) * halfTime.Seconds())
+	return fmt.Sprintf("%s: p50 %v, p99 %v (rounds %v to %v), p99.9 %v; it has %.0f %% of %d processors; asked late by p50 %v, p99 %v, p99.9 %v",
+		strings.TrimPrefix(h.server.kind, "serve-"), h.took.part(0.5), h.took.part(0.99), slices.Min(h.took.p99), slices.Max(h.took.p99), h.took.part(0.999),
+		100*share, runtime.NumCPU(), h.delayed.part(0.5), h.delayed.part(0.99), h.delayed.part(0.999))
+}
+
+// capacity is how many requests a second are answered when the next is sent as
+// soon as a connection is free.
+func (a *asker) capacity(ctx context.Context) (float64, error) {
+	begun := time.Now()
+	err := a.run(ctx, make([]time.Duration, capacityRequests))
+	return capacityRequests / time.Since(begun).Seconds(), err
 }
 
 // arrivals are times of so many requests a second on average, independent of
@@ -69,61 +116,36 @@ func arrivals(rate float64, length time.Duration) (list []time.Duration) {
 	return list
 }
 
-// openLoop sends requests when they are due, whether or not those before are
-// answered.
-type openLoop struct {
-	door   door
-	server *process
-	due    []time.Duration
-	// took is from when a request was due to the end of its answer; late is
-	// from then to when it was sent, which is this program's part.
-	took, late []time.Duration
+// written are the requests for each token as they go over the wire.
+func (d door) written(ctx context.Context, s *process) ([][]byte, error) {
+	list := make([][]byte, len(s.Tokens))
+	for i, token := range s.Tokens {
+		req, err := d.request(ctx, s, token)
+		if err != nil {
+			return nil, err
+		}
+		var b bytes.Buffer
+		if err := req.Write(&b); err != nil {
+			return nil, err
+		}
+		list[i] = b.Bytes()
+	}
+	return list, nil
 }
 
-func (o *openLoop) run(ctx context.Context) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	o.took, o.late = make([]time.Duration, len(o.due)), make([]time.Duration, len(o.due))
-	ready := make(chan int, len(o.due))
-	var asking sync.WaitGroup
-	var asked atomic.Int64
-	begun := time.Now()
-	for range inFlight {
-		asking.Go(func() {
-			for i := range ready {
-				o.late[i] = time.Since(begun) - o.due[i]
-				token := o.server.Tokens[asked.Add(1)%int64(len(o.server.Tokens))]
-				if err := o.server.ask(ctx, o.door, token); err != nil {
-					stop(err)
-				}
-				o.took[i] = time.Since(begun) - o.due[i]
-			}
-		})
-	}
-	o.send(ctx, begun, ready)
-	close(ready)
-	asking.Wait()
-	return context.Cause(ctx)
+// latencies are sorted, those of all rounds and the 99th percentile of each.
+type latencies struct {
+	all, p99 []time.Duration
 }
 
-// send hands out requests as they are due. It sleeps by the system's clock:
-// timers of the Go runtime may be late by as much as is to be measured. The
-// runtime takes one who sleeps so for busy, so there is one processor more.
-func (o *openLoop) send(ctx context.Context, begun time.Time, ready chan<- int) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + 1))
-	for i, due := range o.due {
-		for wait := due - time.Since(begun); wait > 0; wait = due - time.Since(begun) {
-			pause := syscall.NsecToTimespec(wait.Nanoseconds())
-			_ = syscall.Nanosleep(&pause, nil) // interrupted: the rest is slept too
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		ready <- i
-	}
+func (l *latencies) add(round []time.Duration) {
+	slices.Sort(round)
+	l.all = append(l.all, round...)
+	slices.Sort(l.all)
+	l.p99 = append(l.p99, percentile(round, 0.99))
 }
+
+func (l *latencies) part(part float64) time.Duration { return percentile(l.all, part) }
 
 // percentile is that of a sorted list, as people read times.
 func percentile(sorted []time.Duration, part float64) time.Duration {

@@ -122,6 +122,12 @@ func forwardAuthHeaders(ctx context.Context, p *process, token string) (*http.Re
 	return req, err
 }
 
+// accepts says whether an answer is that about a good token: an introspection or
+// the bare server's, or what a proxy hears.
+func accepts(head, body []byte) bool {
+	return bytes.HasPrefix(body, []byte(`{"active":true`)) || bytes.Contains(head, []byte("\r\nRemote-User: "))
+}
+
 // ask asks about one token, which has to be a good one.
 func (p *process) ask(ctx context.Context, d door, token string) error {
 	req, err := d.request(ctx, p, token)
