@@ -187,6 +187,7 @@ func (s *Server) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	s.work.Go(func() { s.DB.Follow(ctx, s.leased) })
+	s.work.Go(func() { s.DB.WatchDisk(ctx, s.diskChanged) })
 	s.work.Go(func() { s.Access.Run(ctx) })
 	s.work.Go(func() { every(ctx, cleanEvery, s.Clean) })
 	s.work.Go(func() { every(ctx, domainsEvery, s.watchDomains) })

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -20,6 +23,14 @@ func killedAtSync(tb testing.TB, n int) []string { return atSync(tb, n, "signal=
 // moment rather than a number of commits.
 func atSync(tb testing.TB, n int, fault string) []string {
 	tb.Helper()
+	wrapper, _ := underStrace(tb, "-e", fmt.Sprintf("inject=fdatasync,fsync:%s:when=%d", fault, n))
+	return wrapper
+}
+
+// underStrace is a command line that runs a server whose calls that make data
+// durable are traced, and the file of the trace.
+func underStrace(tb testing.TB, options ...string) (wrapper []string, trace string) {
+	tb.Helper()
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		tb.Fatalf("%v; scripts/install-deps.sh installs it", err)
@@ -30,11 +41,9 @@ func atSync(tb testing.TB, n int, fault string) []string {
 	if err != nil {
 		tb.Fatalf("%v; it is part of util-linux", err)
 	}
-	return []string{
-		strace, "-f", "-qq", "-o", filepath.Join(tb.TempDir(), "trace"), "-e", "trace=fdatasync,fsync",
-		"-e", fmt.Sprintf("inject=fdatasync,fsync:%s:when=%d", fault, n),
-		setpriv, "--pdeathsig", "KILL",
-	}
+	trace = filepath.Join(tb.TempDir(), "trace")
+	wrapper = []string{strace, "-f", "-qq", "-o", trace, "-e", "trace=fdatasync,fsync", "-e", "signal=none"}
+	return append(append(wrapper, options...), setpriv, "--pdeathsig", "KILL"), trace
 }
 
 // TestNothingLostAtSync is experiment R2: killed on the edge of a sync, a
@@ -115,6 +124,57 @@ func TestR5SyncFails(t *testing.T) {
 	if failed == 0 {
 		t.Error("no server met its failure while it served")
 	}
+}
+
+// TestR5CheckpointSyncFails: SQLite tells nobody when the disk does not keep what
+// it brings from its log into the file, and would try again until the disk says
+// yes, which proves nothing. The server stops as after any failed sync, does not
+// try again, not even when it ends, and keeps the log, which has everything.
+func TestR5CheckpointSyncFails(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs strace and some seconds")
+	}
+	t.Parallel()
+	c := newCrash(t, onSQLite(t, t.TempDir()), 1)
+	for round := range max(1, soak()/20) {
+		file := filepath.Join(c.target.dir, "sallyport.db")
+		// Nothing but a checkpoint makes the file itself durable.
+		wrapper, trace := underStrace(t, "-P", file, "-e", "inject=fdatasync,fsync:error=EIO:when=1")
+		node, serves := c.restartUnder(wrapper)
+		if !serves {
+			t.Fatalf("the server does not start: %s", node.stderr)
+		}
+		var stop atomic.Bool // workers end by themselves when they hear 503
+		late := time.AfterFunc(patience, func() { stop.Store(true) })
+		c.load.run(&stop, node)
+		late.Stop()
+		a, err := call(http.MethodGet, node.url+"/readyz", "", nil)
+		want(t, http.StatusServiceUnavailable, a, err)
+		a, err = call(http.MethodPatch, node.url+c.load.workers[0].organization(""), c.target.token, map[string]any{"name": "nobody hears this"})
+		want(t, http.StatusServiceUnavailable, a, err)
+		// strace does not pass signals on: the one that counts is its child's.
+		if err := syscall.Kill(-node.cmd.Process.Pid, syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-node.ended:
+		case <-time.After(patience):
+			t.Fatalf("the server does not stop; its log: %s", node.stderr)
+		}
+		calls, err := os.ReadFile(trace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(calls), "sync("); n != 1 {
+			t.Errorf("the file was made durable %d times, want one that fails:\n%s", n, calls)
+		}
+		if log, err := os.Stat(file + "-wal"); err != nil || log.Size() == 0 {
+			t.Errorf("the write-ahead log is gone: %v", err)
+		}
+		c.restart(0)
+		c.check(fmt.Sprintf("after the sync of checkpoint %d failed", round))
+	}
+	c.summary("R5 checkpoint")
 }
 
 // restartUnder kills the server and starts it under a wrapper. It reports false

@@ -20,7 +20,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -80,9 +79,12 @@ type DB struct {
 	own      ownChanges
 	turns    *turns
 	file     string      // of SQLite
-	found    os.FileInfo // that file, as Follow first saw it
+	place    place       // where it is
 	gone     atomic.Bool // the file is not where it was: nothing is read or written
 	unsynced atomic.Bool // the disk did not keep a change: nothing is written
+	sealed   atomic.Bool // the file may not be written now, and so is not
+
+	checkpoints checkpoints
 	// writers has room for those who write at the same time; nil: the pool has.
 	writers chan struct{}
 }
@@ -102,8 +104,14 @@ func Open(databaseURL string) (*DB, error) {
 	return db, nil
 }
 
-// Close ends all connections.
+// Close ends all connections, but for those to a SQLite file whose disk did not
+// keep a change: SQLite brings its log into the file when the last one ends,
+// removes the log, and must not try that again (see checkpoints).
 func (db *DB) Close() error {
+	db.checkpoints.running.Wait()
+	if db.unsynced.Load() {
+		return nil
+	}
 	if db.write == db.read {
 		return db.write.Close()
 	}
@@ -302,6 +310,14 @@ func (db *DB) begin(ctx context.Context, actor identity.Actor, scope Scope, keys
 
 // commit ends a transaction and forgets what it changed.
 func (db *DB) commit(tx *sql.Tx, logged entries) error {
+	err := db.commitAndForget(tx, logged)
+	if err == nil {
+		db.checkpoint()
+	}
+	return err
+}
+
+func (db *DB) commitAndForget(tx *sql.Tx, logged entries) error {
 	if len(logged.scopes) == 0 {
 		return db.synced(tx.Commit())
 	}
@@ -315,7 +331,8 @@ func (db *DB) commit(tx *sql.Tx, logged entries) error {
 	return err
 }
 
-// synced notes when a commit failed because the disk did not keep it.
+// synced notes when a commit or a checkpoint failed because the disk did not keep
+// it.
 func (db *DB) synced(err error) error {
 	if err != nil && notSynced(err) {
 		db.unsynced.Store(true)

@@ -211,9 +211,9 @@ func open(databaseURL string) (d *dialect, write, read *sql.DB, err error) {
 func openSQLite(file string) (write, read *sql.DB, err error) {
 	// synchronous=FULL: an acknowledged commit survives power loss on an
 	// honest disk; NORMAL would only survive a killed process.
-	// recursive_triggers: without it INSERT OR REPLACE deletes rows past the
-	// triggers that keep events.
-	pragmas := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "recursive_triggers(1)", "cache_size(-4000)"}}
+	// wal_autocheckpoint=0: see checkpoints. recursive_triggers: without it INSERT
+	// OR REPLACE deletes rows past the triggers that keep events.
+	pragmas := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "wal_autocheckpoint(0)", "foreign_keys(1)", "recursive_triggers(1)", "cache_size(-4000)"}}
 	base := "file:" + (&url.URL{Path: file}).EscapedPath() + "?" + pragmas.Encode()
 	if write, err = sql.Open("sqlite", base+"&_txlock=immediate"); err != nil {
 		return nil, nil, err
