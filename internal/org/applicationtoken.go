@@ -37,7 +37,7 @@ func (s *Service) CreateApplicationToken(ctx context.Context, p *identity.Princi
 		return NewToken{}, err
 	}
 	var made NewToken
-	err = s.DB.Update(ctx, p.Actor(), applicationUserScope(p, userID), func(tx *store.Tx) error {
+	err = s.opening(ctx, p, applicationUserScope(p, userID), func(tx *store.Tx) error {
 		m, err := applicationUser(ctx, &tx.Read, p.Organization.ID, userID)
 		if err != nil {
 			return err

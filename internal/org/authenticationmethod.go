@@ -114,7 +114,7 @@ func (s *Service) CreateAuthenticationMethod(ctx context.Context, p *identity.Pr
 	if err != nil {
 		return m, err
 	}
-	err = s.DB.Update(ctx, p.Actor(), store.Organization(draft.OrganizationID), func(tx *store.Tx) error {
+	err = s.opening(ctx, p, store.Organization(draft.OrganizationID), func(tx *store.Tx) error {
 		if err := settled(ctx, &tx.Read, draft.OrganizationID); err != nil {
 			return err
 		}
@@ -184,7 +184,7 @@ func (s *Service) ChangeAuthenticationMethod(ctx context.Context, p *identity.Pr
 	if err := s.checkIssuer(ctx, p, planned.AuthenticationMethod, c); err != nil {
 		return m, err
 	}
-	err = s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
+	err = s.opening(ctx, p, store.Organization(p.Organization.ID), func(tx *store.Tx) error {
 		if err := settled(ctx, &tx.Read, p.Organization.ID); err != nil {
 			return err
 		}

@@ -153,7 +153,7 @@ func (s *Service) VerifyDomain(ctx context.Context, p *identity.Principal, id st
 }
 
 func (s *Service) verified(ctx context.Context, p *identity.Principal, proven identity.Domain) (d identity.Domain, err error) {
-	err = s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
+	err = s.opening(ctx, p, store.Organization(p.Organization.ID), func(tx *store.Tx) error {
 		if d, err = tx.Domain(ctx, p.Organization.ID, proven.ID); err != nil || d.State == identity.DomainVerified {
 			return err
 		}

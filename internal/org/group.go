@@ -148,7 +148,7 @@ func (s *Service) ChangeGroupMembers(ctx context.Context, p *identity.Principal,
 	if len(userIDs) > identity.MaxGroupChange {
 		return identity.Invalidf("bad_request", "at most %d members can be changed at once; send the rest in another request", identity.MaxGroupChange)
 	}
-	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
+	return s.opening(ctx, p, store.Organization(p.Organization.ID), func(tx *store.Tx) error {
 		g, err := editableGroup(ctx, tx, p, groupID)
 		if err != nil {
 			return err

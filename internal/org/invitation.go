@@ -56,7 +56,7 @@ func (s *Service) Invite(ctx context.Context, p *identity.Principal, email strin
 		return err
 	}
 	code, hash := credential.NewCode(s.rand())
-	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
+	return s.opening(ctx, p, store.Organization(p.Organization.ID), func(tx *store.Tx) error {
 		if !tx.MailEnabled() {
 			return identity.Invalidf("mail_not_configured", "this server sends no mail: ask an admin of the organization for an invitation link (`sallyport organization user invite EMAIL --print-link`), or the operator to set SALLYPORT_SMTP_URL")
 		}
@@ -90,7 +90,7 @@ func (s *Service) NewInvitationLink(ctx context.Context, p *identity.Principal, 
 		return "", expires, identity.Forbiddenf("user_role_not_allowed_to_perform_operation", "only an admin may see an invitation's link; ask one of yours")
 	}
 	code, hash := credential.NewCode(s.rand())
-	err = s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
+	err = s.opening(ctx, p, store.Organization(p.Organization.ID), func(tx *store.Tx) error {
 		if tx.MailEnabled() {
 			return identity.Invalidf("invitation_link_not_offered", "this server sends mail, so the link goes to the invited person only: invite them without asking for it")
 		}
@@ -241,7 +241,7 @@ func (s *Service) accept(ctx context.Context, p *identity.Principal, organizatio
 	if err != nil {
 		return err
 	}
-	return s.DB.Update(ctx, p.Actor(), scope, func(tx *store.Tx) error {
+	return s.opening(ctx, p, scope, func(tx *store.Tx) error {
 		u, err := tx.User(ctx, p.User.ID)
 		if err != nil {
 			return err

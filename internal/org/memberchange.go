@@ -37,7 +37,7 @@ func (s *Service) UpdateMember(ctx context.Context, p *identity.Principal, userI
 		return m, err
 	}
 	organizationID := p.Organization.ID
-	err = s.DB.Update(ctx, p.Actor(), store.Organization(organizationID).And(store.User(userID)), func(tx *store.Tx) error {
+	err = s.opening(ctx, p, store.Organization(organizationID).And(store.User(userID)), func(tx *store.Tx) error {
 		c, err := beginMemberWork(ctx, tx, p, userID)
 		if err != nil {
 			return err

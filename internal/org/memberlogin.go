@@ -88,7 +88,7 @@ func linkedLogin(p *identity.Principal, u identity.User, l identity.LinkedIdenti
 // good. An admin is known, so unlike a stranger they are told.
 func (s *Service) ResetMemberPassword(ctx context.Context, p *identity.Principal, userID string) error {
 	organizationID := p.Organization.ID
-	return s.DB.Update(ctx, p.Actor(), store.Organization(organizationID).And(store.User(userID)), func(tx *store.Tx) error {
+	return s.opening(ctx, p, store.Organization(organizationID).And(store.User(userID)), func(tx *store.Tx) error {
 		c, err := beginMemberWork(ctx, tx, p, userID)
 		if err != nil {
 			return err

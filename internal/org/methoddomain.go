@@ -33,7 +33,7 @@ func (s *Service) LinkMethodDomain(ctx context.Context, p *identity.Principal, i
 	if err != nil {
 		return err
 	}
-	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
+	return s.opening(ctx, p, store.Organization(p.Organization.ID), func(tx *store.Tx) error {
 		if err := settled(ctx, &tx.Read, p.Organization.ID); err != nil {
 			return err
 		}

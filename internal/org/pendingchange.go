@@ -99,7 +99,7 @@ func pendingEvent(action string, o identity.Organization, c identity.PendingChan
 // Errors: NotFound no_pending_change, also after the deadline; Forbidden
 // confirmation_has_to_pass.
 func (s *Service) ConfirmChange(ctx context.Context, p *identity.Principal) error {
-	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
+	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID).And(store.User(p.User.ID)), func(tx *store.Tx) error {
 		c, err := endable(ctx, tx, p)
 		if err != nil {
 			return err
@@ -151,18 +151,14 @@ func mayEnd(p *identity.Principal, c identity.PendingChange, now time.Time) erro
 
 // passes refuses a caller whose credential the rules of now refuse.
 func passes(ctx context.Context, tx *store.Tx, p *identity.Principal) error {
-	known, err := tx.Facts(ctx, p.Token.Prefix, p.Organization.ID)
+	known, f, err := reread(ctx, tx, p)
 	if err != nil {
 		return err
 	}
-	f := p.Facts
-	f.Action, f.Now, f.Organization, f.Covered = policy.Access, tx.Now, p.Organization.ID, true
-	f.Policy = identity.EffectivePolicy(known.Organization.Policy, known.Pilot)
-	f.Principal = known.User.Principal(known.Member)
-	f.Credential = known.Token.Credential()
-	f.Credential.ProviderOff, f.Credential.BreakGlass = known.ProviderOff, ""
-	// Uses that are not written yet have moved these.
-	f.Credential.Expires, f.Credential.LastUsed = p.Facts.Credential.Expires, p.Facts.Credential.LastUsed
+	if holdsLess(p, &known) {
+		return permissionsChanged()
+	}
+	f.Action, f.Covered, f.Credential.BreakGlass = policy.Access, true, ""
 	d := policy.Decide(&f)
 	if d.Allowed() {
 		return nil

@@ -134,7 +134,7 @@ func (s *Service) changePermissions(ctx context.Context, p *identity.Principal, 
 		return err
 	}
 	organizationID := p.Organization.ID
-	return s.DB.Update(ctx, p.Actor(), store.Organization(organizationID), func(tx *store.Tx) error {
+	return s.opening(ctx, p, store.Organization(organizationID), func(tx *store.Tx) error {
 		if _, err := tx.Organization(ctx, organizationID); err != nil {
 			return err
 		}

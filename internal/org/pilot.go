@@ -286,7 +286,7 @@ func (s *Service) changePilots(ctx context.Context, p *identity.Principal, how a
 			return err
 		}
 	}
-	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
+	return s.opening(ctx, p, store.Organization(p.Organization.ID), func(tx *store.Tx) error {
 		o, err := tx.Organization(ctx, p.Organization.ID)
 		if err != nil {
 			return err

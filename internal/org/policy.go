@@ -155,7 +155,7 @@ func (s *Service) editPolicy(ctx context.Context, p *identity.Principal, edit po
 			return after, err
 		}
 	}
-	err = s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
+	err = s.opening(ctx, p, store.Organization(p.Organization.ID), func(tx *store.Tx) error {
 		o, err := tx.Organization(ctx, p.Organization.ID)
 		if err != nil {
 			return err

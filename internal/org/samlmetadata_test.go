@@ -12,6 +12,7 @@ import (
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/org"
+	"github.com/sallyport/sallyport/policy"
 )
 
 // metadataServer is where a provider tells its metadata.
@@ -143,6 +144,12 @@ func (g *ground) refresh(after time.Duration) {
 	}
 }
 
+// anotherDay logs the admin in again, whose session has ended.
+func (g *ground) anotherDay() {
+	g.Helper()
+	g.sessions[g.alice], g.checked = g.token(identity.Token{UserID: g.alice, Kind: policy.Session}), nil
+}
+
 // A refresh stages what is new and changes nothing else; the last good state is
 // kept through trouble.
 func TestRefreshMetadata(t *testing.T) {
@@ -181,6 +188,7 @@ func TestRefreshMetadata(t *testing.T) {
 			t.Error("alice was not told")
 		}
 		g.wantEvents(func() { g.refresh(25 * time.Hour) }) // once
+		g.anotherDay()
 		_, err = g.RetireMethodCertificate(t.Context(), g.admin(), g.a.AccountID, m.ID, next.fingerprint)
 		g.must(err)
 		g.wantEvents(func() { g.refresh(25 * time.Hour) }) // and not again what an admin did not want
@@ -204,6 +212,7 @@ func TestRefreshMetadata(t *testing.T) {
 			t.Errorf("trouble began at %v, then at %v", since, m.MetadataFailing)
 		}
 		// Where an admin wants it, new ones may sign at once.
+		g.anotherDay()
 		_, err = g.setSAML(m.ID, org.SAMLChange{MetadataAuto: to(true)})
 		g.must(err)
 		server.status, server.document = 0, document("urn:example:idp", "https://id.example.com/sso", old, third)
