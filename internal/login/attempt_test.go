@@ -295,6 +295,42 @@ func TestPWD10_AttemptsEnd(t *testing.T) {
 	})
 }
 
+// SES-10: who ends all sessions ends the logins too that somebody else has half
+// done, or has proved for a command line that has not fetched its session.
+func TestSES10_LoginsUnderWayEnd(t *testing.T) {
+	for what, end := range map[string]func(w *world, p *identity.Principal) error{
+		"expire tokens": func(w *world, p *identity.Principal) error { _, err := w.ExpireTokens(w.t.Context(), p); return err },
+		"end others": func(w *world, p *identity.Principal) error {
+			_, err := w.EndOtherSessions(w.t.Context(), p)
+			return err
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			each(t, func(w *world) {
+				u := w.person(alice, goodPassword)
+				owner := w.session(u)
+				code := w.approved(Begin{CommandLine: commandLine()})
+				waiting := w.browser()
+				waiting.at(StepIdentify)(waiting.begin(Begin{CommandLine: commandLine()}))
+				waiting.at(StepChoose)(waiting.identify(alice))
+				waiting.at(StepApprove)(waiting.password(goodPassword))
+				w.clock.advance(time.Second)
+				if err := end(w, owner); err != nil {
+					w.t.Fatal(err)
+				}
+				w.clock.advance(time.Second)
+				_, err := w.exchange(code, verifier)
+				want(w.t, "an approved command line", err, identity.Invalid, "login_attempt_expired")
+				_, err = waiting.accept()
+				want(w.t, "one that waits for its approval", err, identity.Invalid, "login_attempt_expired")
+				if n := len(w.events("login")); n != 1 {
+					w.t.Errorf("%d logins, want that of the owner", n)
+				}
+			})
+		})
+	}
+}
+
 // TestRAT01_AttemptsSayTheSame for whatever address.
 func TestRAT01_AttemptsSayTheSame(t *testing.T) {
 	w := lite(t)

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/credential"
@@ -205,14 +206,15 @@ func (s *Service) Logout(ctx context.Context, p *identity.Principal) error {
 	})
 }
 
-// ExpireTokens ends all sessions and personal tokens of a person, the
-// presented one included, and returns a sentence about it.
+// ExpireTokens ends all sessions and personal tokens of a person, the presented
+// one included, and logins that are under way: whoever is in the middle of one
+// would have a session again. It returns a sentence about it.
 func (s *Service) ExpireTokens(ctx context.Context, p *identity.Principal) (string, error) {
 	if err := demandPerson(p); err != nil {
 		return "", err
 	}
 	err := s.DB.Update(ctx, p.Actor(), store.User(p.User.ID), func(tx *store.Tx) error {
-		if err := tx.VoidTokens(ctx, p.User.ID); err != nil {
+		if err := errors.Join(tx.VoidTokens(ctx, p.User.ID), tx.EndAttemptsOf(ctx, p.User.ID)); err != nil {
 			return err
 		}
 		return record(ctx, tx, p.User, "tokens_expired", "ended all their sessions and personal tokens", nil)

@@ -64,7 +64,7 @@ func (s *Service) EndSession(ctx context.Context, p *identity.Principal, id stri
 }
 
 // EndOtherSessions ends all of the caller's sessions but the one that calls,
-// and returns how many it ended.
+// and logins that are under way. It returns how many sessions it ended.
 func (s *Service) EndOtherSessions(ctx context.Context, p *identity.Principal) (int64, error) {
 	if err := demandSession(p); err != nil {
 		return 0, err
@@ -80,6 +80,9 @@ func (s *Service) EndOtherSessions(ctx context.Context, p *identity.Principal) (
 		}
 		// Those that have run out are ended too, and are not worth counting.
 		if _, err := tx.RevokeSessions(ctx, p.User.ID, p.Token.Prefix); err != nil {
+			return err
+		}
+		if err := tx.EndAttemptsOf(ctx, p.User.ID); err != nil {
 			return err
 		}
 		ended = live - 1

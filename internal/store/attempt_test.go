@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -246,5 +247,43 @@ func TestCleanUpTakesAttemptsThatAreOver(t *testing.T) {
 		if _, err := attemptOf(t, db, "live"); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// What was proved with an identity or at a provider is worth nothing once that
+// is gone, also in logins that are under way (rows SOC-10 and POL-08).
+func TestAttemptsEndWithWhatProvedThem(t *testing.T) {
+	eachTown(t, func(t *testing.T, db *DB) {
+		later := start.Add(time.Hour)
+		proved := func(id, user, identityID, provider string) identity.Attempt {
+			a := attempt(id, later)
+			a.UserID, a.Identity, a.Authentication.Provider = user, identityID, provider
+			return a
+		}
+		addAttempts(t, db, proved("link", "u-bob", "uam1", "am1"), proved("other link", "u-bob", "uam2", "am2"), proved("passkey", "u-bob", "pk1", ""),
+			proved("none", "u-bob", "", ""), proved("of eve", "u-eve", "uam1", ""), proved("eve there", "u-eve", "uam3", "am1"))
+		live := func(want ...string) {
+			t.Helper()
+			got, err := collect(t.Context(), db.read, scanText, `SELECT id FROM attempts WHERE ended_at = 0 ORDER BY id`)
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("%q go on, %v; want %q", got, err, want)
+			}
+		}
+		revoke := func(fn func(ctx context.Context, tx *Tx) (int64, error)) {
+			maintain(t, db, func(ctx context.Context, tx *Tx) error { _, err := fn(ctx, tx); return err })
+		}
+		revoke(func(ctx context.Context, tx *Tx) (int64, error) { return tx.RevokeTokensOfIdentity(ctx, "u-bob", "") })
+		revoke(func(ctx context.Context, tx *Tx) (int64, error) { return tx.RevokeTokensOfProvider(ctx, "") })
+		live("eve there", "link", "none", "of eve", "other link", "passkey")
+		revoke(func(ctx context.Context, tx *Tx) (int64, error) {
+			return tx.RevokeTokensOfIdentity(ctx, "u-bob", "pk1")
+		})
+		live("eve there", "link", "none", "of eve", "other link")
+		revoke(func(ctx context.Context, tx *Tx) (int64, error) {
+			return tx.RevokeTokensOfIdentity(ctx, "u-bob", "uam2")
+		})
+		live("eve there", "link", "none", "of eve")
+		revoke(func(ctx context.Context, tx *Tx) (int64, error) { return tx.RevokeTokensOfProvider(ctx, "am1") })
+		live("none", "of eve")
 	})
 }

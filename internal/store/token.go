@@ -261,15 +261,23 @@ func (tx *Tx) RevokeSessions(ctx context.Context, userID, except string) (int64,
 
 // RevokeTokensOfIdentity ends the tokens of a user whose login was proved with
 // a linked identity or passkey, and those that were made with them. It returns
-// how many it ended.
+// how many it ended. Logins that were proved so and are not over yet, because a
+// command line has not fetched its session, end as well.
 func (tx *Tx) RevokeTokensOfIdentity(ctx context.Context, userID, identityID string) (int64, error) {
+	if _, err := tx.exec(ctx, endAttempt+` AND user_id = $2 AND auth_identity = $3 AND auth_identity <> ''`, micros(tx.Now), userID, identityID); err != nil {
+		return 0, err
+	}
 	return tx.revokeWhere(ctx, `user_id = $1 AND auth_identity = $2 AND auth_identity <> ''`, userID, identityID)
 }
 
 // RevokeTokensOfProvider ends everybody's tokens whose login was proved by an
 // organization's authentication method, and those that were made with them. It
-// returns how many it ended. End the method first: then no login can add one.
+// returns how many it ended. Logins on the way that it proved end as well. End
+// the method first: then no login can add one.
 func (tx *Tx) RevokeTokensOfProvider(ctx context.Context, methodID string) (int64, error) {
+	if _, err := tx.exec(ctx, endAttempt+` AND auth_provider = $2 AND auth_provider <> ''`, micros(tx.Now), methodID); err != nil {
+		return 0, err
+	}
 	return tx.revokeWhere(ctx, `auth_provider = $1 AND auth_provider <> ''`, methodID)
 }
 
