@@ -233,7 +233,7 @@ func TestOPS03_TheSidePortIsNoPublicOne(t *testing.T) {
 		}
 	}
 	taken := strings.TrimPrefix(side, "http://")
-	if f := command(t, "", i.with("serve", "--metrics-listen", taken)...).want(t, 2); !strings.Contains(f.stderr, "METRICS_LISTEN") {
+	if f := command(t, "", i.with("serve", "--listen", "127.0.0.1:0", "--metrics-listen", taken)...).want(t, 2); !strings.Contains(f.stderr, "METRICS_LISTEN") {
 		t.Errorf("a port that is taken: %s", f.stderr)
 	}
 }

@@ -124,16 +124,17 @@ func (m *Metrics) Table(name string, rows, bytes int64) {
 }
 
 // Handler answers /metrics, what else is given at the root, and below /debug/pprof/ the profiles of the program.
-// It asks nobody who they are: it is for an address that nobody else reaches.
+// It asks nobody who they are: it is for an address that nobody else reaches. For metrics, collectors come under
+// whatever name their proxy has; all else is for people and is fromHere.
 func (m *Metrics) Handler(root http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry, MaxRequestsInFlight: 4}))
-	mux.Handle("GET /", root)
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.Handle("GET /", fromHere(root))
+	for path, profile := range map[string]http.HandlerFunc{
+		"": pprof.Index, "cmdline": pprof.Cmdline, "profile": pprof.Profile, "symbol": pprof.Symbol, "trace": pprof.Trace,
+	} {
+		mux.Handle("GET /debug/pprof/"+path, fromHere(profile))
+	}
 	return mux
 }
 

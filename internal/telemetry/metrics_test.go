@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -135,4 +136,54 @@ func BenchmarkAnswered(b *testing.B) {
 			m.Answered("GET /v1/me", 200, time.Millisecond)
 		}
 	})
+}
+
+// OPS-03: what a web site leads a browser on this machine to do is refused.
+func TestOPS03_SitesDoNotReachTheSidePort(t *testing.T) {
+	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("inside")) })
+	s := httptest.NewServer(NewMetrics().Handler(page))
+	defer s.Close()
+	for _, path := range []string{"/", "/static/x", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline", "/debug/pprof/profile?seconds=1", "/debug/pprof/symbol", "/debug/pprof/trace?seconds=1"} {
+		for _, c := range []struct {
+			host, site string
+			status     int
+		}{
+			{"evil.example", "", 421},
+			{"evil.example:9464", "none", 421},
+			{"127.0.0.1.evil.example:80", "same-origin", 421},
+			{"127.0.0.1:9464", "cross-site", 421},
+			{"localhost", "same-site", 421},
+			{"[::1]:9464", "none", 200},
+			{"localhost:9464", "same-origin", 200},
+		} {
+			if c.status == 200 && strings.Contains(path, "seconds") {
+				continue
+			}
+			req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, nil)
+			req.RequestURI, req.Host = "", c.host
+			if c.site != "" {
+				req.Header.Set("Sec-Fetch-Site", c.site)
+			}
+			answer, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _ := io.ReadAll(answer.Body)
+			_ = answer.Body.Close()
+			if answer.StatusCode != c.status || c.status == 421 && strings.Contains(string(body), "inside") {
+				t.Errorf("%s under %s, from %q: %d, want %d", path, c.host, c.site, answer.StatusCode, c.status)
+			}
+		}
+	}
+	// Collectors come through proxies, which have names.
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/metrics", nil)
+	req.RequestURI, req.Host = "", "metrics.example"
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		t.Errorf("metrics answer %d", answer.StatusCode)
+	}
 }
