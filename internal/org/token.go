@@ -118,14 +118,14 @@ func (s *Service) CreateToken(ctx context.Context, p *identity.Principal, in Tok
 // personal token, and gathers what the policy asks about it. A credential that
 // was voided after the request was let in must not leave a new one behind.
 func creator(ctx context.Context, tx *store.Tx, p *identity.Principal) (store.Facts, policy.Facts, error) {
-	u, err := tx.User(ctx, p.User.ID)
+	known, err := tx.Facts(ctx, p.Token.Prefix, p.User.ManagingOrganizationID)
+	if managing := known.User.ManagingOrganizationID; err == nil && managing != p.User.ManagingOrganizationID {
+		known, err = tx.Facts(ctx, p.Token.Prefix, managing)
+	}
 	if err != nil {
 		return store.Facts{}, policy.Facts{}, err
 	}
-	known, err := tx.Facts(ctx, p.Token.Prefix, u.ManagingOrganizationID)
-	if err != nil {
-		return store.Facts{}, policy.Facts{}, err
-	}
+	u := &known.User
 	f := policy.Facts{
 		Action: policy.CreatePersonalToken, Now: tx.Now, Client: p.Address.Client,
 		Credential: known.Token.Credential(), Principal: known.User.Principal(known.Member),

@@ -34,19 +34,18 @@ func (tx *Tx) AddAccessNotice(ctx context.Context, n identity.AccessNotice) erro
 		return err
 	}
 	if len(waiting) == mostNotices {
-		joined, err := tx.q.ExecContext(ctx, `UPDATE access_notices SET change = $2, policy_after = $3, next_try_at = $4 WHERE id = $1`,
+		joined, err := tx.q.exec(ctx, `UPDATE access_notices SET change = $2, policy_after = $3, next_try_at = $4 WHERE id = $1`,
 			waiting[0].ID, cut(waiting[0].Change+"; then "+n.Change), n.After, micros(tx.Now))
 		if err != nil {
 			return err
 		}
-		if rows, err := joined.RowsAffected(); err != nil || rows > 0 {
-			return err
+		if joined > 0 {
+			return nil
 		} // else it was told meanwhile
 	}
 	// Not tx.exec: as mail, it is no change that needs an event of its own.
-	_, err = tx.q.ExecContext(ctx, `INSERT INTO access_notices (organization_id, change, policy_before, policy_after, created_at, next_try_at) VALUES ($1, $2, $3, $4, $5, $5)`,
+	return tx.t.later(ctx, nil, `INSERT INTO access_notices (organization_id, change, policy_before, policy_after, created_at, next_try_at) VALUES ($1, $2, $3, $4, $5, $5)`,
 		n.OrganizationID, cut(n.Change), n.Before, n.After, micros(tx.Now))
-	return err
 }
 
 // ClaimAccessNotice takes a notice, for a time in which no other node takes it.

@@ -41,11 +41,10 @@ func (tx *Tx) LapseAddresses(ctx context.Context, organizationID, name string) (
 
 func (tx *Tx) lapseAddress(ctx context.Context, userID, organizationID string) error {
 	tx.Touch(User(userID))
-	if _, err := tx.exec(ctx, `UPDATE users SET address_lapsed_at = $2, address_lapsed_from = $3, updated_at = $2 WHERE id = $1`, userID, micros(tx.Now), organizationID); err != nil {
+	if err := tx.write(ctx, `UPDATE users SET address_lapsed_at = $2, address_lapsed_from = $3, updated_at = $2 WHERE id = $1`, userID, micros(tx.Now), organizationID); err != nil {
 		return err
 	}
-	_, err := tx.exec(ctx, `DELETE FROM one_time_codes WHERE user_id = $1`, userID)
-	return err
+	return tx.write(ctx, `DELETE FROM one_time_codes WHERE user_id = $1`, userID)
 }
 
 // RestoreAddresses makes the addresses count again that lapsed when this
@@ -61,7 +60,7 @@ func (tx *Tx) RestoreAddresses(ctx context.Context, organizationID, name string)
 			continue
 		}
 		tx.Touch(User(u.ID))
-		if _, err := tx.exec(ctx, `UPDATE users SET address_lapsed_at = 0, address_lapsed_from = '', updated_at = $2 WHERE id = $1`, u.ID, micros(tx.Now)); err != nil {
+		if err := tx.write(ctx, `UPDATE users SET address_lapsed_at = 0, address_lapsed_from = '', updated_at = $2 WHERE id = $1`, u.ID, micros(tx.Now)); err != nil {
 			return nil, err
 		}
 		restored = append(restored, u)

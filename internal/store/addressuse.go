@@ -32,8 +32,7 @@ func (r *Read) Learning(ctx context.Context, organizationID string) (until time.
 // it.
 func (tx *Tx) SetLearning(ctx context.Context, organizationID string, until time.Time) error {
 	tx.Touch(Organization(organizationID))
-	_, err := tx.exec(ctx, `UPDATE organizations SET learning_until = $2 WHERE id = $1`, organizationID, micros(until))
-	return err
+	return tx.write(ctx, `UPDATE organizations SET learning_until = $2 WHERE id = $1`, organizationID, micros(until))
 }
 
 // addressRow is an observed address as the database gets it.
@@ -62,7 +61,7 @@ func (tx *Tx) RecordAddressUses(ctx context.Context, uses []identity.AddressUse)
 	// In the order of the key: nodes that write the same rows do not wait for
 	// each other in a circle. Not once learning is over: what was used before
 	// may be written after.
-	if _, err := tx.exec(ctx, `INSERT INTO address_uses (organization_id, token_prefix, client_ip, user_id, first_used_at, last_used_at, uses)
+	if err := tx.write(ctx, `INSERT INTO address_uses (organization_id, token_prefix, client_ip, user_id, first_used_at, last_used_at, uses)
 		SELECT o.id, u.prefix, u.ip, u.user_id, MIN(u.first_at), MAX(u.last_at), SUM(u.uses) FROM (
 			SELECT value ->> 'organization_id' AS organization_id, value ->> 'prefix' AS prefix, value ->> 'ip' AS ip, value ->> 'user_id' AS user_id,
 				CAST(value ->> 'first' AS BIGINT) AS first_at, CAST(value ->> 'last' AS BIGINT) AS last_at, CAST(value ->> 'uses' AS BIGINT) AS uses
@@ -88,11 +87,10 @@ func (tx *Tx) boundAddressUses(ctx context.Context, list string, kept int, group
 		named[i] = `value ->> '` + strings.TrimPrefix(column, "token_") + `'`
 	}
 	const key = `organization_id, token_prefix, client_ip`
-	_, err := tx.exec(ctx, `DELETE FROM address_uses WHERE (`+key+`) IN (SELECT `+key+` FROM address_uses WHERE (`+key+`) IN (
+	return tx.write(ctx, `DELETE FROM address_uses WHERE (`+key+`) IN (SELECT `+key+` FROM address_uses WHERE (`+key+`) IN (
 		SELECT `+key+` FROM (SELECT `+key+`, ROW_NUMBER() OVER (PARTITION BY `+columns+` ORDER BY last_used_at DESC, token_prefix, client_ip) AS place
 			FROM address_uses WHERE (`+columns+`) IN (SELECT `+strings.Join(named, ", ")+` FROM `+tx.dialect.items("$1")+`)) AS ranked
 		WHERE place > $2)`+tx.dialect.skipLocked+`)`, list, kept)
-	return err
 }
 
 // SeenAddresses returns from where an organization was used while it learned,

@@ -42,8 +42,7 @@ func (r *Read) attempt(ctx context.Context, id, setup string) (identity.Attempt,
 
 // EndSetupAttempts ends all attempts to set the server up.
 func (tx *Tx) EndSetupAttempts(ctx context.Context) error {
-	_, err := tx.exec(ctx, endAttempt+` AND purpose = '`+identity.AttemptSetup+`'`, micros(tx.Now))
-	return err
+	return tx.write(ctx, endAttempt+` AND purpose = '`+identity.AttemptSetup+`'`, micros(tx.Now))
 }
 
 // AttemptByState returns the live attempt that sent a state to a provider, by
@@ -57,12 +56,11 @@ func (r *Read) AttemptByState(ctx context.Context, stateHash string) (identity.A
 // transaction's.
 func (tx *Tx) AddAttempt(ctx context.Context, a identity.Attempt) error {
 	how := &a.Authentication
-	_, err := tx.exec(ctx, `INSERT INTO attempts (`+attemptColumns+`, ended_at)
+	return tx.write(ctx, `INSERT INTO attempts (`+attemptColumns+`, ended_at)
 		VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 0)`,
 		a.ID, a.Purpose, a.Step, a.Email, a.UserID, a.Session,
 		int64(how.Method), how.Provider, how.ProviderOrganization, how.SecondFactor, micros(how.At),
 		a.Identity, a.State, a.Sealed, a.Next, a.Device, a.Client, a.Tries, micros(tx.Now), micros(a.Expires))
-	return err
 }
 
 // ChangeAttempt stores an attempt as it is given and raises its version by
@@ -95,6 +93,5 @@ func (tx *Tx) EndAttempt(ctx context.Context, id string, version int64) (bool, e
 // EndAttemptsOf ends all attempts in which a user has proved something, or
 // that were begun from a session of theirs.
 func (tx *Tx) EndAttemptsOf(ctx context.Context, userID string) error {
-	_, err := tx.exec(ctx, endAttempt+` AND user_id = $2 AND user_id <> ''`, micros(tx.Now), userID)
-	return err
+	return tx.write(ctx, endAttempt+` AND user_id = $2 AND user_id <> ''`, micros(tx.Now), userID)
 }

@@ -100,12 +100,11 @@ func (r *Read) VerifiedDomain(ctx context.Context, domainName string) (identity.
 // AddAuthenticationMethod stores a new authentication method.
 func (tx *Tx) AddAuthenticationMethod(ctx context.Context, m identity.AuthenticationMethod) error {
 	tx.Touch(Organization(m.OrganizationID))
-	_, err := tx.exec(ctx, `INSERT INTO authentication_methods (id, organization_id, account_id, name, type, enabled, state, token_max_age, token_extend,
+	return tx.write(ctx, `INSERT INTO authentication_methods (id, organization_id, account_id, name, type, enabled, state, token_max_age, token_extend,
 		auto_join_group_id, config, secret, created_at, updated_at, deleted_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, 0)`,
 		m.ID, m.OrganizationID, m.AccountID, m.Name, m.Type, m.Enabled, m.State, int64(m.TokenMaxAge/time.Second), m.TokenExtend,
 		m.AutoJoinGroupID, m.Config, m.Secret, micros(tx.Now))
-	return err
 }
 
 // SetAuthenticationMethod stores what may be changed of an authentication
@@ -143,7 +142,7 @@ func (tx *Tx) DeleteAuthenticationMethod(ctx context.Context, organizationID, id
 		return NoAuthenticationMethod()
 	}
 	for _, table := range []string{"method_domains", "method_certificates", "method_keys", "saml_sessions", "saml_lab", "metadata_checks"} {
-		if _, err := tx.exec(ctx, `DELETE FROM `+table+` WHERE method_id = $1`, id); err != nil {
+		if err := tx.write(ctx, `DELETE FROM `+table+` WHERE method_id = $1`, id); err != nil {
 			return err
 		}
 	}
@@ -159,8 +158,7 @@ func (tx *Tx) removeLinksOfProvider(ctx context.Context, provider string) error 
 	for _, owner := range owners {
 		tx.Touch(User(owner))
 	}
-	_, err = tx.exec(ctx, endLink+` AND provider = $2`, micros(tx.Now), provider)
-	return err
+	return tx.write(ctx, endLink+` AND provider = $2`, micros(tx.Now), provider)
 }
 
 // LinkMethodDomain lets people with addresses in a domain use a method. Both
@@ -174,8 +172,7 @@ func (tx *Tx) LinkMethodDomain(ctx context.Context, organizationID, methodID, do
 		return err
 	}
 	tx.Touch(Organization(organizationID))
-	_, err := tx.exec(ctx, `INSERT INTO method_domains (method_id, domain_id) VALUES ($1, $2) ON CONFLICT (method_id, domain_id) DO NOTHING`, methodID, domainID)
-	return err
+	return tx.write(ctx, `INSERT INTO method_domains (method_id, domain_id) VALUES ($1, $2) ON CONFLICT (method_id, domain_id) DO NOTHING`, methodID, domainID)
 }
 
 // UnlinkMethodDomain takes such a link away; NoDomain when there is none.

@@ -16,7 +16,6 @@ package store
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -70,7 +69,7 @@ type DB struct {
 	// nobody is asked.
 	Guard func(ctx context.Context, tx *Tx, organizationID string) error
 
-	write, read *sql.DB
+	write, read pool
 	dialect     *dialect
 	rehearsal   *rehearsal // nil: transactions are meant
 
@@ -152,10 +151,12 @@ type Read struct {
 // Tx is a transaction that may write. All its rows carry the same time, Now.
 type Tx struct {
 	Read
+	t        transaction
 	db       *DB
 	actor    identity.Actor
 	scope    Scope
 	wrote    bool
+	end      chainEntry // of the chain of the scope
 	events   int
 	recorded []string // scopes to append to the change log
 	mailed   bool
@@ -176,11 +177,11 @@ func (db *DB) View(ctx context.Context, fn func(*Read) error) error {
 	}
 	return db.watched(ctx, "read", func(ctx context.Context) error {
 		return wrap(db.retry(ctx, func() error {
-			tx, err := db.read.BeginTx(ctx, db.dialect.snapshot)
+			tx, err := db.dialect.begin(ctx, db.read, true)
 			if err != nil {
 				return err
 			}
-			defer tx.Rollback()
+			defer tx.rollback()
 			return fn(&Read{q: tx, dialect: db.dialect, Now: db.now()})
 		}))
 	})
@@ -259,15 +260,12 @@ func (db *DB) inTurn(ctx context.Context, actor identity.Actor, scope Scope, fn 
 		if tx, err = db.begin(ctx, actor, scope, keys); err != nil {
 			return err
 		}
-		sqlTx := tx.q.(*sql.Tx)
-		defer sqlTx.Rollback()
+		defer tx.t.rollback()
 		if err := fn(tx); err != nil {
 			return err
 		}
-		if logged, err = tx.logChanges(ctx); err != nil {
-			return err
-		}
-		return db.commit(sqlTx, logged)
+		logged, err = tx.commit(ctx)
+		return err
 	})
 	return tx, logged, err
 }
@@ -295,40 +293,61 @@ func (db *DB) begin(ctx context.Context, actor identity.Actor, scope Scope, keys
 	if err := db.writable(); err != nil {
 		return nil, err
 	}
-	sqlTx, err := db.write.BeginTx(ctx, nil)
+	t, err := db.dialect.begin(ctx, db.write, false)
 	if err != nil {
 		return nil, err
 	}
+	tx := &Tx{Read: Read{q: t, dialect: db.dialect}, t: t, db: db, actor: actor, scope: scope}
+	if err := tx.hold(ctx, keys); err != nil {
+		t.rollback()
+		return nil, err
+	}
+	// Not before: what others did until this transaction held its scope is from
+	// before Now.
+	tx.Now = db.now()
+	return tx, nil
+}
+
+// hold takes the locks of a scope, and looks where its chain of events ends.
+func (tx *Tx) hold(ctx context.Context, keys []string) error {
 	for _, key := range keys {
-		if err := db.dialect.lock(ctx, sqlTx, key); err != nil {
-			_ = sqlTx.Rollback()
-			return nil, err
+		if err := tx.dialect.hold(ctx, tx.t, key); err != nil {
+			return err
 		}
 	}
-	return &Tx{Read: Read{q: sqlTx, dialect: db.dialect, Now: db.now()}, db: db, actor: actor, scope: scope}, nil
-}
-
-// commit ends a transaction and forgets what it changed.
-func (db *DB) commit(tx *sql.Tx, logged entries) error {
-	err := db.commitAndForget(tx, logged)
-	if err == nil {
-		db.checkpoint()
+	if len(keys) > 0 {
+		if err := tx.findEnd(ctx); err != nil {
+			return err
+		}
 	}
-	return err
+	return tx.t.flush(ctx)
 }
 
-func (db *DB) commitAndForget(tx *sql.Tx, logged entries) error {
+// commit ends a transaction, and forgets what it changed.
+func (tx *Tx) commit(ctx context.Context) (entries, error) {
+	logged, err := tx.commitAndForget(ctx)
+	if err == nil {
+		tx.db.checkpoint()
+	}
+	return logged, err
+}
+
+func (tx *Tx) commitAndForget(ctx context.Context) (entries, error) {
+	db, logged := tx.db, entries{scopes: tx.touched()}
 	if len(logged.scopes) == 0 {
-		return db.synced(tx.Commit())
+		return logged, db.synced(tx.t.commit(ctx))
+	}
+	if err := tx.logChanges(ctx, &logged); err != nil {
+		return logged, err
 	}
 	db.own.begin(logged)
-	err := db.synced(tx.Commit())
+	err := db.synced(tx.t.commit(ctx))
 	// Also after a failed commit: it may have happened all the same.
 	if db.Changed != nil {
 		db.Changed(logged.scopes)
 	}
 	db.own.end(logged, err == nil)
-	return err
+	return logged, err
 }
 
 // synced notes when a commit or a checkpoint failed because the disk did not keep
@@ -363,36 +382,43 @@ type entries struct {
 	at     []int64 // by dialect.order
 }
 
-// logChanges appends the touched scopes to the change log.
-func (tx *Tx) logChanges(ctx context.Context) (entries, error) {
+// touched are the scopes whose facts the transaction changed.
+func (tx *Tx) touched() []string {
 	if tx.events == 0 && len(tx.recorded) == 0 {
-		return entries{}, nil
+		return nil
 	}
 	scopes := slices.Concat(tx.scope.keys, tx.recorded)
 	slices.Sort(scopes)
-	e := entries{scopes: slices.Compact(scopes)}
-	var err error
-	// One statement however many there are: a provider that is removed ends the
-	// tokens of thousands.
-	e.at, err = collect(ctx, tx.q, scanInt, `INSERT INTO changes (scope, created_at) SELECT value, CAST($2 AS BIGINT) FROM `+tx.dialect.texts("$1")+` RETURNING `+tx.dialect.order,
-		toJSON(e.scopes), tx.Now.UnixMicro())
-	return e, err
+	return slices.Compact(scopes)
 }
 
-// exec runs a statement that writes.
+// logChanges appends scopes to the change log. It is one statement however many
+// there are: a provider that is removed ends the tokens of thousands.
+func (tx *Tx) logChanges(ctx context.Context, e *entries) error {
+	return tx.t.later(ctx, func(rows rows) (err error) {
+		e.at, err = gather(rows, scanInt)
+		return err
+	}, `INSERT INTO changes (scope, created_at) SELECT value, CAST($2 AS BIGINT) FROM `+tx.dialect.texts("$1")+` RETURNING `+tx.dialect.order,
+		toJSON(e.scopes), tx.Now.UnixMicro())
+}
+
+// write runs a statement that writes, before the next one or the commit. Whatever
+// it meets, such as a row that is there already, is an error only then.
+func (tx *Tx) write(ctx context.Context, query string, args ...any) error {
+	tx.wrote = true
+	return tx.t.later(ctx, nil, query, args...)
+}
+
+// exec runs a statement that writes, and returns how many rows it changed.
 func (tx *Tx) exec(ctx context.Context, query string, args ...any) (int64, error) {
 	tx.wrote = true
-	res, err := tx.q.ExecContext(ctx, query, args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
+	return tx.q.exec(ctx, query, args...)
 }
 
 // Backup writes a consistent copy of a SQLite database into a new file, while
 // the server runs.
 func (db *DB) Backup(ctx context.Context, file string) error {
-	if err := db.dialect.backup(ctx, db.read, file); err != nil {
+	if err := db.dialect.backup(ctx, db.read.DB, file); err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
 	return nil

@@ -73,14 +73,13 @@ func TestAUD01ChangeFailsWithItsEvent(t *testing.T) {
 		if err := update(t.Context(), db, rename("Untraced")); err == nil || !strings.Contains(err.Error(), "the log is full") {
 			t.Errorf("got %v, want the error of the log", err)
 		}
-		// Even when the closure swallows the error.
+		// Even when the closure swallows the error, which on PostgreSQL only the
+		// commit hears of.
 		err := db.Update(t.Context(), alice, Organization("org-a"), func(tx *Tx) error {
 			if err := rename("Untraced")(t.Context(), tx); err != nil {
 				return err
 			}
-			if err := tx.Record(t.Context(), identity.Event{Action: "renamed"}); err == nil {
-				t.Error("the event was stored")
-			}
+			_ = tx.Record(t.Context(), identity.Event{Action: "renamed"})
 			return nil
 		})
 		if err == nil {
@@ -153,7 +152,7 @@ func TestViewSeesOneMoment(t *testing.T) {
 func TestReadsCannotWrite(t *testing.T) {
 	eachTown(t, func(t *testing.T, db *DB) {
 		err := db.View(t.Context(), func(r *Read) error {
-			_, err := r.q.ExecContext(t.Context(), `DELETE FROM projects`)
+			_, err := r.q.exec(t.Context(), `DELETE FROM projects`)
 			return err
 		})
 		if err == nil {
@@ -302,7 +301,7 @@ func TestDeadlockedChangeRunsAgain(t *testing.T) {
 		met := false
 		err := db.Update(ctx, alice, User(users[i]), func(tx *Tx) error {
 			attempts.Add(1)
-			if err := tx.VoidTokens(ctx, users[i]); err != nil {
+			if err := errors.Join(tx.VoidTokens(ctx, users[i]), tx.t.flush(ctx)); err != nil {
 				return err
 			}
 			if !met {

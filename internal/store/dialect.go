@@ -22,12 +22,13 @@ type dialect struct {
 	name string
 	// words replaces the {{…}} of a migration.
 	words *strings.Replacer
-	// lock makes writers of one scope queue, inside a transaction.
-	lock func(ctx context.Context, tx *sql.Tx, scope string) error
+	// begin begins a transaction: one that sees one moment, or one that writes.
+	begin func(ctx context.Context, p pool, readOnly bool) (transaction, error)
+	// lock makes those queue, until the ends of their transactions, who name the
+	// same key; empty: there is one transaction at a time.
+	lock string
 	// tryLock is lock for those who do not wait: it reports whether the lock is theirs.
 	tryLock func(ctx context.Context, q querier, key string) (bool, error)
-	// snapshot are the options of a read transaction that sees one moment.
-	snapshot *sql.TxOptions
 	// backup writes a consistent copy into a new file.
 	backup func(ctx context.Context, db *sql.DB, file string) error
 	// order is the column of the change log by which a snapshot tells what it
@@ -85,6 +86,14 @@ type dialect struct {
 	hasMigrations string
 }
 
+// hold takes a lock until the end of a transaction: before its next statement.
+func (d *dialect) hold(ctx context.Context, t transaction, key string) error {
+	if d.lock == "" {
+		return nil
+	}
+	return t.later(ctx, nil, d.lock, key)
+}
+
 var sqliteDialect = &dialect{
 	name: "sqlite",
 	words: strings.NewReplacer(
@@ -96,13 +105,13 @@ CREATE TRIGGER events_keep_d BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, '
 		"{{events age}}", `DROP TRIGGER events_keep_d;
 CREATE TRIGGER events_keep_d BEFORE DELETE ON events WHEN OLD.chain_seq > COALESCE((SELECT chain_seq FROM event_anchors WHERE chain = OLD.chain), 0)
 BEGIN SELECT RAISE(ABORT, 'audit events cannot be deleted'); END;`,
-		"{{upkeep}}", "-- Nothing to do: SQLite uses the room of removed rows at once.",
+		// SQLite uses the room of removed rows at once.
+		"{{upkeep}}", `SELECT 0;`,
 	),
 	// One writer at a time: BEGIN IMMEDIATE holds the whole file.
-	lock:     func(context.Context, *sql.Tx, string) error { return nil },
-	tryLock:  func(context.Context, querier, string) (bool, error) { return true, nil },
-	snapshot: nil,
-	backup:   copySQLite,
+	begin:   beginInFile,
+	tryLock: func(context.Context, querier, string) (bool, error) { return true, nil },
+	backup:  copySQLite,
 	// One writer at a time: ids are in the order of commits, and never used
 	// again.
 	order:        `id`,
@@ -151,14 +160,11 @@ CREATE TRIGGER events_keep_d BEFORE DELETE ON events FOR EACH ROW EXECUTE FUNCTI
 ALTER TABLE tokens SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02, fillfactor = 85);
 ALTER TABLE changes SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);`,
 	),
-	lock: func(ctx context.Context, tx *sql.Tx, scope string) error {
-		_, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, scope)
-		return err
-	},
+	begin: beginPipeline,
+	lock:  `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`,
 	tryLock: func(ctx context.Context, q querier, key string) (bool, error) {
 		return one(ctx, q, func(row scanner) (free bool, err error) { return free, row.Scan(&free) }, `SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))`, key)
 	},
-	snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 	backup: func(context.Context, *sql.DB, string) error {
 		return errors.New("this database is PostgreSQL: back it up with pg_dump, which takes a consistent copy while the server runs")
 	},
@@ -195,7 +201,7 @@ ALTER TABLE changes SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analy
 }
 
 // open connects to the engine that the URL names.
-func open(databaseURL string) (d *dialect, write, read *sql.DB, err error) {
+func open(databaseURL string) (d *dialect, write, read pool, err error) {
 	scheme, rest, ok := strings.Cut(databaseURL, ":")
 	switch {
 	case ok && scheme == "sqlite" && rest != "":
@@ -203,24 +209,24 @@ func open(databaseURL string) (d *dialect, write, read *sql.DB, err error) {
 		return sqliteDialect, write, read, err
 	case ok && (scheme == "postgres" || scheme == "postgresql"):
 		db, err := openPostgres(databaseURL)
-		return postgresDialect, db, db, err
+		return postgresDialect, pool{db}, pool{db}, err
 	}
-	return nil, nil, nil, errors.New("database URL: write sqlite:FILE or postgres://USER@HOST/DATABASE")
+	return nil, write, read, errors.New("database URL: write sqlite:FILE or postgres://USER@HOST/DATABASE")
 }
 
-func openSQLite(file string) (write, read *sql.DB, err error) {
+func openSQLite(file string) (write, read pool, err error) {
 	// synchronous=FULL: an acknowledged commit survives power loss on an
 	// honest disk; NORMAL would only survive a killed process.
 	// wal_autocheckpoint=0: see checkpoints. recursive_triggers: without it INSERT
 	// OR REPLACE deletes rows past the triggers that keep events.
 	pragmas := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "wal_autocheckpoint(0)", "foreign_keys(1)", "recursive_triggers(1)", "cache_size(-4000)"}}
 	base := "file:" + (&url.URL{Path: file}).EscapedPath() + "?" + pragmas.Encode()
-	if write, err = sql.Open("sqlite", base+"&_txlock=immediate"); err != nil {
-		return nil, nil, err
+	if write.DB, err = sql.Open("sqlite", base+"&_txlock=immediate"); err != nil {
+		return write, read, err
 	}
 	write.SetMaxOpenConns(1)
-	if read, err = sql.Open("sqlite", base+"&_pragma=query_only(1)"); err != nil {
-		return nil, nil, err
+	if read.DB, err = sql.Open("sqlite", base+"&_pragma=query_only(1)"); err != nil {
+		return write, read, err
 	}
 	read.SetMaxOpenConns(8)
 	read.SetMaxIdleConns(4)

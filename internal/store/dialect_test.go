@@ -138,7 +138,7 @@ func TestR20StoppedInATransaction(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := one(t.Context(), conn, scanText, `SHOW `+idleInTransaction)
+		got, err := one(t.Context(), via{conn}, scanText, `SHOW `+idleInTransaction)
 		if err := errors.Join(err, conn.Close()); err != nil || got != want {
 			t.Errorf("the bound is %q, %v; want %q", got, err, want)
 		}

@@ -50,8 +50,7 @@ func (tx *Tx) AddDomain(ctx context.Context, d identity.Domain) error {
 
 // SetDomainProof changes how a domain is proven.
 func (tx *Tx) SetDomainProof(ctx context.Context, id, verificationType string) error {
-	_, err := tx.exec(ctx, `UPDATE domains SET verification_type = $2, updated_at = $3 WHERE id = $1`, id, verificationType, micros(tx.Now))
-	return err
+	return tx.write(ctx, `UPDATE domains SET verification_type = $2, updated_at = $3 WHERE id = $1`, id, verificationType, micros(tx.Now))
 }
 
 // VerifyDomain makes a domain the organization's own. Conflict
@@ -68,8 +67,7 @@ func (tx *Tx) VerifyDomain(ctx context.Context, d identity.Domain) error {
 
 // RemoveDomain ends a claim for good; its people are set free by FreeByDomain.
 func (tx *Tx) RemoveDomain(ctx context.Context, id string) error {
-	_, err := tx.exec(ctx, `UPDATE domains SET state = 'deleted', updated_at = $2 WHERE id = $1`, id, micros(tx.Now))
-	return err
+	return tx.write(ctx, `UPDATE domains SET state = 'deleted', updated_at = $2 WHERE id = $1`, id, micros(tx.Now))
 }
 
 // RestoreDomain takes a removal back. Conflict organization_domain_already_linked

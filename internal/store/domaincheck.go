@@ -56,7 +56,7 @@ func (r *Read) DomainCheck(ctx context.Context, c DomainCheck) (DomainCheck, err
 // SetDomainCheck stores what a check found. It is no change that needs an
 // event: whoever makes one of it records that.
 func (tx *Tx) SetDomainCheck(ctx context.Context, c DomainCheck) error {
-	_, err := tx.q.ExecContext(ctx, `UPDATE domains SET absent_checks = $2, absent_since = $3, trouble_since = $4, warned_at = $5, next_check_at = $6 WHERE id = $1`,
+	_, err := tx.q.exec(ctx, `UPDATE domains SET absent_checks = $2, absent_since = $3, trouble_since = $4, warned_at = $5, next_check_at = $6 WHERE id = $1`,
 		c.ID, c.AbsentChecks, micros(c.AbsentSince), micros(c.TroubleSince), micros(c.Warned), micros(c.Next))
 	return err
 }
@@ -64,7 +64,6 @@ func (tx *Tx) SetDomainCheck(ctx context.Context, c DomainCheck) error {
 // LapseDomain makes a verified domain unverified; its people are set free by
 // FreeByDomain.
 func (tx *Tx) LapseDomain(ctx context.Context, id string) error {
-	_, err := tx.exec(ctx, `UPDATE domains SET state = 'unverified', absent_checks = 0, absent_since = 0, trouble_since = 0, warned_at = 0, next_check_at = 0, updated_at = $2
+	return tx.write(ctx, `UPDATE domains SET state = 'unverified', absent_checks = 0, absent_since = 0, trouble_since = 0, warned_at = 0, next_check_at = 0, updated_at = $2
 		WHERE id = $1 AND state = 'verified'`, id, micros(tx.Now))
-	return err
 }

@@ -55,15 +55,19 @@ func (tx *Tx) Record(ctx context.Context, e identity.Event) error {
 	if len(e.Detail) > maxEventDetail {
 		e.Detail = json.RawMessage(`{"cut":"the detail was longer than 16 KiB"}`)
 	}
-	previous, seq, err := tx.chainEnd(ctx, e.Chain)
-	if err != nil {
-		return err
+	if tx.end.seq == 0 {
+		// All of the chain's events have gone, or there was none.
+		var err error
+		if tx.end, err = tx.anchor(ctx, e.Chain); err != nil {
+			return err
+		}
 	}
-	e.ChainSeq = seq + 1
-	e.Hash = EventHash(previous, e)
+	e.ChainSeq = tx.end.seq + 1
+	e.Hash = EventHash(tx.end.hash, e)
 	if err := tx.insertEvent(ctx, e); err != nil {
 		return fmt.Errorf("record event %s: %w", e.Action, err)
 	}
+	tx.end = chainEntry{e.Hash, e.ChainSeq}
 	tx.events++
 	return nil
 }
@@ -88,22 +92,23 @@ func (tx *Tx) RecordRefusalOnce(ctx context.Context, e identity.Event, within ti
 	return tx.RecordRefusal(ctx, e)
 }
 
-func (tx *Tx) chainEnd(ctx context.Context, chain string) (hash string, seq int64, err error) {
-	err = tx.q.QueryRowContext(ctx, `SELECT hash, chain_seq FROM events WHERE chain = $1 ORDER BY chain_seq DESC LIMIT 1`, chain).Scan(&hash, &seq)
-	if errors.Is(err, errNoRow) {
-		return tx.anchor(ctx, chain)
-	}
-	return hash, seq, err
+// findEnd looks where the chain of the scope ends, which nobody else can lengthen.
+func (tx *Tx) findEnd(ctx context.Context) error {
+	return tx.t.later(ctx, func(rows rows) error {
+		if !rows.Next() {
+			return rows.Err()
+		}
+		return rows.Scan(&tx.end.hash, &tx.end.seq)
+	}, `SELECT hash, chain_seq FROM events WHERE chain = $1 ORDER BY chain_seq DESC LIMIT 1`, tx.scope.keys[0])
 }
 
 func (tx *Tx) insertEvent(ctx context.Context, e identity.Event) error {
-	_, err := tx.q.ExecContext(ctx, `INSERT INTO events (chain, chain_seq, hash, created_at, action, outcome, actor_kind, actor_id, actor_name, credential_prefix,
+	return tx.t.later(ctx, nil, `INSERT INTO events (chain, chain_seq, hash, created_at, action, outcome, actor_kind, actor_id, actor_name, credential_prefix,
 		organization_id, account_id, project, target_kind, target_id, target_name, client_ip, request_id, decision_id, description, detail)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
 		e.Chain, e.ChainSeq, e.Hash, micros(e.At), e.Action, e.Outcome, e.Actor.Kind, e.Actor.ID, e.Actor.Name, e.Actor.Credential,
 		e.OrganizationID, e.AccountID, e.Project, e.Target.Kind, e.Target.ID, e.Target.Name, clientText(e.Actor.Client),
 		e.Actor.RequestID, e.DecisionID, e.Description, string(e.Detail))
-	return err
 }
 
 func clientText(a netip.Addr) string {
@@ -134,15 +139,18 @@ func cut(s string) string {
 // of a chain has none before it. Each field is preceded by its length, so that
 // no two different events have the same input.
 func EventHash(previous string, e identity.Event) string {
-	h := sha256.New()
+	var input []byte
 	for _, field := range []string{
 		previous, e.Chain, strconv.FormatInt(e.ChainSeq, 10), strconv.FormatInt(micros(e.At), 10), e.Action, e.Outcome,
 		e.Actor.Kind, e.Actor.ID, e.Actor.Name, e.Actor.Credential, e.OrganizationID, e.AccountID, e.Project,
 		e.Target.Kind, e.Target.ID, e.Target.Name, clientText(e.Actor.Client), e.Actor.RequestID, e.DecisionID, e.Description, string(e.Detail),
 	} {
-		fmt.Fprintf(h, "%d:%s", len(field), field)
+		input = strconv.AppendInt(input, int64(len(field)), 10)
+		input = append(input, ':')
+		input = append(input, field...)
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	sum := sha256.Sum256(input)
+	return hex.EncodeToString(sum[:])
 }
 
 // VerifyEvents walks every chain, from where its kept part begins, and returns how many events it checked. The
@@ -152,7 +160,7 @@ func (r *Read) VerifyEvents(ctx context.Context) (checked int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	rows, err := r.q.QueryContext(ctx, `SELECT `+eventColumns+` FROM events ORDER BY chain, chain_seq`)
+	rows, err := r.q.query(ctx, `SELECT `+eventColumns+` FROM events ORDER BY chain, chain_seq`)
 	if err != nil {
 		return 0, err
 	}

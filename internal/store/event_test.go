@@ -180,7 +180,7 @@ func verifyAfter(t *testing.T, db *DB, tampering []string) (checked int64, err e
 			t.Fatalf("%s: %v", s, err)
 		}
 	}
-	return (&Read{q: tx, dialect: db.dialect}).VerifyEvents(t.Context())
+	return (&Read{q: via{tx}, dialect: db.dialect}).VerifyEvents(t.Context())
 }
 
 // Two events whose fields only together read alike have different hashes.

@@ -38,9 +38,9 @@ func (tx *Tx) RemoveEvents(ctx context.Context, before time.Time) (int64, error)
 	// Ids rise with time, so the oldest events are found without an index of
 	// their own. Between two numbers, and not up to one: PostgreSQL, whose
 	// statistics know of events that are gone, then still expects few.
-	var first, last sql.NullInt64
-	err := tx.q.QueryRowContext(ctx, `SELECT MIN(id), MAX(id) FROM (SELECT id FROM events ORDER BY id LIMIT $1) AS oldest`, eventsAtOnce).Scan(&first, &last)
-	if err != nil || !first.Valid {
+	var least, most sql.NullInt64
+	err := first(ctx, tx.q, `SELECT MIN(id), MAX(id) FROM (SELECT id FROM events ORDER BY id LIMIT $1) AS oldest`, eventsAtOnce).Scan(&least, &most)
+	if err != nil || !least.Valid {
 		return 0, err
 	}
 	// The newest entry of each chain among them is its anchor.
@@ -49,20 +49,20 @@ func (tx *Tx) RemoveEvents(ctx context.Context, before time.Time) (int64, error)
 		SELECT e.chain, e.chain_seq, e.hash, CAST($4 AS BIGINT) FROM (SELECT chain, chain_seq, hash, ROW_NUMBER() OVER (PARTITION BY chain ORDER BY chain_seq DESC) AS place
 			FROM events WHERE `+gone+`) AS e WHERE e.place = 1
 		ON CONFLICT (chain) DO UPDATE SET chain_seq = excluded.chain_seq, hash = excluded.hash, removed_at = excluded.removed_at`,
-		first.Int64, last.Int64, micros(before), micros(tx.Now)); err != nil {
+		least.Int64, most.Int64, micros(before), micros(tx.Now)); err != nil {
 		return 0, err
 	}
-	return tx.exec(ctx, `DELETE FROM events WHERE `+gone, first.Int64, last.Int64, micros(before))
+	return tx.exec(ctx, `DELETE FROM events WHERE `+gone, least.Int64, most.Int64, micros(before))
 }
 
 // anchor is where a chain begins of which events were removed: hash and number
 // of the last of them; nothing for a chain that is whole.
-func (r *Read) anchor(ctx context.Context, chain string) (hash string, seq int64, err error) {
-	err = r.q.QueryRowContext(ctx, `SELECT hash, chain_seq FROM event_anchors WHERE chain = $1`, chain).Scan(&hash, &seq)
+func (r *Read) anchor(ctx context.Context, chain string) (end chainEntry, err error) {
+	err = first(ctx, r.q, `SELECT hash, chain_seq FROM event_anchors WHERE chain = $1`, chain).Scan(&end.hash, &end.seq)
 	if errors.Is(err, errNoRow) {
-		return "", 0, nil
+		return end, nil
 	}
-	return hash, seq, err
+	return end, err
 }
 
 // anchors are those of all chains.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"strings"
 	"testing"
@@ -106,9 +105,9 @@ func TestRemovalIsAllOrNothing(t *testing.T) {
 	})
 }
 
-func (s *spy) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+func (s *spy) exec(ctx context.Context, query string, args ...any) (int64, error) {
 	s.queries, s.args = append(s.queries, query), append(s.args, args)
-	return s.querier.ExecContext(ctx, query, args...)
+	return s.querier.exec(ctx, query, args...)
 }
 
 // TestOldEventsAreFoundByTheirNumber: what one step of the removal costs does not

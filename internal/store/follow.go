@@ -130,7 +130,7 @@ func (f *follower) recall(ctx context.Context) error {
 	if f.row == "" {
 		return nil
 	}
-	text, err := one(ctx, f.line, scanText, `SELECT seen FROM nodes WHERE id = $1`, f.row)
+	text, err := one(ctx, via{f.line}, scanText, `SELECT seen FROM nodes WHERE id = $1`, f.row)
 	if errors.Is(err, errNoRow) {
 		f.row = ""
 		return nil
@@ -156,7 +156,7 @@ func (f *follower) hangUp() {
 // full pool may be in the way.
 func (f *follower) writer() querier {
 	if f.db.write == f.db.read {
-		return f.line
+		return via{f.line}
 	}
 	return f.db.write
 }
@@ -168,7 +168,7 @@ func (f *follower) register(ctx context.Context) error {
 		name = "?"
 	}
 	row := "node_" + rand.Text()
-	_, err = f.writer().ExecContext(ctx, `INSERT INTO nodes (id, name, started_at, lease, seen, answers) VALUES ($1, $2, $3, $4, '', 0)`,
+	_, err = f.writer().exec(ctx, `INSERT INTO nodes (id, name, started_at, lease, seen, answers) VALUES ($1, $2, $3, $4, '', 0)`,
 		row, name, f.db.now().UnixMicro(), f.db.Lease.Microseconds())
 	if err != nil {
 		return err
@@ -253,13 +253,13 @@ func (f *follower) mustAnswer(w whatIsNew, news bool) bool {
 // answer writes down what has been followed. Without effect it is no answer:
 // somebody took the row for that of a dead server.
 func (f *follower) answer(ctx context.Context, w whatIsNew) error {
-	result, err := f.writer().ExecContext(ctx, `UPDATE nodes SET seen = $2, answers = answers + 1 WHERE id = $1 AND `+f.db.dialect.quietly, f.row, w.snapshot)
+	written, err := f.writer().exec(ctx, `UPDATE nodes SET seen = $2, answers = answers + 1 WHERE id = $1 AND `+f.db.dialect.quietly, f.row, w.snapshot)
 	if err != nil {
 		return err
 	}
-	if n, err := result.RowsAffected(); err != nil || n == 0 {
+	if written == 0 {
 		f.row = ""
-		return errors.Join(err, errors.New("store: this server's row in nodes is gone"))
+		return errors.New("store: this server's row in nodes is gone")
 	}
 	f.seen, f.known, f.answered = w.parsed, true, time.Now()
 	f.db.own.passed(f.seen)
@@ -310,7 +310,7 @@ func (f *follower) leave() {
 	if f.row != "" && f.line != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), f.db.Lease/2)
 		defer cancel()
-		_, _ = f.writer().ExecContext(ctx, `DELETE FROM nodes WHERE id = $1`, f.row)
+		_, _ = f.writer().exec(ctx, `DELETE FROM nodes WHERE id = $1`, f.row)
 	}
 	f.hangUp()
 	f.db.own.follow("")

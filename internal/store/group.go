@@ -100,7 +100,7 @@ func (tx *Tx) DeleteGroup(ctx context.Context, organizationID, groupID string) e
 		`DELETE FROM group_members WHERE group_id = (SELECT id FROM user_groups WHERE organization_id = $1 AND id = $2)`,
 		`DELETE FROM user_groups WHERE organization_id = $1 AND id = $2`,
 	} {
-		if _, err := tx.exec(ctx, query, organizationID, groupID); err != nil {
+		if err := tx.write(ctx, query, organizationID, groupID); err != nil {
 			return err
 		}
 	}
@@ -111,15 +111,13 @@ func (tx *Tx) DeleteGroup(ctx context.Context, organizationID, groupID string) e
 func (tx *Tx) AddToGroup(ctx context.Context, organizationID, groupID, userID string) error {
 	tx.endanger(organizationID) // a pilot may hold the group
 	tx.Touch(Organization(organizationID))
-	_, err := tx.exec(ctx, `INSERT INTO group_members (group_id, user_id, created_at, listed_as)
+	return tx.write(ctx, `INSERT INTO group_members (group_id, user_id, created_at, listed_as)
 		VALUES ($1, $2, $3, COALESCE((SELECT listed_as FROM memberships WHERE organization_id = $4 AND user_id = $2), ''))`, groupID, userID, micros(tx.Now), organizationID)
-	return err
 }
 
 // RemoveFromGroup ends a membership in a group.
 func (tx *Tx) RemoveFromGroup(ctx context.Context, organizationID, groupID, userID string) error {
 	tx.endanger(organizationID)
 	tx.Touch(Organization(organizationID))
-	_, err := tx.exec(ctx, `DELETE FROM group_members WHERE group_id = $1 AND user_id = $2`, groupID, userID)
-	return err
+	return tx.write(ctx, `DELETE FROM group_members WHERE group_id = $1 AND user_id = $2`, groupID, userID)
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 	"strings"
 
@@ -48,10 +47,12 @@ func (tx *Tx) guard(ctx context.Context) error {
 		return err
 	}
 	for _, id := range concerned {
-		if locked, ok := tx.q.(*sql.Tx); ok {
-			if err := tx.dialect.lock(ctx, locked, "guard of organization:"+id); err != nil {
-				return err
-			}
+		if err := tx.dialect.hold(ctx, tx.t, "guard of organization:"+id); err != nil {
+			return err
+		}
+		// Guard also reads outside of the transaction.
+		if err := tx.t.flush(ctx); err != nil {
+			return err
 		}
 		if err := tx.db.Guard(ctx, tx, id); err != nil {
 			return err

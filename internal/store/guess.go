@@ -66,7 +66,7 @@ func (tx *Tx) Try(ctx context.Context, id string, l GuessLimits) (Guess, error) 
 func (tx *Tx) refusedGuess(ctx context.Context, id string, l GuessLimits, closeAt int64) (Guess, error) {
 	var failures int64
 	var window, next time.Time
-	err := tx.q.QueryRowContext(ctx, `SELECT failures, window_start, next_try_at FROM guess_counters WHERE id = $1`, id).
+	err := first(ctx, tx.q, `SELECT failures, window_start, next_try_at FROM guess_counters WHERE id = $1`, id).
 		Scan(&failures, moment{&window}, moment{&next})
 	if err != nil {
 		return Guess{}, err
@@ -81,8 +81,7 @@ func (tx *Tx) refusedGuess(ctx context.Context, id string, l GuessLimits, closeA
 
 // Right clears the failures of a counter after a right answer.
 func (tx *Tx) Right(ctx context.Context, id string) error {
-	_, err := tx.exec(ctx, `UPDATE guess_counters SET failures = 0, next_try_at = 0, window_tries = CASE WHEN window_tries > 0 THEN window_tries - 1 ELSE 0 END WHERE id = $1`, id)
-	return err
+	return tx.write(ctx, `UPDATE guess_counters SET failures = 0, next_try_at = 0, window_tries = CASE WHEN window_tries > 0 THEN window_tries - 1 ELSE 0 END WHERE id = $1`, id)
 }
 
 // Uncount takes a try back whose answer was never checked, so that an
@@ -90,12 +89,11 @@ func (tx *Tx) Right(ctx context.Context, id string) error {
 // transaction that counted it: the wait it brought goes too, unless another
 // try has been counted since.
 func (tx *Tx) Uncount(ctx context.Context, id string, tried time.Time) error {
-	_, err := tx.exec(ctx, `UPDATE guess_counters SET
+	return tx.write(ctx, `UPDATE guess_counters SET
 			failures = CASE WHEN failures > 0 THEN failures - 1 ELSE 0 END,
 			window_tries = CASE WHEN window_tries > 0 THEN window_tries - 1 ELSE 0 END,
 			next_try_at = CASE WHEN updated_at = $2 THEN 0 ELSE next_try_at END
 		WHERE id = $1`, id, micros(tried))
-	return err
 }
 
 // Failures returns how many failures in a row a counter holds.
@@ -110,18 +108,16 @@ func (r *Read) Failures(ctx context.Context, id string) (int64, error) {
 // AddDevice remembers a device from which a user logged in, by the hash of its
 // cookie, and forgets the cookie it replaces.
 func (tx *Tx) AddDevice(ctx context.Context, hash, replaces, userID string, expires time.Time) error {
-	if _, err := tx.exec(ctx, `DELETE FROM known_devices WHERE hash = $1 AND user_id = $2`, replaces, userID); err != nil {
+	if err := tx.write(ctx, `DELETE FROM known_devices WHERE hash = $1 AND user_id = $2`, replaces, userID); err != nil {
 		return err
 	}
-	_, err := tx.exec(ctx, `INSERT INTO known_devices (hash, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)`, hash, userID, micros(tx.Now), micros(expires))
-	return err
+	return tx.write(ctx, `INSERT INTO known_devices (hash, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)`, hash, userID, micros(tx.Now), micros(expires))
 }
 
 // KeepDevices forgets all but the newest devices of a user.
 func (tx *Tx) KeepDevices(ctx context.Context, userID string, newest int) error {
-	_, err := tx.exec(ctx, `DELETE FROM known_devices WHERE user_id = $1 AND hash IN
+	return tx.write(ctx, `DELETE FROM known_devices WHERE user_id = $1 AND hash IN
 		(SELECT hash FROM known_devices WHERE user_id = $1 ORDER BY created_at DESC, hash LIMIT $3 OFFSET $2)`, userID, newest, forgottenAtOnce)
-	return err
 }
 
 // forgottenAtOnce is far more than there ever are; OFFSET needs a LIMIT.
@@ -135,6 +131,5 @@ func (r *Read) KnownDevice(ctx context.Context, hash, userID string) (bool, erro
 
 // ForgetDevices ends all device memory of a user.
 func (tx *Tx) ForgetDevices(ctx context.Context, userID string) error {
-	_, err := tx.exec(ctx, `DELETE FROM known_devices WHERE user_id = $1`, userID)
-	return err
+	return tx.write(ctx, `DELETE FROM known_devices WHERE user_id = $1`, userID)
 }

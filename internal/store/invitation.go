@@ -49,10 +49,9 @@ func (r *Read) CountInvitations(ctx context.Context, organizationID string) (int
 // SetInvitation stores an invitation with the hash of its code. One that is
 // there already is renewed: its old code ends.
 func (tx *Tx) SetInvitation(ctx context.Context, i identity.Invitation, hash string) error {
-	_, err := tx.exec(ctx, `INSERT INTO invitations (organization_id, email, code, invited_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
+	return tx.write(ctx, `INSERT INTO invitations (organization_id, email, code, invited_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (organization_id, email) DO UPDATE SET code = excluded.code, invited_by = excluded.invited_by, expires_at = excluded.expires_at`,
 		i.OrganizationID, i.Email, hash, i.InvitedBy, micros(tx.Now), micros(i.Expires))
-	return err
 }
 
 // DeleteInvitation ends an invitation. Only one of several simultaneous

@@ -89,6 +89,5 @@ const endLink = `UPDATE linked_identities SET deleted_at = $1, updated_at = $1 W
 func (tx *Tx) removeLinkedIdentities(ctx context.Context, userID string) error {
 	tx.endangerUser(userID)
 	tx.Touch(User(userID))
-	_, err := tx.exec(ctx, endLink+` AND user_id = $2`, micros(tx.Now), userID)
-	return err
+	return tx.write(ctx, endLink+` AND user_id = $2`, micros(tx.Now), userID)
 }

@@ -292,12 +292,11 @@ func (tx *Tx) relist(ctx context.Context, userID string) error {
 		kind = "application"
 	}
 	as := listedAs(u)
-	if _, err := tx.exec(ctx, `UPDATE memberships SET listed_kind = $2, listed_as = $3, listed_managed = (organization_id = $4), listed_active = $5 WHERE user_id = $1`,
+	if err := tx.write(ctx, `UPDATE memberships SET listed_kind = $2, listed_as = $3, listed_managed = (organization_id = $4), listed_active = $5 WHERE user_id = $1`,
 		u.ID, kind, as, u.ManagingOrganizationID, u.State == identity.StateActive); err != nil {
 		return err
 	}
-	_, err = tx.exec(ctx, `UPDATE group_members SET listed_as = $2 WHERE user_id = $1 AND listed_as <> $2`, u.ID, as)
-	return err
+	return tx.write(ctx, `UPDATE group_members SET listed_as = $2 WHERE user_id = $1 AND listed_as <> $2`, u.ID, as)
 }
 
 // listedAs is what lists go by: the name as pages show it, then what tells two

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -212,14 +211,9 @@ type spy struct {
 	args    [][]any
 }
 
-func (s *spy) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+func (s *spy) query(ctx context.Context, query string, args ...any) (rows, error) {
 	s.queries, s.args = append(s.queries, query), append(s.args, args)
-	return s.querier.QueryContext(ctx, query, args...)
-}
-
-func (s *spy) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	s.queries, s.args = append(s.queries, query), append(s.args, args)
-	return s.querier.QueryRowContext(ctx, query, args...)
+	return s.querier.query(ctx, query, args...)
 }
 
 // manyEvents adds those of one organization and then as many of a hundred others,

@@ -69,25 +69,23 @@ func (tx *Tx) AddMember(ctx context.Context, organizationID, userID string, supe
 func (tx *Tx) RemoveMember(ctx context.Context, organizationID, userID string) error {
 	tx.endanger(organizationID)
 	tx.Touch(Organization(organizationID), User(userID))
-	if _, err := tx.exec(ctx, `DELETE FROM grants WHERE organization_id = $1 AND principal_type = 'user' AND principal_id = $2`, organizationID, userID); err != nil {
+	if err := tx.write(ctx, `DELETE FROM grants WHERE organization_id = $1 AND principal_type = 'user' AND principal_id = $2`, organizationID, userID); err != nil {
 		return err
 	}
-	if _, err := tx.exec(ctx, `DELETE FROM group_members WHERE user_id = $2 AND group_id IN (SELECT id FROM user_groups WHERE organization_id = $1)`, organizationID, userID); err != nil {
+	if err := tx.write(ctx, `DELETE FROM group_members WHERE user_id = $2 AND group_id IN (SELECT id FROM user_groups WHERE organization_id = $1)`, organizationID, userID); err != nil {
 		return err
 	}
 	if err := tx.leavePilots(ctx, organizationID, pilotUser, userID); err != nil {
 		return err
 	}
-	_, err := tx.exec(ctx, `DELETE FROM memberships WHERE organization_id = $1 AND user_id = $2`, organizationID, userID)
-	return err
+	return tx.write(ctx, `DELETE FROM memberships WHERE organization_id = $1 AND user_id = $2`, organizationID, userID)
 }
 
 // SetSuperAdmin gives or takes the super-admin flag.
 func (tx *Tx) SetSuperAdmin(ctx context.Context, organizationID, userID string, superAdmin bool) error {
 	tx.endanger(organizationID)
 	tx.Touch(Organization(organizationID), User(userID))
-	_, err := tx.exec(ctx, `UPDATE memberships SET super_admin = $3 WHERE organization_id = $1 AND user_id = $2`, organizationID, userID, superAdmin)
-	return err
+	return tx.write(ctx, `UPDATE memberships SET super_admin = $3 WHERE organization_id = $1 AND user_id = $2`, organizationID, userID, superAdmin)
 }
 
 const grantColumns = `organization_id, resource_type, resource_id, principal_type, principal_id, permissions, created_at, updated_at`
@@ -116,13 +114,11 @@ func (tx *Tx) SetGrant(ctx context.Context, g identity.Grant) error {
 		tx.Touch(User(g.PrincipalID))
 	}
 	if len(g.Permissions) == 0 {
-		_, err := tx.exec(ctx, `DELETE FROM grants WHERE resource_type = $1 AND resource_id = $2 AND principal_type = $3 AND principal_id = $4`,
+		return tx.write(ctx, `DELETE FROM grants WHERE resource_type = $1 AND resource_id = $2 AND principal_type = $3 AND principal_id = $4`,
 			g.ResourceType, g.ResourceID, g.PrincipalType, g.PrincipalID)
-		return err
 	}
-	_, err := tx.exec(ctx, `INSERT INTO grants (`+grantColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+	return tx.write(ctx, `INSERT INTO grants (`+grantColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (resource_type, resource_id, principal_type, principal_id) DO UPDATE SET permissions = excluded.permissions, updated_at = excluded.updated_at
 		WHERE grants.permissions <> excluded.permissions`,
 		g.OrganizationID, g.ResourceType, g.ResourceID, g.PrincipalType, g.PrincipalID, toJSON(g.Permissions), micros(tx.Now), micros(tx.Now))
-	return err
 }

@@ -40,11 +40,10 @@ func (r *Read) MethodCertificates(ctx context.Context, methodID string) ([]ident
 // SetMethodCertificate stores a certificate, or the state, source and warning
 // of one that is there.
 func (tx *Tx) SetMethodCertificate(ctx context.Context, c identity.MethodCertificate) error {
-	_, err := tx.exec(ctx, `INSERT INTO method_certificates (method_id, fingerprint, pem, subject, issuer, not_before, not_after, state, source, created_at, warned_days)
+	return tx.write(ctx, `INSERT INTO method_certificates (method_id, fingerprint, pem, subject, issuer, not_before, not_after, state, source, created_at, warned_days)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 		ON CONFLICT (method_id, fingerprint) DO UPDATE SET state = excluded.state, source = excluded.source, warned_days = excluded.warned_days`,
 		c.MethodID, c.Fingerprint, c.PEM, c.Subject, c.Issuer, micros(c.NotBefore), micros(c.NotAfter), c.State, c.Source, micros(tx.Now), c.WarnedDays)
-	return err
 }
 
 // EndingCertificate is an active certificate that ends soon, and whose it is.

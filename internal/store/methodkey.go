@@ -30,9 +30,8 @@ func (r *Read) MethodKey(ctx context.Context, methodID, id string) (identity.Met
 
 // AddMethodKey stores a new key.
 func (tx *Tx) AddMethodKey(ctx context.Context, k identity.MethodKey) error {
-	_, err := tx.exec(ctx, `INSERT INTO method_keys (`+methodKeyColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, 0)`,
+	return tx.write(ctx, `INSERT INTO method_keys (`+methodKeyColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, 0)`,
 		k.ID, k.MethodID, k.Certificate, k.Secret, k.Algorithm, k.State, micros(tx.Now))
-	return err
 }
 
 // SetMethodKeyState moves a key to another state. A retired one forgets its

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"embed"
 	"encoding/hex"
 	"errors"
@@ -93,12 +92,12 @@ func (db *DB) migrateOnce(ctx context.Context, dryRun bool) (done []Migration, e
 	if err != nil {
 		return nil, err
 	}
-	tx, err := db.write.BeginTx(ctx, nil)
+	tx, err := db.dialect.begin(ctx, db.write, false)
 	if err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}
-	defer tx.Rollback()
-	if err := db.dialect.lock(ctx, tx, "schema"); err != nil {
+	defer tx.rollback()
+	if err := db.dialect.hold(ctx, tx, "schema"); err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}
 	pending, err := db.pending(ctx, tx, known)
@@ -106,19 +105,19 @@ func (db *DB) migrateOnce(ctx context.Context, dryRun bool) (done []Migration, e
 		return pending, err
 	}
 	for _, m := range pending {
-		if _, err := tx.ExecContext(ctx, db.dialect.words.Replace(m.text)); err != nil {
+		if _, err := tx.exec(ctx, db.dialect.words.Replace(m.text)); err != nil {
 			return nil, fmt.Errorf("migration %s: %w", m.Name, err)
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO schema_migrations (number, name, checksum, applied_at) VALUES ($1, $2, $3, $4)`,
+		if _, err := tx.exec(ctx, `INSERT INTO schema_migrations (number, name, checksum, applied_at) VALUES ($1, $2, $3, $4)`,
 			m.Number, m.Name, m.Checksum, db.now().UnixMicro()); err != nil {
 			return nil, fmt.Errorf("migration %s: %w", m.Name, err)
 		}
 	}
-	return pending, tx.Commit()
+	return pending, tx.commit(ctx)
 }
 
-func (db *DB) pending(ctx context.Context, tx *sql.Tx, known []Migration) ([]Migration, error) {
-	if _, err := tx.ExecContext(ctx, createMigrationsTable); err != nil {
+func (db *DB) pending(ctx context.Context, tx transaction, known []Migration) ([]Migration, error) {
+	if _, err := tx.exec(ctx, createMigrationsTable); err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}
 	applied, err := appliedSteps(ctx, tx)

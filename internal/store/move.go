@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // Moved is a table that was moved, with the number of its rows.
@@ -44,16 +42,11 @@ func (db *DB) MoveTo(ctx context.Context, target *DB) (moved []Moved, err error)
 
 // receive fills an empty database in one transaction.
 func (db *DB) receive(ctx context.Context, from *Read) (moved []Moved, err error) {
-	conn, err := db.write.Conn(ctx)
+	tx, err := beginPipeline(ctx, db.write, false)
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
-	tx, err := conn.BeginTx(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer tx.Rollback()
+	defer tx.rollback()
 	tables, err := tablesInOrder(ctx, tx)
 	if err != nil {
 		return nil, err
@@ -62,7 +55,7 @@ func (db *DB) receive(ctx context.Context, from *Read) (moved []Moved, err error
 		return nil, err
 	}
 	for _, t := range tables {
-		rows, err := t.move(ctx, from.q, conn, tx)
+		rows, err := t.move(ctx, from.q, tx.(*pipeline))
 		if err != nil {
 			return nil, fmt.Errorf("table %s: %w", t.name, err)
 		}
@@ -72,7 +65,7 @@ func (db *DB) receive(ctx context.Context, from *Read) (moved []Moved, err error
 	if _, err := to.VerifyEvents(ctx); err != nil {
 		return nil, err
 	}
-	return moved, tx.Commit()
+	return moved, tx.commit(ctx)
 }
 
 // table is a table of the target with its columns.
@@ -165,21 +158,17 @@ func empty(ctx context.Context, q querier, tables []table) error {
 
 // move copies the rows of a table and compares them with what can be read
 // afterwards.
-func (t table) move(ctx context.Context, from querier, conn *sql.Conn, to querier) (int64, error) {
+func (t table) move(ctx context.Context, from querier, to *pipeline) (int64, error) {
 	source, err := t.rows(ctx, from)
 	if err != nil {
 		return 0, err
 	}
 	defer source.Close()
-	err = conn.Raw(func(driver any) error {
-		_, err := driver.(*stdlib.Conn).Conn().CopyFrom(ctx, pgx.Identifier{t.name}, t.columns, source)
-		return err
-	})
-	if err != nil {
+	if _, err := to.pg.CopyFrom(ctx, pgx.Identifier{t.name}, t.columns, source); err != nil {
 		return 0, err
 	}
 	if t.counter != "" {
-		_, err := to.ExecContext(ctx, `SELECT setval(pg_get_serial_sequence($1, $2), (SELECT COALESCE(MAX(`+t.counter+`), 0) FROM `+t.name+`) + 1, false)`, t.name, t.counter)
+		_, err := to.exec(ctx, `SELECT setval(pg_get_serial_sequence($1, $2), (SELECT COALESCE(MAX(`+t.counter+`), 0) FROM `+t.name+`) + 1, false)`, t.name, t.counter)
 		if err != nil {
 			return 0, err
 		}
@@ -201,17 +190,17 @@ func (t table) move(ctx context.Context, from querier, conn *sql.Conn, to querie
 }
 
 func (t table) rows(ctx context.Context, q querier) (*movingRows, error) {
-	rows, err := q.QueryContext(ctx, `SELECT `+strings.Join(t.columns, ", ")+` FROM `+t.name)
+	source, err := q.query(ctx, `SELECT `+strings.Join(t.columns, ", ")+` FROM `+t.name)
 	if err != nil {
 		return nil, err
 	}
-	return &movingRows{Rows: rows, bools: t.bools}, nil
+	return &movingRows{rows: source, bools: t.bools}, nil
 }
 
 // movingRows is the source of a copy. It counts and sums up what passes, in
 // whatever order: the sum of the hashes of all rows.
 type movingRows struct {
-	*sql.Rows
+	rows
 	bools  []bool
 	values []any
 	count  int64
@@ -221,7 +210,7 @@ type movingRows struct {
 
 // Next and the methods after it are those of pgx.CopyFromSource.
 func (m *movingRows) Next() bool {
-	if m.err != nil || !m.Rows.Next() {
+	if m.err != nil || !m.rows.Next() {
 		return false
 	}
 	m.values = make([]any, len(m.bools))
@@ -237,7 +226,7 @@ func (m *movingRows) Next() bool {
 
 func (m *movingRows) Values() ([]any, error) { return m.values, nil }
 
-func (m *movingRows) Err() error { return errors.Join(m.err, m.Rows.Err()) }
+func (m *movingRows) Err() error { return errors.Join(m.err, m.rows.Err()) }
 
 // add takes a row into the sum. Each value is written with its kind and
 // length, so that no two rows read alike.

@@ -45,7 +45,7 @@ func (r *Read) AnyOrganization(ctx context.Context) (bool, error) {
 // AddOrganization stores a new organization together with its root account.
 func (tx *Tx) AddOrganization(ctx context.Context, o identity.Organization) error {
 	tx.Touch(Organization(o.ID))
-	if _, err := tx.exec(ctx, `INSERT INTO organizations (`+organizationColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+	if err := tx.write(ctx, `INSERT INTO organizations (`+organizationColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 		o.ID, o.Name, o.Tier, o.AccountID, o.Deleted, o.Policy, o.PolicyVersion, micros(tx.Now), micros(tx.Now)); err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (tx *Tx) AddOrganization(ctx context.Context, o identity.Organization) erro
 // SetOrganizationName renames an organization and its root account.
 func (tx *Tx) SetOrganizationName(ctx context.Context, o identity.Organization, name, tier string) error {
 	tx.Touch(Organization(o.ID))
-	if _, err := tx.exec(ctx, `UPDATE organizations SET name = $2, tier = $3, updated_at = $4 WHERE id = $1`, o.ID, name, tier, micros(tx.Now)); err != nil {
+	if err := tx.write(ctx, `UPDATE organizations SET name = $2, tier = $3, updated_at = $4 WHERE id = $1`, o.ID, name, tier, micros(tx.Now)); err != nil {
 		return err
 	}
 	return tx.RenameAccount(ctx, o.AccountID, name)
@@ -100,7 +100,7 @@ func (tx *Tx) DeleteOrganization(ctx context.Context, id string) error {
 		{`UPDATE users SET state = 'deleted', updated_at = $2 WHERE organization_id = $1`, []any{id, now}},
 		{`UPDATE users SET managing_organization_id = '', updated_at = $2 WHERE managing_organization_id = $1`, []any{id, now}},
 	} {
-		if _, err := tx.exec(ctx, s.query, s.args...); err != nil {
+		if err := tx.write(ctx, s.query, s.args...); err != nil {
 			return err
 		}
 	}
@@ -138,23 +138,20 @@ func (r *Read) Units(ctx context.Context, organizationID string) ([]identity.Acc
 
 // AddAccount stores a unit (or, from AddOrganization, a root).
 func (tx *Tx) AddAccount(ctx context.Context, a identity.Account) error {
-	_, err := tx.exec(ctx, `INSERT INTO accounts (`+accountColumns+`) VALUES ($1, $2, $3, $4, $5, $6)`,
+	return tx.write(ctx, `INSERT INTO accounts (`+accountColumns+`) VALUES ($1, $2, $3, $4, $5, $6)`,
 		a.ID, a.OrganizationID, a.ParentID, a.Name, micros(tx.Now), micros(tx.Now))
-	return err
 }
 
 // RenameAccount changes an account's name.
 func (tx *Tx) RenameAccount(ctx context.Context, id, name string) error {
-	_, err := tx.exec(ctx, `UPDATE accounts SET name = $2, updated_at = $3 WHERE id = $1`, id, name, micros(tx.Now))
-	return err
+	return tx.write(ctx, `UPDATE accounts SET name = $2, updated_at = $3 WHERE id = $1`, id, name, micros(tx.Now))
 }
 
 // DeleteUnit removes an organizational unit and the grants on it. The caller
 // has checked that it holds no projects.
 func (tx *Tx) DeleteUnit(ctx context.Context, id string) error {
-	if _, err := tx.exec(ctx, `DELETE FROM grants WHERE resource_type = 'organization_unit' AND resource_id = $1`, id); err != nil {
+	if err := tx.write(ctx, `DELETE FROM grants WHERE resource_type = 'organization_unit' AND resource_id = $1`, id); err != nil {
 		return err
 	}
-	_, err := tx.exec(ctx, `DELETE FROM accounts WHERE id = $1`, id)
-	return err
+	return tx.write(ctx, `DELETE FROM accounts WHERE id = $1`, id)
 }

@@ -69,9 +69,8 @@ func (tx *Tx) SendMails(ctx context.Context, list []identity.Mail) error {
 		return err
 	}
 	// Not tx.exec: a message is no change that needs an event of its own.
-	_, err = tx.q.ExecContext(ctx, `INSERT INTO outbox (kind, recipient, data, tries, next_try_at, ended_at, outcome, created_at)
+	return tx.t.later(ctx, nil, `INSERT INTO outbox (kind, recipient, data, tries, next_try_at, ended_at, outcome, created_at)
 		SELECT value ->> 'kind', value ->> 'to', value ->> 'data', 0, CAST($2 AS BIGINT), 0, '', CAST($2 AS BIGINT) FROM `+tx.dialect.items("$1"), string(text), micros(tx.Now))
-	return err
 }
 
 const mailPurpose = "outbox.data"
@@ -124,8 +123,7 @@ func (db *DB) MailDelivered(ctx context.Context, id int64) error {
 
 func (db *DB) endMail(ctx context.Context, id int64, outcome string) error {
 	return db.Maintain(ctx, func(tx *Tx) error {
-		_, err := tx.exec(ctx, `UPDATE outbox SET data = '', ended_at = $2, outcome = $3 WHERE id = $1 AND ended_at = 0`, id, micros(tx.Now), outcome)
-		return err
+		return tx.write(ctx, `UPDATE outbox SET data = '', ended_at = $2, outcome = $3 WHERE id = $1 AND ended_at = 0`, id, micros(tx.Now), outcome)
 	})
 }
 
@@ -144,8 +142,7 @@ func (db *DB) MailFailed(ctx context.Context, m QueuedMail, reason string, forGo
 		query, args = `UPDATE outbox SET outcome = $2, ended_at = $3, data = ''`, []any{m.ID, "given up: " + reason, micros(now), m.Tries}
 	}
 	return givenUp, db.Maintain(ctx, func(tx *Tx) error {
-		_, err := tx.exec(ctx, query+` WHERE id = $1 AND ended_at = 0 AND tries = $4`, args...)
-		return err
+		return tx.write(ctx, query+` WHERE id = $1 AND ended_at = 0 AND tries = $4`, args...)
 	})
 }
 

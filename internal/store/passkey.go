@@ -114,6 +114,5 @@ func (tx *Tx) RemovePasskey(ctx context.Context, userID, id string) error {
 func (tx *Tx) removePasskeys(ctx context.Context, userID string) error {
 	tx.endangerUser(userID)
 	tx.Touch(User(userID))
-	_, err := tx.exec(ctx, `DELETE FROM passkeys WHERE user_id = $1`, userID)
-	return err
+	return tx.write(ctx, `DELETE FROM passkeys WHERE user_id = $1`, userID)
 }

@@ -22,7 +22,7 @@ func (r *Read) Password(ctx context.Context, userID string) (phc string, err err
 // password was chosen; both are zero when the user has none. A rehash changes
 // the first and not the second.
 func (r *Read) PasswordSince(ctx context.Context, userID string) (phc string, chosen time.Time, err error) {
-	err = r.q.QueryRowContext(ctx, `SELECT phc, changed_at FROM passwords WHERE user_id = $1`, userID).Scan(&phc, moment{&chosen})
+	err = first(ctx, r.q, `SELECT phc, changed_at FROM passwords WHERE user_id = $1`, userID).Scan(&phc, moment{&chosen})
 	if errors.Is(err, errNoRow) {
 		return "", time.Time{}, nil
 	}
@@ -32,7 +32,7 @@ func (r *Read) PasswordSince(ctx context.Context, userID string) (phc string, ch
 // SetPassword stores a password's hash and ends what a credential change
 // ends: open one-time codes and known devices.
 func (tx *Tx) SetPassword(ctx context.Context, userID, phc string) error {
-	if _, err := tx.exec(ctx, `INSERT INTO passwords (user_id, phc, changed_at) VALUES ($1, $2, $3)
+	if err := tx.write(ctx, `INSERT INTO passwords (user_id, phc, changed_at) VALUES ($1, $2, $3)
 		ON CONFLICT (user_id) DO UPDATE SET phc = excluded.phc, changed_at = excluded.changed_at`, userID, phc, micros(tx.Now)); err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (tx *Tx) SetPassword(ctx context.Context, userID, phc string) error {
 // RemovePassword takes a user's password away, which ends what a new one ends.
 func (tx *Tx) RemovePassword(ctx context.Context, userID string) error {
 	tx.endangerUser(userID)
-	if _, err := tx.exec(ctx, `DELETE FROM passwords WHERE user_id = $1`, userID); err != nil {
+	if err := tx.write(ctx, `DELETE FROM passwords WHERE user_id = $1`, userID); err != nil {
 		return err
 	}
 	return tx.EndCodes(ctx, userID)
@@ -52,7 +52,7 @@ func (tx *Tx) RemovePassword(ctx context.Context, userID string) error {
 // codes, attempts to log in that are under way, and the memory of known devices.
 // An attempt that makes the change itself is ended before, with EndAttempt.
 func (tx *Tx) EndCodes(ctx context.Context, userID string) error {
-	if _, err := tx.exec(ctx, `DELETE FROM one_time_codes WHERE user_id = $1`, userID); err != nil {
+	if err := tx.write(ctx, `DELETE FROM one_time_codes WHERE user_id = $1`, userID); err != nil {
 		return err
 	}
 	if err := tx.EndAttemptsOf(ctx, userID); err != nil {
@@ -64,8 +64,7 @@ func (tx *Tx) EndCodes(ctx context.Context, userID string) error {
 // Rehash replaces the hash of an unchanged password (housekeeping). It does
 // nothing when the password was changed meanwhile.
 func (tx *Tx) Rehash(ctx context.Context, userID, oldPHC, newPHC string) error {
-	_, err := tx.exec(ctx, `UPDATE passwords SET phc = $3 WHERE user_id = $1 AND phc = $2`, userID, oldPHC, newPHC)
-	return err
+	return tx.write(ctx, `UPDATE passwords SET phc = $3 WHERE user_id = $1 AND phc = $2`, userID, oldPHC, newPHC)
 }
 
 // Purposes of one-time codes.
@@ -78,12 +77,11 @@ const (
 // AddCode stores a one-time code's hash, replacing older codes of the same
 // purpose and user.
 func (tx *Tx) AddCode(ctx context.Context, hash, purpose, userID string, expires time.Time) error {
-	if _, err := tx.exec(ctx, `DELETE FROM one_time_codes WHERE user_id = $1 AND purpose = $2`, userID, purpose); err != nil {
+	if err := tx.write(ctx, `DELETE FROM one_time_codes WHERE user_id = $1 AND purpose = $2`, userID, purpose); err != nil {
 		return err
 	}
-	_, err := tx.exec(ctx, `INSERT INTO one_time_codes (hash, purpose, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)`,
+	return tx.write(ctx, `INSERT INTO one_time_codes (hash, purpose, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)`,
 		hash, purpose, userID, micros(tx.Now), micros(expires))
-	return err
 }
 
 // CodeOwner returns whose live code a hash is, without using it up.
@@ -109,7 +107,7 @@ func NoCode() *identity.Error {
 // TOTPSecret returns the sealed secret of a user's authenticator and the last
 // time step that was accepted from it; empty when none is set up.
 func (r *Read) TOTPSecret(ctx context.Context, userID string) (sealed string, lastStep int64, err error) {
-	err = r.q.QueryRowContext(ctx, `SELECT secret, last_step FROM totp_factors WHERE user_id = $1`, userID).Scan(&sealed, &lastStep)
+	err = first(ctx, r.q, `SELECT secret, last_step FROM totp_factors WHERE user_id = $1`, userID).Scan(&sealed, &lastStep)
 	if errors.Is(err, errNoRow) {
 		return "", 0, nil
 	}
@@ -118,8 +116,7 @@ func (r *Read) TOTPSecret(ctx context.Context, userID string) (sealed string, la
 
 // ForgetTOTPOffer takes an offer back.
 func (tx *Tx) ForgetTOTPOffer(ctx context.Context, userID string) error {
-	_, err := tx.exec(ctx, `DELETE FROM totp_offers WHERE user_id = $1`, userID)
-	return err
+	return tx.write(ctx, `DELETE FROM totp_offers WHERE user_id = $1`, userID)
 }
 
 // AcceptTOTPStep moves the last accepted time step forward. It reports false
@@ -132,9 +129,8 @@ func (tx *Tx) AcceptTOTPStep(ctx context.Context, userID string, step int64) (bo
 // OfferTOTP keeps the sealed secret of an authenticator that is being set up,
 // replacing an earlier offer.
 func (tx *Tx) OfferTOTP(ctx context.Context, userID, sealed string, expires time.Time) error {
-	_, err := tx.exec(ctx, `INSERT INTO totp_offers (user_id, secret, expires_at) VALUES ($1, $2, $3)
+	return tx.write(ctx, `INSERT INTO totp_offers (user_id, secret, expires_at) VALUES ($1, $2, $3)
 		ON CONFLICT (user_id) DO UPDATE SET secret = excluded.secret, expires_at = excluded.expires_at`, userID, sealed, micros(expires))
-	return err
 }
 
 // TOTPOffer returns the sealed secret offered to a user; empty when there is
@@ -166,6 +162,5 @@ func (tx *Tx) SetTOTP(ctx context.Context, userID, sealed string, step int64) (b
 func (tx *Tx) RemoveTOTP(ctx context.Context, userID string) error {
 	tx.endangerUser(userID)
 	tx.Touch(User(userID))
-	_, err := tx.exec(ctx, `DELETE FROM totp_factors WHERE user_id = $1`, userID)
-	return err
+	return tx.write(ctx, `DELETE FROM totp_factors WHERE user_id = $1`, userID)
 }

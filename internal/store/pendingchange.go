@@ -42,15 +42,13 @@ func (r *Read) AnyPendingChange(ctx context.Context, organizationID string) (c i
 // AddPendingChange stores a change that waits for its confirmation. There is one
 // at a time in an organization, which the caller has locked and checked.
 func (tx *Tx) AddPendingChange(ctx context.Context, c identity.PendingChange) error {
-	_, err := tx.exec(ctx, `INSERT INTO pending_changes (`+pendingColumns+`, next_try_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)`,
+	return tx.write(ctx, `INSERT INTO pending_changes (`+pendingColumns+`, next_try_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)`,
 		c.ID, c.OrganizationID, c.Kind, cut(c.Description), c.Undo, cut(c.CreatedBy), micros(tx.Now), micros(c.Deadline))
-	return err
 }
 
 // EndPendingChange forgets a change that waited: it was confirmed, or undone.
 func (tx *Tx) EndPendingChange(ctx context.Context, id string) error {
-	_, err := tx.exec(ctx, `DELETE FROM pending_changes WHERE id = $1`, id)
-	return err
+	return tx.write(ctx, `DELETE FROM pending_changes WHERE id = $1`, id)
 }
 
 // ClaimPendingChange takes a change whose deadline has passed, for a few seconds

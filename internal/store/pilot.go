@@ -157,7 +157,7 @@ func (tx *Tx) AddPilot(ctx context.Context, p identity.Pilot) error {
 	if p.Created.IsZero() {
 		p.Created = tx.Now
 	}
-	if _, err := tx.exec(ctx, `INSERT INTO pilots (`+pilotColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+	if err := tx.write(ctx, `INSERT INTO pilots (`+pilotColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 		p.ID, p.OrganizationID, p.Name, p.Change, cut(p.CreatedBy), micros(p.Created), micros(tx.Now)); err != nil {
 		return err
 	}
@@ -168,10 +168,10 @@ func (tx *Tx) AddPilot(ctx context.Context, p identity.Pilot) error {
 func (tx *Tx) SetPilot(ctx context.Context, p identity.Pilot) error {
 	tx.endanger(p.OrganizationID)
 	tx.Touch(Organization(p.OrganizationID))
-	if _, err := tx.exec(ctx, `UPDATE pilots SET name = $2, change = $3, updated_at = $4 WHERE id = $1`, p.ID, p.Name, p.Change, micros(tx.Now)); err != nil {
+	if err := tx.write(ctx, `UPDATE pilots SET name = $2, change = $3, updated_at = $4 WHERE id = $1`, p.ID, p.Name, p.Change, micros(tx.Now)); err != nil {
 		return err
 	}
-	if _, err := tx.exec(ctx, `DELETE FROM pilot_members WHERE pilot_id = $1`, p.ID); err != nil {
+	if err := tx.write(ctx, `DELETE FROM pilot_members WHERE pilot_id = $1`, p.ID); err != nil {
 		return err
 	}
 	return tx.addPilotMembers(ctx, p)
@@ -180,7 +180,7 @@ func (tx *Tx) SetPilot(ctx context.Context, p identity.Pilot) error {
 func (tx *Tx) addPilotMembers(ctx context.Context, p identity.Pilot) error {
 	for kind, ids := range map[string][]string{pilotUser: p.Users, pilotGroup: p.Groups} {
 		for _, id := range slices.Sorted(slices.Values(ids)) {
-			if _, err := tx.exec(ctx, `INSERT INTO pilot_members (pilot_id, principal_type, principal_id) VALUES ($1, $2, $3)`, p.ID, kind, id); err != nil {
+			if err := tx.write(ctx, `INSERT INTO pilot_members (pilot_id, principal_type, principal_id) VALUES ($1, $2, $3)`, p.ID, kind, id); err != nil {
 				return err
 			}
 		}
@@ -192,16 +192,14 @@ func (tx *Tx) addPilotMembers(ctx context.Context, p identity.Pilot) error {
 func (tx *Tx) DeletePilot(ctx context.Context, organizationID, id string) error {
 	tx.endanger(organizationID)
 	tx.Touch(Organization(organizationID))
-	if _, err := tx.exec(ctx, `DELETE FROM pilot_members WHERE pilot_id = $1`, id); err != nil {
+	if err := tx.write(ctx, `DELETE FROM pilot_members WHERE pilot_id = $1`, id); err != nil {
 		return err
 	}
-	_, err := tx.exec(ctx, `DELETE FROM pilots WHERE organization_id = $1 AND id = $2`, organizationID, id)
-	return err
+	return tx.write(ctx, `DELETE FROM pilots WHERE organization_id = $1 AND id = $2`, organizationID, id)
 }
 
 // leavePilots takes a user or group out of the pilots of an organization.
 func (tx *Tx) leavePilots(ctx context.Context, organizationID, kind, id string) error {
-	_, err := tx.exec(ctx, `DELETE FROM pilot_members WHERE principal_type = $2 AND principal_id = $3
+	return tx.write(ctx, `DELETE FROM pilot_members WHERE principal_type = $2 AND principal_id = $3
 		AND pilot_id IN (SELECT id FROM pilots WHERE organization_id = $1)`, organizationID, kind, id)
-	return err
 }

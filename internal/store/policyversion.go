@@ -28,16 +28,15 @@ func (tx *Tx) SetPolicy(ctx context.Context, organizationID, policyJSON, action 
 	if version, err = found(version, err, NoOrganization()); err != nil {
 		return err
 	}
-	if _, err := tx.exec(ctx, `DELETE FROM policy_versions WHERE organization_id = $1 AND version <= $2`, organizationID, version-MaxPolicyVersions); err != nil {
+	if err := tx.write(ctx, `DELETE FROM policy_versions WHERE organization_id = $1 AND version <= $2`, organizationID, version-MaxPolicyVersions); err != nil {
 		return err
 	}
 	return tx.addPolicyVersion(ctx, organizationID, version, policyJSON, action)
 }
 
 func (tx *Tx) addPolicyVersion(ctx context.Context, organizationID string, version int64, policyJSON, action string) error {
-	_, err := tx.exec(ctx, `INSERT INTO policy_versions (`+policyVersionColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+	return tx.write(ctx, `INSERT INTO policy_versions (`+policyVersionColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 		organizationID, version, policyJSON, action, tx.actor.Kind, tx.actor.ID, cut(tx.actor.Name), micros(tx.Now))
-	return err
 }
 
 // PolicyVersions returns versions of an organization's policy, newest first;

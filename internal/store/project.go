@@ -60,15 +60,13 @@ func (tx *Tx) SetProject(ctx context.Context, oldName string, p identity.Project
 	if err != nil || oldName == p.Name {
 		return err
 	}
-	_, err = tx.exec(ctx, `UPDATE grants SET resource_id = $2 WHERE resource_type = 'project' AND resource_id = $1`, oldName, p.Name)
-	return err
+	return tx.write(ctx, `UPDATE grants SET resource_id = $2 WHERE resource_type = 'project' AND resource_id = $1`, oldName, p.Name)
 }
 
 // DeleteProject removes a project and the grants on it.
 func (tx *Tx) DeleteProject(ctx context.Context, name string) error {
-	if _, err := tx.exec(ctx, `DELETE FROM grants WHERE resource_type = 'project' AND resource_id = $1`, name); err != nil {
+	if err := tx.write(ctx, `DELETE FROM grants WHERE resource_type = 'project' AND resource_id = $1`, name); err != nil {
 		return err
 	}
-	_, err := tx.exec(ctx, `DELETE FROM projects WHERE name = $1`, name)
-	return err
+	return tx.write(ctx, `DELETE FROM projects WHERE name = $1`, name)
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -10,13 +11,6 @@ import (
 	"github.com/sallyport/sallyport/internal/identity"
 )
 
-// querier is what *sql.DB and *sql.Tx have in common.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-}
-
 // scanner is one row.
 type scanner interface{ Scan(dest ...any) error }
 
@@ -24,9 +18,34 @@ type scanner interface{ Scan(dest ...any) error }
 // own not-found error.
 var errNoRow = sql.ErrNoRows
 
-// one returns the single row of a query, or errNoRow.
+// one returns the first row of a query, or errNoRow.
 func one[T any](ctx context.Context, q querier, scan func(scanner) (T, error), query string, args ...any) (T, error) {
-	return scan(q.QueryRowContext(ctx, query, args...))
+	return scan(first(ctx, q, query, args...))
+}
+
+// first is the first row of a query, to be scanned once: errNoRow without one.
+func first(ctx context.Context, q querier, query string, args ...any) scanner {
+	rows, err := q.query(ctx, query, args...)
+	return firstRow{rows, err}
+}
+
+type firstRow struct {
+	rows rows
+	err  error
+}
+
+func (f firstRow) Scan(dest ...any) error {
+	if f.err != nil {
+		return f.err
+	}
+	defer f.rows.Close()
+	if !f.rows.Next() {
+		return cmp.Or(f.rows.Err(), errNoRow)
+	}
+	if err := f.rows.Scan(dest...); err != nil {
+		return err
+	}
+	return f.rows.Close()
 }
 
 // found is one with a not-found error of the noun's own.
@@ -40,10 +59,15 @@ func found[T any](v T, err error, missing *identity.Error) (T, error) {
 // collect returns all rows of a query; an empty list is not nil, so that it is
 // written as [] on the wire.
 func collect[T any](ctx context.Context, q querier, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := q.QueryContext(ctx, query, args...)
+	rows, err := q.query(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
+	return gather(rows, scan)
+}
+
+// gather is collect for rows that have been asked for.
+func gather[T any](rows rows, scan func(scanner) (T, error)) ([]T, error) {
 	defer rows.Close()
 	list := []T{}
 	for rows.Next() {

@@ -14,7 +14,7 @@ func (tx *Tx) SetRecoveryCodes(ctx context.Context, userID string, hashes []stri
 		return err
 	}
 	for _, hash := range hashes {
-		if _, err := tx.exec(ctx, `INSERT INTO recovery_codes (user_id, hash, created_at, used_at) VALUES ($1, $2, $3, 0)`, userID, hash, micros(tx.Now)); err != nil {
+		if err := tx.write(ctx, `INSERT INTO recovery_codes (user_id, hash, created_at, used_at) VALUES ($1, $2, $3, 0)`, userID, hash, micros(tx.Now)); err != nil {
 			return err
 		}
 	}
@@ -31,6 +31,5 @@ func (tx *Tx) UseRecoveryCode(ctx context.Context, userID, hash string) (bool, e
 
 // RemoveRecoveryCodes ends all recovery codes of a user.
 func (tx *Tx) RemoveRecoveryCodes(ctx context.Context, userID string) error {
-	_, err := tx.exec(ctx, `DELETE FROM recovery_codes WHERE user_id = $1`, userID)
-	return err
+	return tx.write(ctx, `DELETE FROM recovery_codes WHERE user_id = $1`, userID)
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -29,7 +28,6 @@ type Held struct {
 	id string
 
 	tx     *Tx // nil: nothing is held
-	sql    *sql.Tx
 	leave  func()
 	quick  bool // somebody was quicker
 	others bool // somebody is at it
@@ -66,13 +64,13 @@ func (h *Held) Drop() {
 	if h.tx == nil {
 		return
 	}
-	_ = h.sql.Rollback()
+	h.tx.t.rollback()
 	h.end()
 }
 
 func (h *Held) end() {
 	h.leave()
-	h.tx, h.sql, h.leave = nil, nil, nil
+	h.tx, h.leave = nil, nil
 }
 
 // Commit commits what is held, and with it the answer; empty: none is
@@ -89,16 +87,13 @@ func (h *Held) Commit(ctx context.Context, answer string) (changed bool, err err
 
 func (h *Held) commit(ctx context.Context, answer string) (logged entries, err error) {
 	defer h.end()
-	defer h.sql.Rollback()
+	defer h.tx.t.rollback()
 	if answer != "" {
 		if err := h.tx.rememberAnswer(ctx, h.id, answer); err != nil {
 			return logged, err
 		}
 	}
-	if logged, err = h.tx.logChanges(ctx); err != nil {
-		return logged, err
-	}
-	return logged, h.db.commit(h.sql, logged)
+	return h.tx.commit(ctx)
 }
 
 // update is Update without the commit. What was held before is committed: it was
@@ -121,10 +116,9 @@ func (h *Held) update(ctx context.Context, actor identity.Actor, scope Scope, wo
 		if err != nil {
 			return err
 		}
-		sqlTx := tx.q.(*sql.Tx)
 		defer func() {
 			if h.tx == nil {
-				_ = sqlTx.Rollback()
+				tx.t.rollback()
 			}
 		}()
 		if err := h.claim(ctx, tx); err != nil {
@@ -133,7 +127,11 @@ func (h *Held) update(ctx context.Context, actor identity.Actor, scope Scope, wo
 		if err := work(tx); err != nil {
 			return err
 		}
-		h.tx, h.sql, h.leave = tx, sqlTx, leave
+		// What meets another transaction is tried again here, and not at the commit.
+		if err := tx.t.flush(ctx); err != nil {
+			return err
+		}
+		h.tx, h.leave = tx, leave
 		return nil
 	})
 	if err == nil {
@@ -162,16 +160,14 @@ func (h *Held) claim(ctx context.Context, tx *Tx) error {
 		return errAnswered
 	}
 	// Not tx.exec: forgetting is no change of the caller's.
-	_, err = tx.q.ExecContext(ctx, `DELETE FROM remembered_answers WHERE id = $1`, h.id)
-	return err
+	return tx.t.later(ctx, nil, `DELETE FROM remembered_answers WHERE id = $1`, h.id)
 }
 
 func forgotten(at, now time.Time) bool { return !now.Before(at.Add(AnswersRemembered)) }
 
 func (tx *Tx) rememberAnswer(ctx context.Context, id, answer string) error {
-	_, err := tx.exec(ctx, `INSERT INTO remembered_answers (id, scopes, answer, created_at) VALUES ($1, $2, $3, $4)`,
+	return tx.t.later(ctx, nil, `INSERT INTO remembered_answers (id, scopes, answer, created_at) VALUES ($1, $2, $3, $4)`,
 		id, toJSON(slices.Concat(tx.scope.keys, tx.recorded)), answer, micros(tx.Now))
-	return err
 }
 
 // RememberedAnswer is the answer to a request that was sent before; empty: there
@@ -181,7 +177,7 @@ func (db *DB) RememberedAnswer(ctx context.Context, id string) (answer string, e
 	var scopes string
 	err = db.View(ctx, func(r *Read) error {
 		var at int64
-		err := r.q.QueryRowContext(ctx, `SELECT scopes, answer, created_at FROM remembered_answers WHERE id = $1`, id).Scan(&scopes, &answer, &at)
+		err := first(ctx, r.q, `SELECT scopes, answer, created_at FROM remembered_answers WHERE id = $1`, id).Scan(&scopes, &answer, &at)
 		if errors.Is(err, errNoRow) || err == nil && forgotten(timeOf(at), r.Now) {
 			answer = ""
 			return nil

@@ -19,9 +19,8 @@ func scanSAMLSession(row scanner) (s identity.SAMLSession, err error) {
 
 // AddSAMLSession notes what a SAML provider calls a session that is made now.
 func (tx *Tx) AddSAMLSession(ctx context.Context, s identity.SAMLSession) error {
-	_, err := tx.exec(ctx, `INSERT INTO saml_sessions (token_prefix, method_id, name_id, name_id_format, session_index, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+	return tx.write(ctx, `INSERT INTO saml_sessions (token_prefix, method_id, name_id, name_id_format, session_index, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
 		s.TokenPrefix, s.MethodID, s.NameID, s.NameIDFormat, s.SessionIndex, micros(tx.Now))
-	return err
 }
 
 // SAMLSessions returns the live sessions of a person at a SAML provider, oldest

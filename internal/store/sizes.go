@@ -77,7 +77,7 @@ func (r *Read) ThoroughSize(ctx context.Context) (identity.DatabaseSize, error) 
 
 func (r *Read) size(ctx context.Context, dated map[string]bool, tableBytes string) (identity.DatabaseSize, error) {
 	s := identity.DatabaseSize{Engine: r.dialect.name, At: r.Now}
-	if err := r.q.QueryRowContext(ctx, r.dialect.bytes).Scan(&s.Bytes, &s.Free); err != nil {
+	if err := first(ctx, r.q, r.dialect.bytes).Scan(&s.Bytes, &s.Free); err != nil {
 		return s, err
 	}
 	rows, err := r.Rows(ctx)

@@ -141,14 +141,13 @@ func (tx *Tx) AddToken(ctx context.Context, t identity.Token) error {
 		return err
 	}
 	a := t.Authentication
-	_, err := tx.exec(ctx, `INSERT INTO tokens (prefix, hash, kind, user_id, description, manual, created_at, expires_at, max_age, extend_when_used,
+	return tx.write(ctx, `INSERT INTO tokens (prefix, hash, kind, user_id, description, manual, created_at, expires_at, max_age, extend_when_used,
 		addresses, scopes, revoked_at, parent, auth_method, auth_provider, auth_organization, auth_second_factor, auth_at,
 		break_glass, last_used_at, last_ip, last_user_agent, auth_identity, ends_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, $14, $15, $16, $17, $18, $19, 0, '', '', $20, $21)`,
 		t.Prefix, hex.EncodeToString(t.Hash[:]), int64(t.Kind), t.UserID, t.Description, t.Manual, micros(t.Created), micros(t.Expires),
 		int64(t.MaxAge/time.Second), t.ExtendWhenUsed, toJSON(t.AddressTexts), toJSON(t.Scopes), t.Parent,
 		int64(a.Method), a.Provider, a.ProviderOrganization, a.SecondFactor, micros(a.At), t.BreakGlass, t.Identity, micros(t.Ends))
-	return err
 }
 
 // holdOrigin keeps what a token descends from as it is until the transaction
@@ -181,8 +180,7 @@ func (r *Read) TokenDescription(ctx context.Context, prefix string) (string, err
 
 // SetTokenDescription changes the words beside a token.
 func (tx *Tx) SetTokenDescription(ctx context.Context, prefix, description string) error {
-	_, err := tx.exec(ctx, `UPDATE tokens SET description = $2 WHERE prefix = $1`, prefix, description)
-	return err
+	return tx.write(ctx, `UPDATE tokens SET description = $2 WHERE prefix = $1`, prefix, description)
 }
 
 // RevokeToken ends a token and, to any depth, those that were made with it. It
@@ -345,7 +343,7 @@ func (r *Read) Facts(ctx context.Context, prefix, organizationID string) (f Fact
 	var super *bool
 	var granted []string
 	fields = append(fields, &org.id, &org.name, &org.tier, &org.account, &org.policy, &org.version, &f.Member, &super, fromJSON{&granted}, fromJSON{&f.Groups}, &f.Pilot, &f.ProviderOff, moment{&f.Learning})
-	err = r.q.QueryRowContext(ctx, `SELECT `+tokenColumns+`, `+userColumns+`,
+	err = first(ctx, r.q, `SELECT `+tokenColumns+`, `+userColumns+`,
 			o.id, o.name, o.tier, o.account_id, o.policy, o.policy_version, m.user_id IS NOT NULL, m.super_admin,
 			(SELECT `+r.dialect.list+`(g.permissions ORDER BY g.principal_type, g.principal_id) FROM grants g WHERE g.resource_type = 'organization' AND g.resource_id = m.organization_id
 				AND (g.principal_type = 'user' AND g.principal_id = m.user_id

@@ -78,9 +78,8 @@ func (tx *Tx) SetProfile(ctx context.Context, u identity.User) error {
 // first time stays, and a lapse ends.
 func (tx *Tx) ConfirmEmail(ctx context.Context, userID string) error {
 	tx.Touch(User(userID))
-	_, err := tx.exec(ctx, `UPDATE users SET email_confirmed_at = CASE WHEN email_confirmed_at = 0 THEN $2 ELSE email_confirmed_at END,
+	return tx.write(ctx, `UPDATE users SET email_confirmed_at = CASE WHEN email_confirmed_at = 0 THEN $2 ELSE email_confirmed_at END,
 		address_lapsed_at = 0, address_lapsed_from = '', updated_at = $2 WHERE id = $1 AND (email_confirmed_at = 0 OR address_lapsed_at > 0)`, userID, micros(tx.Now))
-	return err
 }
 
 // SetUserState activates, deactivates or deletes a user. Leaving the active
@@ -98,11 +97,11 @@ func (tx *Tx) SetUserState(ctx context.Context, id, state string) error {
 			return err
 		}
 		// The next holder of the address inherits no invitation.
-		if _, err := tx.exec(ctx, `DELETE FROM invitations WHERE email = (SELECT email FROM users WHERE id = $1)`, id); err != nil {
+		if err := tx.write(ctx, `DELETE FROM invitations WHERE email = (SELECT email FROM users WHERE id = $1)`, id); err != nil {
 			return err
 		}
 	}
-	if _, err := tx.exec(ctx, `UPDATE users SET state = $2, updated_at = $3 WHERE id = $1`, id, state, micros(tx.Now)); err != nil {
+	if err := tx.write(ctx, `UPDATE users SET state = $2, updated_at = $3 WHERE id = $1`, id, state, micros(tx.Now)); err != nil {
 		return err
 	}
 	return tx.relist(ctx, id)
@@ -121,7 +120,7 @@ func (tx *Tx) RemoveProofs(ctx context.Context, userID string) error {
 // SetManagingOrganization makes a user managed; an empty id sets them free.
 func (tx *Tx) SetManagingOrganization(ctx context.Context, userID, organizationID string) error {
 	tx.Touch(User(userID))
-	if _, err := tx.exec(ctx, `UPDATE users SET managing_organization_id = $2, updated_at = $3 WHERE id = $1`, userID, organizationID, micros(tx.Now)); err != nil {
+	if err := tx.write(ctx, `UPDATE users SET managing_organization_id = $2, updated_at = $3 WHERE id = $1`, userID, organizationID, micros(tx.Now)); err != nil {
 		return err
 	}
 	return tx.relist(ctx, userID)
@@ -137,7 +136,6 @@ func (tx *Tx) VoidTokens(ctx context.Context, userID string) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.exec(ctx, `UPDATE users SET tokens_valid_from = CASE WHEN tokens_valid_from > $2 THEN tokens_valid_from ELSE $2 END WHERE id = $1`,
+	return tx.write(ctx, `UPDATE users SET tokens_valid_from = CASE WHEN tokens_valid_from > $2 THEN tokens_valid_from ELSE $2 END WHERE id = $1`,
 		userID, max(micros(tx.Now), youngest))
-	return err
 }

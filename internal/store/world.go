@@ -97,8 +97,7 @@ func (r *Read) AccessNotices(ctx context.Context, organizationID string) (bool, 
 
 // SetAccessNotices switches that.
 func (tx *Tx) SetAccessNotices(ctx context.Context, organizationID string, on bool) error {
-	_, err := tx.exec(ctx, `UPDATE organizations SET access_notices = $2, updated_at = $3 WHERE id = $1`, organizationID, on, micros(tx.Now))
-	return err
+	return tx.write(ctx, `UPDATE organizations SET access_notices = $2, updated_at = $3 WHERE id = $1`, organizationID, on, micros(tx.Now))
 }
 
 // adminOf says of memberships m whether they come with the admin role.
@@ -285,7 +284,7 @@ func allowList(text []byte) ([]netip.Prefix, error) {
 
 // each runs fn after each row of a query was scanned into the same places.
 func (r *Read) each(ctx context.Context, query string, args, to []any, fn func() error) error {
-	rows, err := r.q.QueryContext(ctx, query, args...)
+	rows, err := r.q.query(ctx, query, args...)
 	if err != nil {
 		return err
 	}
