@@ -335,7 +335,11 @@ func call(method, url, token string, body any) (answer, error) {
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	resp, err := httpClient.Do(req)
+	return answerOf(httpClient.Do(req))
+}
+
+// answerOf reads what came back.
+func answerOf(resp *http.Response, err error) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
