@@ -26,6 +26,11 @@ func run(args []string) int {
 	context.AfterFunc(ctx, stop)
 
 	env := cli.OSEnv(version())
+	return cli.Run(ctx, command(env), env, args)
+}
+
+// command is the whole tree of commands.
+func command(env cli.Env) *cobra.Command {
 	root := &cobra.Command{
 		Use:     "sallyport",
 		Short:   "Authentication for organizations: the server, and its command line",
@@ -36,7 +41,7 @@ func run(args []string) int {
 		server.Commands(server.Terminal{Stdin: env.Stdin, Stdout: env.Stdout, Stderr: env.Stderr, Getenv: env.Getenv}),
 		cli.Commands(env),
 	)...)
-	return cli.Run(ctx, root, env, args)
+	return root
 }
 
 // version is that of the module, as the build recorded it.
