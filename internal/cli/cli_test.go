@@ -247,6 +247,7 @@ func TestExitCodesAndErrorLines(t *testing.T) {
 		{"bad token", "user info", `401 {"message":"Invalid token","errors":[{"error_code":"authentication_failed"}]}`, 1, "error: Invalid token (authentication_failed); the token is that of SALLYPORT_TOKEN: set another, or unset it to use the session of \"sallyport user login EMAIL\"\n"},
 		{"no server of ours", "user info", "404 <html>", 1, "without an explanation (status 404); check that a Sallyport server is at that URL (--url or SALLYPORT_URL)\n"},
 
+		{"field of the API", "user info", `400 {"message":"this change would lock you out; or repeat the change with \"accept_lockout\": true","errors":[]}`, 1, "or repeat the change with --accept-lockout (status 400)\n"},
 		{"control characters", "user info", "400 {\"message\":\"a\\u001b[31m\\nb\\u202e\",\"errors\":[]}", 1, `error: a\x1b[31m\nb\u202e (status 400)` + "\n"},
 		{"unknown command", "usr info", "{}", 2, `error: unknown command "usr" for "sallyport" (did you mean "user"?); see "sallyport --help"` + "\n"},
 		{"unknown verb", "user inf", "{}", 2, `error: unknown command "inf" for "sallyport user" (did you mean "info"?); see "sallyport user --help"` + "\n"},

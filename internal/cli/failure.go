@@ -23,6 +23,9 @@ func (e Env) explainError(err error) string {
 	return escape(explainAnswer(err, answer, e.tokenVariable()))
 }
 
+// asFlags says what the API's messages ask for as it is said here.
+var asFlags = strings.NewReplacer(`"accept_lockout": true`, "--accept-lockout", `"accept_all_addresses": true`, "--accept-all-addresses")
+
 // unreachedRemedy is what to do about a server that did not answer.
 func unreachedRemedy(err error) string {
 	switch {
@@ -45,6 +48,7 @@ func explainAnswer(err error, e *sallyport.Error, variable string) string {
 	if remedy := remedyOf(e, variable); remedy != "" && (e.Remedy == "" || !strings.Contains(text, strings.TrimRight(e.Remedy, ". "))) {
 		text += "; " + strings.TrimRight(remedy, ". ")
 	}
+	text = asFlags.Replace(text)
 	if e.DecisionID != "" {
 		text += ". Decision " + e.DecisionID
 	}

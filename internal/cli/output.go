@@ -21,6 +21,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
@@ -142,8 +144,11 @@ func cell(value any) string {
 		}
 		return cell(strings.Join(parts, ","))
 	case map[string]any:
-		data, _ := json.Marshal(v) // was JSON a moment ago
-		return string(data)
+		parts := []string{}
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			parts = append(parts, key+"="+cell(v[key]))
+		}
+		return cell(strings.Join(parts, " "))
 	default:
 		return fmt.Sprint(v)
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,9 +14,13 @@ import (
 // organizationUsage shows how much an organization has of what it may have.
 func (a *app) organizationUsage() *cobra.Command {
 	var asJSON bool
-	c := a.verb("usage ORGANIZATION_ID", "Show how much an organization has of what it may have, and how long its audit log is", cobra.ExactArgs(1),
+	c := a.verb("usage [ORGANIZATION_ID]", "Show how much an organization has of what it may have, and how long its audit log is", cobra.MaximumNArgs(1),
 		func(ctx context.Context, api *sallyport.Client, args []string) error {
-			usage, err := api.OrganizationUsage(ctx, args[0])
+			org, err := a.organization(ctx, api, strings.Join(args, ""))
+			if err != nil {
+				return err
+			}
+			usage, err := api.OrganizationUsage(ctx, org)
 			if err != nil {
 				return err
 			}
