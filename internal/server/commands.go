@@ -319,7 +319,8 @@ func (t Terminal) recoverCommand() *cobra.Command {
 					return t.printJSON(map[string]string{"token": token, "expiry_time": expires.Format(time.RFC3339)})
 				}
 				fmt.Fprintf(t.Stdout, "token        %s\nexpiry_time  %s\n", token, expires.Format(time.RFC3339))
-				fmt.Fprintln(t.Stderr, "this use of the break-glass command is in the organization's audit log; mend the policy with SALLYPORT_TOKEN set to the token, then log out with it")
+				prefix, _ := credential.Prefix(token)
+				fmt.Fprintln(t.Stderr, "this use of the break-glass command is in the organization's audit log; mend the policy with SALLYPORT_TOKEN set to the token, then end it with \"sallyport user session end "+prefix+"\"")
 				return nil
 			})
 		},

@@ -41,14 +41,14 @@ func (t Terminal) doctorCommand() *cobra.Command {
 			for _, f := range t.examine(ctx, cmd) {
 				if f.err != nil {
 					problems++
-					fmt.Fprintf(t.Stdout, "%-8s %-14s %v\n", failed, f.what, f.err)
+					fmt.Fprintf(t.Stdout, "%-8s %-15s %v\n", failed, f.what, f.err)
 					continue
 				}
 				status := ok
 				if text, isWarning := strings.CutPrefix(f.note, warn+": "); isWarning {
 					status, f.note = warn, text
 				}
-				fmt.Fprintf(t.Stdout, "%-8s %-14s %s\n", status, f.what, f.note)
+				fmt.Fprintf(t.Stdout, "%-8s %-15s %s\n", status, f.what, f.note)
 			}
 			if problems > 0 {
 				return fmt.Errorf("%d of the checks found a problem; each line says what to do", problems)

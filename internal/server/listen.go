@@ -1,9 +1,11 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"syscall"
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -19,6 +21,9 @@ func listen(c *Config) (net.Listener, error) {
 	}
 	if len(held) == 0 {
 		l, err := net.Listen("tcp", c.Listen)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("another program listens at %s: stop it, or name another address", c.Listen)
+		}
 		if err != nil {
 			return nil, &ConfigError{"SALLYPORT_LISTEN", err}
 		}
