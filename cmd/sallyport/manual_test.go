@@ -89,7 +89,9 @@ func commandOf(line string) []string {
 		return nil
 	}
 	words = words[1:]
-	if end := slices.IndexFunc(words, func(word string) bool { return strings.ContainsAny(word[:1], "|<>;#&()") || strings.HasPrefix(word, "…") }); end >= 0 {
+	if end := slices.IndexFunc(words, func(word string) bool {
+		return strings.ContainsAny(word[:1], "|<>;#&()") || strings.HasPrefix(word, "…")
+	}); end >= 0 {
 		words = words[:end]
 	}
 	for i := range words {

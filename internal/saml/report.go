@@ -49,7 +49,7 @@ const (
 	personSignature     = "The signature of your identity provider's response is not valid."
 	personOther         = "The response of your identity provider is meant for another service."
 	personExpired       = "The response of your identity provider has expired. Start again."
-	personNotHere       = "This sign-in was not started here. Start again on the login page."
+	personNotHere       = "This login was not started here. Start again on the login page."
 	personContext       = "Your identity provider did not authenticate you as strongly as your organization requires."
 )
 
