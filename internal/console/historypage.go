@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/policy"
 )
@@ -59,7 +60,7 @@ func (v *visit) versionRow(one org.PolicyVersion) versionRow {
 		Path: fmt.Sprintf("%s%s/%d", v.base(), historyPath, one.Version), Number: one.Version, At: one.Created,
 		Who: one.Actor.Name, Current: one.Current, Born: one.Before == nil,
 	}
-	if row.Who == "" {
+	if row.Who == "" || one.Actor.Kind == identity.ActorOperator { // whose name is a word of the log
 		row.Who = v.say("actor." + one.Actor.Kind)
 	}
 	if one.Before != nil && one.Policy != nil {

@@ -49,7 +49,11 @@ func (p *Pages) showInvitation(w http.ResponseWriter, r *http.Request, code, rea
 			about.Field = ""
 		}
 	}
-	p.show(w, r, status, "invitation", page{Title: tongueOf(r).say("invitation.title"), Problem: about, Body: v})
+	title := "invitation.title"
+	if v.Invited == nil {
+		title = "invitation.title.none"
+	}
+	p.show(w, r, status, "invitation", page{Title: tongueOf(r).say(title), Problem: about, Body: v})
 }
 
 // answerInvitation accepts for whoever is logged in, or makes an account for

@@ -209,7 +209,7 @@ func (p *Pages) placeOf(v *visit, here string) (*place, error) {
 	})
 	for _, s := range sections {
 		if v.may(s.may) {
-			around.Sections = append(around.Sections, room{v.base() + s.path, s.words(v.tongue), s.path == here})
+			around.Sections = append(around.Sections, room{v.base() + s.path, s.words(v.tongue), s.path == here || s.path != "" && strings.HasPrefix(here, s.path+"/")})
 		}
 	}
 	return around, nil

@@ -262,7 +262,7 @@ func (p *Pages) confirmRebind(v *visit) {
 	}
 	p.showOwn(v, http.StatusOK, "confirm", tokensPath, page{
 		Title: v.say("tokens.rebind.title", cmp.Or(strings.TrimSpace(t.Description), v.say("tokens.untitled"))),
-		Body:  confirmation{Words: v.say("tokens.rebind.words"), Action: tokensPath + "/" + t.Prefix + "/rebind", Yes: v.say("tokens.rebind"), Back: tokensPath, Values: []hidden{{"yes", "yes"}}},
+		Body:  confirmation{Words: v.say("tokens.rebind.words"), Action: tokensPath + "/" + t.Prefix + "/rebind", Yes: v.say("tokens.rebind"), Back: tokensPath, Safe: true, Values: []hidden{{"yes", "yes"}}},
 	})
 }
 

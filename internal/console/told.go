@@ -59,7 +59,11 @@ func (t *tongue) tell(message string) string {
 		}
 		words := one.words
 		for i, part := range found[1:] {
-			words = strings.ReplaceAll(words, "%["+string(rune('1'+i))+"]s", t.tellList(part))
+			verb, told := "%["+string(rune('1'+i))+"]s", t.tellList(part)
+			if strings.HasSuffix(told, ".") { // a sentence, which ends once
+				words = strings.ReplaceAll(words, verb+".", told)
+			}
+			words = strings.ReplaceAll(words, verb, told)
 		}
 		return words
 	}

@@ -52,6 +52,7 @@ func TestErrorsAreToldInGerman(t *testing.T) {
 		// What people call things stays as it is, though it reads like a message.
 		{"this identity at your password or mine is linked to your account already", "Diese Identität bei your password or mine ist schon mit Ihrem Konto verbunden."},
 		{"this identity at %[2]s is linked to your account already", "Diese Identität bei %[2]s ist schon mit Ihrem Konto verbunden."},
+		{"the metadata could not be read: it cannot be fetched; check that it opens in a browser without a warning", "Die Metadaten konnten nicht gelesen werden: Die Adresse ist nicht abrufbar. Prüfen Sie, ob sie sich in einem Browser ohne Warnung öffnet."},
 		{"nobody has translated this", "Nobody has translated this."},
 	} {
 		if got := german.sentence(&identity.Error{Message: c.message}); got != c.want {

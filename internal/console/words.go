@@ -178,6 +178,7 @@ var ownWords = map[string]string{
 	"device.done":       "Guesses of others no longer slow you down here. Log in now.",
 
 	"invitation.title":       "You are invited",
+	"invitation.title.none":  "Invitation",
 	"invitation.title.done":  "Welcome",
 	"invitation.words":       "%s invites you to join",
 	"invitation.for":         "For",

@@ -167,6 +167,7 @@ var ownWordsDE = map[string]string{
 	"device.done":       "Rateversuche anderer bremsen Sie hier nicht mehr. Melden Sie sich jetzt an.",
 
 	"invitation.title":       "Sie sind eingeladen",
+	"invitation.title.none":  "Einladung",
 	"invitation.title.done":  "Willkommen",
 	"invitation.words":       "%s lädt Sie ein:",
 	"invitation.for":         "Für",
@@ -228,7 +229,7 @@ var ownWordsDE = map[string]string{
 	"codes.left":        "%d übrig",
 	"codes.few":         "Es sind nur noch wenige Codes übrig. Erneuern Sie sie, bevor sie ausgehen.",
 	"codes.renew":       "Codes erneuern",
-	"codes.renew.title": "Wiederherstellungscodes erneuern?",
+	"codes.renew.title": "Wiederherstellungs\u00adcodes erneuern?",
 	"codes.renew.words": "Sie bekommen zehn neue. Die alten gelten dann nicht mehr.",
 	"codes.new":         "Bewahren Sie diese Wiederherstellungscodes auf",
 	"codes.new.words":   "Sie werden nur jetzt angezeigt. Bewahren Sie sie dort auf, wo Sie sie ohne Ihr Telefon finden: Jeder meldet Sie einmal an, wenn Ihr zweiter Faktor verloren ist.",

@@ -17,7 +17,7 @@ var accessWordsDE = map[string]string{
 	"access.give":         "Zugriff geben",
 	"access.give.yes":     "Zugriff geben",
 	"access.who":          "Wer",
-	"access.who.hint":     "Die E-Mail-Adresse eines Mitglieds, der Name einer Gruppe oder eine Kennung.",
+	"access.who.hint":     "Die E-Mail-Adresse eines Mitglieds, der Name einer Gruppe oder eine ID.",
 	"access.nobody":       "Kein Mitglied hat diese Adresse und keine Gruppe diesen Namen. Laden Sie Personen zuerst in die Organisation ein.",
 	"access.nothing":      "Wählen Sie, was Sie geben: eine Rolle oder einzelne Berechtigungen.",
 	"done.access":         "Der Zugriff ist gespeichert.",

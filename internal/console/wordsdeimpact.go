@@ -7,10 +7,10 @@ var impactWordsDE = map[string]string{
 	"impact.regain":      "Den Zugang erhalten zurück: %s.",
 	"impact.uses":        "Von den letzten Verwendungen wären %d aus 7 Tagen und %d aus 30 Tagen abgelehnt worden.",
 	"impact.more":        "Und %d weitere.",
-	"impact.admins":      "Administratoren, die sich danach anmelden können: %s.",
+	"impact.admins":      "Admins, die sich danach anmelden können: %s.",
 	"impact.admins.more": "%s und %d weitere",
-	"impact.no-admin":    "Danach könnte sich kein Administrator mehr anmelden.",
-	"impact.closed":      "Jetzt kann sich kein Administrator anmelden, und danach könnte es auch keiner.",
+	"impact.no-admin":    "Danach könnte sich kein Admin mehr anmelden.",
+	"impact.closed":      "Jetzt kann sich kein Admin anmelden, und danach könnte es auch keiner.",
 	"impact.pilot":       "Das schließt viele Personen aus. Besser wäre es, die Änderung zuerst mit wenigen zu erproben.",
 	"impact.pilot.go":    "Als Pilot erproben",
 
@@ -35,7 +35,7 @@ var impactWordsDE = map[string]string{
 	"notices":       "Personen benachrichtigen",
 	"notices.words": "Wenn eine Änderung der Richtlinie, der Bereiche oder eines Identitätsanbieters Personen ausschließt.",
 	"notices.label": "Ausgeschlossenen Personen eine E-Mail senden",
-	"notices.hint":  "Sie erfahren den Grund und was sie tun können; Administratoren erfahren, wie viele es sind.",
+	"notices.hint":  "Sie erfahren den Grund und was sie tun können; Admins erfahren, wie viele es sind.",
 	"notices.save":  "Speichern",
 	"done.notices":  "Gespeichert.",
 

@@ -3,7 +3,7 @@ package console
 // pilotWordsDE are pilotWords in German.
 var pilotWordsDE = map[string]string{
 	"trial":         "Von selbst zurücknehmen, wenn ich nicht bestätige innerhalb von",
-	"trial.no":      "nein: die Änderung bleibt",
+	"trial.no":      "Nicht zurücknehmen",
 	"trial.minutes": "10 Minuten",
 	"trial.hour":    "1 Stunde",
 	"trial.day":     "1 Tag",
@@ -17,8 +17,8 @@ var pilotWordsDE = map[string]string{
 	"pending.confirm":                        "Änderung behalten",
 	"pending.revert":                         "Jetzt zurücknehmen",
 	"pending.failed.title":                   "Das wurde nicht getan",
-	"pending.kind.authentication_policy":     "Änderung der Anmelderichtlinie",
-	"pending.kind.ip_allowlist":              "Änderung der Adressbereiche",
+	"pending.kind.authentication_policy":     "Änderung der Authentifizierungsrichtlinie",
+	"pending.kind.ip_allowlist":              "Änderung der IP-Bereiche",
 	"pending.kind.pilot_promotion":           "Ausweitung eines Pilotversuchs auf alle",
 	"pending.kind.identity_provider":         "Änderung eines Identitätsanbieters",
 	"pending.kind.identity_provider_removal": "Entfernung eines Identitätsanbieters, der bis dahin ausgeschaltet ist,",

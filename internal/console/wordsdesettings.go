@@ -242,7 +242,7 @@ var settingsWordsDE = map[string]string{
 	"projects.list":         "Projekte",
 	"projects.name":         "Projektname",
 	"projects.name.hint":    "Buchstaben, Ziffern und Bindestriche, zuerst ein Buchstabe. Keine zwei Projekte auf diesem Server heißen gleich.",
-	"projects.unit":         "Organisationseinheit",
+	"projects.unit":         "Organisations\u00adeinheit",
 	"projects.unit.none":    "Keine: direkt in der Organisation",
 	"projects.role":         "Ihre Rolle: %s",
 	"projects.rename.words": "Programme nennen ihn: Ändern Sie auch diese.",

@@ -42,7 +42,7 @@ var sizesWordsDE = map[string]string{
 	"usage.oldest":                "; das älteste vom %s",
 	"usage.of.people":             "Personen",
 	"usage.of.application_users":  "Anwendungsbenutzer",
-	"usage.of.application_tokens": "Tokens von Anwendungsbenutzern",
+	"usage.of.application_tokens": "Token von Anwendungsbenutzern",
 	"usage.of.user_groups":        "Gruppen",
 	"usage.of.units":              "Organisationseinheiten",
 	"usage.of.projects":           "Projekte",

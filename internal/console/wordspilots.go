@@ -3,7 +3,7 @@ package console
 // pilotWords are those of pilots, and of changes that undo themselves.
 var pilotWords = map[string]string{
 	"trial":         "Undo this by itself, unless I confirm it within",
-	"trial.no":      "no: it stays",
+	"trial.no":      "Do not undo it",
 	"trial.minutes": "10 minutes",
 	"trial.hour":    "1 hour",
 	"trial.day":     "1 day",
@@ -18,7 +18,7 @@ var pilotWords = map[string]string{
 	"pending.revert":                         "Undo it now",
 	"pending.failed.title":                   "That was not done",
 	"pending.kind.authentication_policy":     "A change of the authentication policy",
-	"pending.kind.ip_allowlist":              "A change of the address ranges",
+	"pending.kind.ip_allowlist":              "A change of the IP ranges",
 	"pending.kind.pilot_promotion":           "The promotion of a pilot to everybody",
 	"pending.kind.identity_provider":         "A change of an identity provider",
 	"pending.kind.identity_provider_removal": "The removal of an identity provider, which is switched off until then",

@@ -158,7 +158,7 @@ var providerWords = map[string]string{
 	"provider.yours":          "You are logged in with it. To turn it off or delete it, log in another way first.",
 	"provider.people":         "People linked",
 	"provider.logins":         "Logins",
-	"provider.waiting":        "New certificates in its metadata wait for you: %d. Until then they may sign nothing.",
+	"provider.waiting":        "Its metadata has certificates that wait for you (%d). Until you decide they may sign nothing.",
 	"provider.waiting.see":    "See certificates",
 	"provider.ended.words":    "Its certificate ended on %s: logins are refused.",
 	"provider.ending.words":   "One of its certificates ends on %s. Logins that are signed with it are refused from then on.",

@@ -410,6 +410,39 @@ func TestPagesAreAccessible(t *testing.T) {
 	lookAt(t, (*window).everyPage)
 }
 
+// lookThrough is lookAt of one page that needs no login.
+func lookThrough(t *testing.T, b *browser.Browser, name, address string) {
+	t.Helper()
+	for _, look := range looks() {
+		scheme, text, _ := strings.Cut(look, "-")
+		width, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		language := "en"
+		if scheme == "german" {
+			scheme, language = "dark", "de"
+		}
+		b.Language(t, language)
+		b.Look(t, width, scheme)
+		b.Open(t, address)
+		b.Picture(t, name+"-"+look)
+		b.WantAccessible(t, name+", "+look)
+		if over := browser.Value(t, b, chromedp.Evaluate[int]("document.documentElement.scrollWidth - document.documentElement.clientWidth")); over > 0 {
+			t.Errorf("%s is %d pixels too wide in %s", name, over, look)
+		}
+	}
+}
+
+// TestTheSetupPageIsAccessible as the others are (TestPagesAreAccessible).
+func TestTheSetupPageIsAccessible(t *testing.T) {
+	t.Parallel()
+	b := browser.Start(t)
+	s := newScene(t, servertest.Options{Empty: true})
+	lookThrough(t, b, "setup", s.URL+"/setup")
+	b.WantOnly(t, s.URL)
+}
+
 // TestProvidersInTheBrowser signs somebody up with GitHub, disconnects and
 // connects it again, and lets the owner of an account connect theirs.
 func TestProvidersInTheBrowser(t *testing.T) {

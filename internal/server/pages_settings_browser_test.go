@@ -74,7 +74,7 @@ func (w *window) everySettingsPage(look func(name string)) {
 	w.submit("form:has(#who) > div > button")
 	w.Do(w.t, chromedp.Click(chromedp.CSS(".rows details summary")))
 	look("project")
-	w.submit(`main header a`)
+	w.submit(`main header .quiet a`)
 	look("unit")
 	at("settings", "/settings")
 	at("projects", "/projects")

@@ -5,12 +5,9 @@ import (
 	"io"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/chromedp/chromedp"
 
 	"github.com/sallyport/sallyport/internal/server/servertest"
 	"github.com/sallyport/sallyport/internal/server/servertest/browser"
@@ -137,24 +134,6 @@ func TestTheOperatorsPageIsAccessible(t *testing.T) {
 	t.Parallel()
 	b := browser.Start(t)
 	_, side := sized(t)
-	for _, look := range looks() {
-		scheme, text, _ := strings.Cut(look, "-")
-		width, err := strconv.ParseInt(text, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		language := "en"
-		if scheme == "german" {
-			scheme, language = "dark", "de"
-		}
-		b.Language(t, language)
-		b.Look(t, width, scheme)
-		b.Open(t, side+"/")
-		b.Picture(t, "operator-"+look)
-		b.WantAccessible(t, "the operator's page, "+look)
-		if over := browser.Value(t, b, chromedp.Evaluate[int]("document.documentElement.scrollWidth - document.documentElement.clientWidth")); over > 0 {
-			t.Errorf("%s is %d pixels too wide", look, over)
-		}
-	}
+	lookThrough(t, b, "operator", side+"/")
 	b.WantOnly(t, side)
 }
