@@ -40,6 +40,9 @@ func (c *Call) readQuery() (err error) {
 // readQuery reads a query string. Parts that cannot be read are refused, not
 // dropped: a filter that is ignored shows too much.
 func readQuery(raw string) (pairs, error) {
+	if isPlainQuery(raw) {
+		return pairs(raw), nil
+	}
 	query, ok := readPairs(raw)
 	if !ok {
 		return "", badRequest("the query of the URL cannot be read; write it as a=1&b=2, with other characters percent-encoded")

@@ -119,8 +119,7 @@ func (f forwarded) serve(e *exchange) {
 	for i, name := range forwardedNames {
 		h[name] = list[i : i+1 : i+1]
 	}
-	h["Content-Length"] = emptyBody
-	e.WriteHeader(http.StatusOK)
+	e.writeBody(nil)
 }
 
 // forwardedNames are the headers of forwarded, in the order of its values.
@@ -128,8 +127,6 @@ var forwardedNames = [...]string{
 	"Remote-User", "Remote-Email", "Remote-Groups", "X-Sallyport-Groups-Omitted", "X-Sallyport-User", "X-Sallyport-Organization",
 	"X-Sallyport-Token-Type", "X-Sallyport-Amr", "X-Sallyport-Managed", "X-Sallyport-Roles",
 }
-
-var emptyBody = []string{"0"}
 
 // listHeader separates values by commas, which none of them has then.
 func listHeader(list []string) string {

@@ -79,6 +79,9 @@ func TestForwardAuthTellsWhoAndHow(t *testing.T) {
 			}},
 		} {
 			a := forwardAuth(t, s, s.OrganizationID, c.headers...).Want(http.StatusOK)
+			if length := a.Header.Get("Content-Length"); length != "0" {
+				t.Errorf("%s: Content-Length %q", name, length)
+			}
 			if diff := cmp.Diff(c.want, told(a.Header)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", name, diff)
 			}

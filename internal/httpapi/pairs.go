@@ -15,6 +15,9 @@ const manyPairs = 64
 
 // readPairs accepts what url.ParseQuery does.
 func readPairs(raw string) (pairs, bool) {
+	if isPlainQuery(raw) {
+		return pairs(raw), true
+	}
 	if strings.Count(raw, "&") >= manyPairs {
 		_, err := url.ParseQuery(raw)
 		return pairs(raw), err == nil
@@ -26,6 +29,21 @@ func readPairs(raw string) (pairs, bool) {
 		}
 	}
 	return pairs(raw), true
+}
+
+// isPlainQuery says of most queries and forms at one look that they stand for
+// themselves: few pairs of ASCII text without escapes.
+func isPlainQuery(raw string) bool {
+	others := 0
+	for i := range len(raw) {
+		switch c := raw[i]; {
+		case c <= ' ', c > '~', c == '%', c == '+', c == ';':
+			return false
+		case c == '&':
+			others++
+		}
+	}
+	return others < manyPairs
 }
 
 func isEscaped(s string) bool {
@@ -52,11 +70,8 @@ func (p pairs) all(yield func(name, value string) bool) {
 
 // unescaped decodes what readPairs has tried.
 func unescaped(s string) string {
-	for i := range len(s) {
-		if s[i] == '%' || s[i] == '+' {
-			s, _ = url.QueryUnescape(s)
-			return s
-		}
+	if strings.IndexByte(s, '%') >= 0 || strings.IndexByte(s, '+') >= 0 {
+		s, _ = url.QueryUnescape(s)
 	}
 	return s
 }

@@ -324,10 +324,21 @@ func (a *API) write(e *exchange, id string, r *route, answer any) {
 
 // writeJSON sends an answer's body.
 func (e *exchange) writeJSON(body []byte) {
-	h := e.Header()
-	h["Content-Type"] = jsonKind
-	e.values[1] = strconv.Itoa(len(body))
-	h["Content-Length"] = e.values[1:]
+	e.Header()["Content-Type"] = jsonKind
+	e.writeBody(body)
+}
+
+// heldBack is how many bytes net/http gathers of an answer, and states their
+// length itself when there are no more.
+const heldBack = 2 << 10
+
+// writeBody sends a whole answer. Its length is a header of ours, which is
+// sorted and written with the others, only where net/http would not know it.
+func (e *exchange) writeBody(body []byte) {
+	if len(body) >= heldBack || e.call.request.Method == http.MethodHead {
+		e.values[1] = strconv.Itoa(len(body))
+		e.Header()["Content-Length"] = e.values[1:]
+	}
 	e.WriteHeader(http.StatusOK)
 	_, _ = e.Write(body)
 }

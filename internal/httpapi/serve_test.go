@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -304,6 +305,19 @@ func TestHeadIsGetWithoutABody(t *testing.T) {
 	}
 	if a := b.do(t, "HEAD", "/v1/raw", "", nil); a.status != 405 {
 		t.Errorf("HEAD of a route without GET: %d", a.status)
+	}
+}
+
+// TestEveryAnswerStatesItsLength on both sides of what net/http holds back.
+func TestEveryAnswerStatesItsLength(t *testing.T) {
+	b := newBench(t)
+	rest := len(b.do(t, "POST", "/v1/thing", "application/json", strings.NewReader(`{"name":""}`)).body)
+	for _, length := range []int{heldBack - 1, heldBack, heldBack + 1, 4 * heldBack} {
+		name := strings.Repeat("n", length-rest)
+		a := b.do(t, "POST", "/v1/thing", "application/json", strings.NewReader(`{"name":"`+name+`"}`))
+		if a.status != 200 || len(a.body) != length || a.header.Get("Content-Length") != strconv.Itoa(length) {
+			t.Errorf("an answer of %d bytes: status %d, %d came, length %q", length, a.status, len(a.body), a.header.Get("Content-Length"))
+		}
 	}
 }
 
