@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,28 +13,40 @@ import (
 // connection: one that a client opened for later may never bring any.
 const newTime = time.Second
 
-// connections counts those that an answer may be owed on. net/http alone would
+// connections knows those that an answer may be owed on. net/http alone would
 // not do: once asked to shut down it reads a request that is on the way and
 // drops it without an answer.
+//
+// Each request changes the state of its connection twice, so that takes no lock
+// that others wait for.
 type connections struct {
-	mu     sync.Mutex
-	states map[net.Conn]http.ConnState
+	states sync.Map      // of net.Conn: *atomic.Int32, a http.ConnState
 	fewer  chan struct{} // gets a value when one of them is done
 }
 
 func newConnections() *connections {
-	return &connections{states: map[net.Conn]http.ConnState{}, fewer: make(chan struct{}, 1)}
+	return &connections{fewer: make(chan struct{}, 1)}
 }
 
-// note follows the states of connections; it is the server's ConnState hook.
+// note follows the states of connections; it is the server's ConnState hook. Of
+// one connection they come in order.
 func (c *connections) note(conn net.Conn, state http.ConnState) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if state == http.StateNew || state == http.StateActive {
-		c.states[conn] = state
+	switch state {
+	case http.StateNew:
+		now := new(atomic.Int32)
+		now.Store(int32(state))
+		c.states.Store(conn, now)
 		return
+	case http.StateClosed, http.StateHijacked:
+		c.states.Delete(conn)
+	default:
+		if now, ok := c.states.Load(conn); ok {
+			now.(*atomic.Int32).Store(int32(state))
+		}
+		if state == http.StateActive {
+			return
+		}
 	}
-	delete(c.states, conn)
 	select {
 	case c.fewer <- struct{}{}:
 	default:
@@ -42,15 +55,13 @@ func (c *connections) note(conn net.Conn, state http.ConnState) {
 
 // owed says whether an answer is owed, not counting new connections unless
 // asked to.
-func (c *connections) owed(alsoNew bool) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, state := range c.states {
-		if alsoNew || state == http.StateActive {
-			return true
-		}
-	}
-	return false
+func (c *connections) owed(alsoNew bool) (owed bool) {
+	c.states.Range(func(_, now any) bool {
+		state := http.ConnState(now.(*atomic.Int32).Load())
+		owed = state == http.StateActive || alsoNew && state == http.StateNew
+		return !owed
+	})
+	return owed
 }
 
 // answered waits until no answer is owed, or ctx ends.

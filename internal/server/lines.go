@@ -52,13 +52,13 @@ func (l *lines) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// gather keeps the line that add appends for a while.
-func (l *lines) gather(add func([]byte) []byte) {
+// gather keeps a line for a while.
+func (l *lines) gather(line []byte) {
 	l.mu.Lock()
 	if len(l.gathered) == 0 {
 		l.timer.Reset(gatherTime)
 	}
-	l.gathered = add(l.gathered)
+	l.gathered = append(l.gathered, line...)
 	full := len(l.gathered) >= gatherBytes
 	l.mu.Unlock()
 	if full {
@@ -107,29 +107,53 @@ type requestLines struct {
 
 // Handle implements [slog.Handler].
 func (h requestLines) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level != slog.LevelInfo || r.Message != "request" || !isPlain(&r) {
+	var room [512]byte // written outside of any lock
+	line, ok := appendRequest(room[:0], &r)
+	if !ok {
 		return h.Handler.Handle(ctx, r)
 	}
-	h.lines.gather(func(b []byte) []byte { return appendRecord(b, &r) })
+	h.lines.gather(line)
 	return nil
 }
 
-// isPlain says whether a record has nothing but numbers and text that needs no
-// escapes.
-func isPlain(r *slog.Record) bool {
-	plain := r.Time.Year() > 0 && r.Time.Year() < 10000
+// appendRequest writes the record of a request as [slog.JSONHandler] does. It is
+// not ok when that has anything but numbers and text that needs no escapes.
+func appendRequest(b []byte, r *slog.Record) (line []byte, ok bool) {
+	if r.Level != slog.LevelInfo || r.Message != "request" || r.Time.Year() <= 0 || r.Time.Year() >= 10000 {
+		return b, false
+	}
+	b = append(b, '{')
+	if !r.Time.IsZero() {
+		b = append(b, `"time":"`...)
+		b = r.Time.AppendFormat(b, time.RFC3339Nano)
+		b = append(b, `",`...)
+	}
+	b, ok = append(b, `"level":"INFO","msg":"request"`...), true
 	r.Attrs(func(a slog.Attr) bool {
-		switch a.Value.Kind() {
-		case slog.KindInt64:
-		case slog.KindString:
-			plain = plain && isPlainText(a.Value.String())
-		default:
-			plain = false
-		}
-		plain = plain && a.Key != "" && isPlainText(a.Key)
-		return plain
+		b, ok = appendPlain(b, &a)
+		return ok
 	})
-	return plain
+	return append(b, "}\n"...), ok
+}
+
+// appendPlain writes an attribute that is a number or plain text.
+func appendPlain(b []byte, a *slog.Attr) (text []byte, ok bool) {
+	if a.Key == "" || !isPlainText(a.Key) {
+		return b, false
+	}
+	b = append(b, `,"`...)
+	b = append(b, a.Key...)
+	b = append(b, `":`...)
+	switch a.Value.Kind() {
+	case slog.KindInt64:
+		return strconv.AppendInt(b, a.Value.Int64(), 10), true
+	case slog.KindString:
+		value := a.Value.String()
+		b = append(b, '"')
+		b = append(b, value...)
+		return append(b, '"'), isPlainText(value)
+	}
+	return b, false
 }
 
 func isPlainText(s string) bool {
@@ -139,33 +163,4 @@ func isPlainText(s string) bool {
 		}
 	}
 	return true
-}
-
-// appendRecord writes a plain record as [slog.JSONHandler] does.
-func appendRecord(b []byte, r *slog.Record) []byte {
-	b = append(b, '{')
-	if !r.Time.IsZero() {
-		b = append(b, `"time":"`...)
-		b = r.Time.AppendFormat(b, time.RFC3339Nano)
-		b = append(b, `",`...)
-	}
-	b = append(b, `"level":"`...)
-	b = append(b, r.Level.String()...)
-	b = append(b, `","msg":"`...)
-	b = append(b, r.Message...)
-	b = append(b, '"')
-	r.Attrs(func(a slog.Attr) bool {
-		b = append(b, `,"`...)
-		b = append(b, a.Key...)
-		b = append(b, `":`...)
-		if a.Value.Kind() == slog.KindInt64 {
-			b = strconv.AppendInt(b, a.Value.Int64(), 10)
-			return true
-		}
-		b = append(b, '"')
-		b = append(b, a.Value.String()...)
-		b = append(b, '"')
-		return true
-	})
-	return append(b, "}\n"...)
 }
