@@ -245,22 +245,12 @@ const clockSlack = time.Hour
 // lastID is an id after all.
 const lastID = "9223372036854775807"
 
-// leading is the column that the indexes begin with which a filter can use.
-func (f EventFilter) leading() string {
-	switch {
-	case f.Project != "":
-		return "project"
-	case f.OrganizationID != "":
-		return "organization_id"
-	}
-	return ""
-}
-
-// order is by id, the newest first. The leading column has one value in the
-// whole list; to name it says by which index the list goes (dialect.only).
+// order is by id, the newest first. All indexes that lists use begin with the
+// organization, which has one value in the whole list; to name it says by which
+// index the list goes (dialect.only).
 func (f EventFilter) order() string {
-	if column := f.leading(); column != "" {
-		return column + ` DESC, id DESC`
+	if f.OrganizationID != "" {
+		return `organization_id DESC, id DESC`
 	}
 	return `id DESC`
 }
@@ -275,17 +265,10 @@ func (f EventFilter) where(d *dialect) (string, []any) {
 		args = append(args, value)
 		where = append(where, strings.ReplaceAll(condition, "$?", "$"+strconv.Itoa(len(args))))
 	}
-	organization := "organization_id = $?"
-	switch f.leading() {
-	case "organization_id":
-		organization = "organization_id = " + d.only("$?")
-	case "project":
-		organization = "COALESCE(organization_id = $?, FALSE)"
-	}
 	for _, c := range []struct{ condition, value string }{
-		{organization, f.OrganizationID},
+		{"organization_id = " + d.only("$?"), f.OrganizationID},
 		{"account_id = $?", f.AccountID},
-		{"project = " + d.only("$?"), f.Project},
+		{"project = $?", f.Project},
 		{"action = $?", f.Action},
 	} {
 		if c.value != "" {
