@@ -65,6 +65,11 @@ func (db *DB) receive(ctx context.Context, from *Read) (moved []Moved, err error
 	if _, err := to.VerifyEvents(ctx); err != nil {
 		return nil, err
 	}
+	// Until PostgreSQL did this by itself, a minute later, lists would be planned
+	// for tables of unknown content and go through all that they hold.
+	if _, err := tx.exec(ctx, `ANALYZE`); err != nil {
+		return nil, err
+	}
 	return moved, tx.commit(ctx)
 }
 

@@ -41,6 +41,9 @@ func TestMoveTakesEveryRow(t *testing.T) {
 			t.Errorf("%s has %d rows, want %d", m.Table, got, m.Rows)
 		}
 	}
+	if number(t, to, `SELECT COUNT(*) FROM pg_stats WHERE schemaname = current_schema() AND tablename = 'events'`) == 0 {
+		t.Error("the planner knows nothing of the events that were moved")
+	}
 	// The new database goes on counting where the old one stopped, and its
 	// audit log goes on from the same chains.
 	change(t, to, func(ctx context.Context, tx *Tx) error {
