@@ -38,12 +38,25 @@ type loader struct {
 	newest     time.Time // event of the first organization
 }
 
-func newLoader(db *store.DB, b *bulk) *loader {
+func newLoader(ctx context.Context, url string) (*loader, error) {
+	db, err := store.Open(url)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := db.Migrate(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	b, err := openBulk(url)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	begun := time.Now().AddDate(0, 0, -402)
 	l := &loader{db: db, bulk: b, begun: begun, now: begun}
 	db.Now = func() time.Time { return l.now }
-	return l
+	return l, nil
 }
+
+func (l *loader) close() { _ = errors.Join(l.bulk.db.Close(), l.db.Close()) }
 
 // resume takes a database as filled to a size.
 func (l *loader) resume(ctx context.Context, to size) error {
@@ -226,8 +239,8 @@ func event(organization string, i int) identity.Event {
 		Action: actions[i%len(actions)], OrganizationID: organization, Description: "something happened here, as it does every day",
 		Target: identity.Target{Kind: "user", ID: userID(n), Name: fmt.Sprint("Person ", n)},
 	}
-	if i%10 == 0 {
-		e.Project, e.AccountID = project(n/4*4), fmt.Sprintf("a%011x", n%20)
+	if i%10 == 0 { // each of these has more than a page of them at 1 %
+		e.Project, e.AccountID = project(n/40*40), fmt.Sprintf("a%011x", n%20)
 	}
 	if i%100 == 0 {
 		e.DecisionID = decisionID(organization, i)

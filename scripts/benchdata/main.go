@@ -3,46 +3,47 @@
 //
 //	go run ./scripts/benchdata [-share 10] [-database-url URL]
 //
-// It fills a database with 1 % of 10,000,000 audit events, 1,000,000 tokens,
-// 100,000 users and 10,000 organizations, measures, fills it to the share that
-// was asked for (in percent) and measures again. A line for each query says the
-// medians and by how much it became slower:
+// It fills one database with 1 % of 10,000,000 audit events, 1,000,000 tokens,
+// 100,000 users and 10,000 organizations and another with the share that was
+// asked for (in percent), and asks both in turn, so that what else the machine
+// does meets them alike. A line for each query says the medians and how much
+// slower the large one is:
 //
 //	people, a page      0.31 ms     0.33 ms    1.1
 //
-// PostgreSQL is measured twice, before it has statistics of the new rows and
-// after. Then it says how long changes and checks take while the clean-up runs
+// PostgreSQL is measured twice, while its statistics of the large one are those
+// of 1 % and with new ones. Then it says how long changes and checks take while the clean-up runs
 // and, on SQLite, while a backup is written.
 //
 // It exits with 1 when one became more than twice as slow. One organization has
 // half of the people and of the events, as the largest customer has;
 // the queries ask for it. Its events are the oldest, so that an
-// index of all organizations together leads nowhere. Chains of events are whole. The database is SQLite in
-// a folder that is removed at the end, or an empty one of PostgreSQL, which
-// go run ./scripts/withpg has.
+// index of all organizations together leads nowhere. Chains of events are whole. The databases are SQLite in
+// a folder that is removed at the end, or two schemas of an empty one of
+// PostgreSQL, which go run ./scripts/withpg has.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"syscall"
 	"time"
-
-	"github.com/sallyport/sallyport/internal/store"
 )
 
 func main() {
 	share := flag.Int("share", 10, "percent of the full size, 1 to 100")
-	filled := flag.Bool("filled", false, "the database was filled to that share before: only measure")
-	url := flag.String("database-url", "", "empty database of PostgreSQL; without: SQLite in a temporary folder")
+	filled := flag.Bool("filled", false, "the database of PostgreSQL was filled to that share before: only measure")
+	database := flag.String("database-url", "", "empty database of PostgreSQL; without: SQLite in a temporary folder")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	slow, err := run(ctx, *share, *url, *filled)
+	slow, err := run(ctx, *share, *database, *filled)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "benchdata:", err)
 	}
@@ -52,13 +53,14 @@ func main() {
 	}
 }
 
-// run opens the database, fills it and measures, and returns how many queries
-// grew too slow.
-func run(ctx context.Context, share int, url string, filled bool) (slow int, err error) {
+// run opens and fills the databases and measures, and returns how many queries
+// are too slow on the large one.
+func run(ctx context.Context, share int, database string, filled bool) (slow int, err error) {
 	if share < 2 || share > 100 {
 		return 0, fmt.Errorf("a share of %d is not between 2 and 100", share)
 	}
-	if url == "" {
+	place := func(name string) (string, error) { return schema(ctx, database, name) }
+	if database == "" {
 		dir, err := os.MkdirTemp("", "benchdata-")
 		if err != nil {
 			return 0, err
@@ -67,62 +69,84 @@ func run(ctx context.Context, share int, url string, filled bool) (slow int, err
 		if err := hasRoom(dir, share); err != nil {
 			return 0, err
 		}
-		url = "sqlite:" + filepath.Join(dir, "benchdata.db")
+		place = func(name string) (string, error) { return "sqlite:" + filepath.Join(dir, name+".db"), nil }
 	}
-	db, err := store.Open(url)
-	if err != nil {
-		return 0, err
-	}
-	defer db.Close()
-	if _, err := db.Migrate(ctx); err != nil {
-		return 0, err
-	}
-	b, err := openBulk(url)
-	if err != nil {
-		return 0, err
-	}
-	defer b.db.Close()
-	l := newLoader(db, b)
-	if filled {
-		if err := l.resume(ctx, full.times(share)); err != nil {
-			return 0, err
+	var both [2]*loader
+	for i, name := range []string{"small", "large"} {
+		at, err := place(name)
+		if err == nil {
+			both[i], err = newLoader(ctx, at)
 		}
-		times, err := measure(ctx, db, l)
 		if err != nil {
 			return 0, err
 		}
-		report(times, nil, times, share)
-		return 0, upkeep(ctx, db, l)
+		defer both[i].close()
 	}
-	if slow, err = grow(ctx, l, share); err != nil {
+	if slow, err = compare(ctx, both[0], both[1], share, filled); err != nil {
 		return 0, err
 	}
-	return slow, upkeep(ctx, db, l)
+	return slow, upkeep(ctx, both[1].db, both[1])
 }
 
-// grow fills and measures twice, and returns how many queries grew too slow.
-func grow(ctx context.Context, l *loader, share int) (slow int, err error) {
-	var small, unknown, large map[string]time.Duration
-	for _, percent := range []int{1, share} {
-		begun := time.Now()
-		if err := l.fill(ctx, full.times(percent)); err != nil {
+// compare fills both, measures, and returns how many queries are too slow on
+// the large one.
+func compare(ctx context.Context, small, large *loader, share int, filled bool) (slow int, err error) {
+	if filled {
+		if err := errors.Join(small.resume(ctx, full.times(1)), large.resume(ctx, full.times(share))); err != nil {
 			return 0, err
 		}
-		fmt.Fprintf(os.Stderr, "%d %%: filled in %s\n", percent, time.Since(begun).Round(time.Second))
-		if l.bulk.postgres {
-			if unknown, err = measure(ctx, l.db, l); err != nil {
-				return 0, err
-			}
+		m, err := measure(ctx, small, large)
+		if err != nil {
+			return 0, err
+		}
+		return report(m, m, share), nil
+	}
+	begun := time.Now()
+	for _, l := range []*loader{small, large} {
+		if err := l.fill(ctx, full.times(1)); err != nil {
+			return 0, err
 		}
 		if err := l.bulk.gatherStatistics(ctx); err != nil {
 			return 0, err
 		}
-		small = large
-		if large, err = measure(ctx, l.db, l); err != nil {
+	}
+	if err := large.fill(ctx, full.times(share)); err != nil {
+		return 0, err
+	}
+	fmt.Fprintf(os.Stderr, "filled in %s\n", time.Since(begun).Round(time.Second))
+	stale, err := measure(ctx, small, large)
+	if err != nil {
+		return 0, err
+	}
+	known := stale
+	if large.bulk.postgres {
+		if err := large.bulk.gatherStatistics(ctx); err != nil {
+			return 0, err
+		}
+		if known, err = measure(ctx, small, large); err != nil {
 			return 0, err
 		}
 	}
-	return report(small, unknown, large, share), nil
+	return report(stale, known, share), nil
+}
+
+// schema makes a schema of a database of PostgreSQL, if it is not there, and
+// returns its URL.
+func schema(ctx context.Context, database, name string) (string, error) {
+	u, err := url.Parse(database)
+	if err != nil {
+		return "", errors.New("-database-url is no URL")
+	}
+	b, err := openBulk(database)
+	if err != nil {
+		return "", err
+	}
+	defer b.db.Close()
+	q := u.Query()
+	q.Set("search_path", name)
+	u.RawQuery = q.Encode()
+	_, err = b.db.ExecContext(ctx, `CREATE SCHEMA IF NOT EXISTS `+name)
+	return u.String(), err
 }
 
 // bytesOfEvent is what an event with its share of the rest takes on disk, with

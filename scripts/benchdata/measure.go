@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -16,7 +17,7 @@ const (
 	// rounds is how often a query is asked. PostgreSQL plans each anew for the
 	// first five times, and may then keep a plan for all values: the one that
 	// counts.
-	rounds, warming = 41, 8
+	rounds, warming = 80, 8
 	// pageSize is how many entries a page has.
 	pageSize = 50
 	// worst is the most by which a query may become slower.
@@ -71,7 +72,7 @@ var queries = []query{
 	events("audit log, by actor", func(*loader) store.EventFilter { return store.EventFilter{Actor: actor.ID} }),
 	events("audit log, by target", func(*loader) store.EventFilter { return store.EventFilter{Target: userID(7)} }),
 	events("audit log, by action", func(*loader) store.EventFilter { return store.EventFilter{Action: actions[2]} }),
-	events("audit log, by project", func(*loader) store.EventFilter { return store.EventFilter{Project: project(12)} }),
+	events("audit log, by project", func(*loader) store.EventFilter { return store.EventFilter{Project: project(40)} }),
 	events("audit log, by unit", func(*loader) store.EventFilter { return store.EventFilter{AccountID: rootID(10)} }),
 	events("audit log, of the last minutes", func(l *loader) store.EventFilter { return store.EventFilter{Since: l.newest.Add(-time.Minute)} }),
 	events("audit log, of long ago", func(l *loader) store.EventFilter { return store.EventFilter{Until: l.begun.Add(12 * time.Hour)} }),
@@ -110,33 +111,51 @@ func events(name string, filter func(*loader) store.EventFilter) query {
 	}}
 }
 
+// medians are the times of a query on the small and on the large database.
+type medians struct{ small, large time.Duration }
+
+func (m medians) ratio() float64 { return float64(m.large) / float64(m.small) }
+
+// tooSlow says whether the large one takes too long, by more than noise.
+func (m medians) tooSlow() bool { return m.ratio() > worst && m.large-m.small > noise }
+
 // measure returns the medians of the queries and of an audited change. The
-// rounds go over all of them, so that what else the machine does meets them
-// alike.
-func measure(ctx context.Context, db *store.DB, l *loader) (map[string]time.Duration, error) {
-	works := map[string]func() error{changeName: func() error { return change(ctx, db) }}
-	for _, q := range queries {
-		works[q.name] = func() error {
-			return db.View(ctx, func(r *store.Read) error { return q.ask(ctx, r, l) })
-		}
-	}
-	took := map[string][]time.Duration{}
+// rounds go over all of them and both databases, so that what else the machine
+// does meets them alike; the one that is asked second, with the program warm
+// from the first, is another each time.
+func measure(ctx context.Context, small, large *loader) (map[string]medians, error) {
+	works := append(slices.Clip(queries), query{name: changeName})
+	took := map[*loader]map[string][]time.Duration{small: {}, large: {}}
 	for round := range warming + rounds {
-		for name, work := range works {
-			begun := time.Now()
-			if err := work(); err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
-			if round >= warming {
-				took[name] = append(took[name], time.Since(begun))
+		turn := []*loader{small, large}
+		if round%2 == 1 {
+			slices.Reverse(turn)
+		}
+		for _, q := range works {
+			for _, l := range turn {
+				begun := time.Now()
+				if err := l.ask(ctx, q); err != nil {
+					return nil, fmt.Errorf("%s: %w", q.name, err)
+				}
+				if round >= warming {
+					took[l][q.name] = append(took[l][q.name], time.Since(begun))
+				}
 			}
 		}
 	}
-	medians := map[string]time.Duration{}
-	for name, list := range took {
-		medians[name] = quantile(list, 0.5)
+	found := map[string]medians{}
+	for _, q := range works {
+		found[q.name] = medians{quantile(took[small][q.name], 0.5), quantile(took[large][q.name], 0.5)}
 	}
-	return medians, nil
+	return found, nil
+}
+
+// ask runs a query; one without a question is the audited change.
+func (l *loader) ask(ctx context.Context, q query) error {
+	if q.ask == nil {
+		return change(ctx, l.db)
+	}
+	return l.db.View(ctx, func(r *store.Read) error { return q.ask(ctx, r, l) })
 }
 
 const changeName = "an audited change"
@@ -160,27 +179,22 @@ func quantile(took []time.Duration, q float64) time.Duration {
 	return took[min(int(q*float64(len(took))), len(took)-1)]
 }
 
-// report prints the medians, worst first, and returns how many grew too much.
-func report(small, unknown, large map[string]time.Duration, share int) (slow int) {
-	ratio := func(name string) float64 {
-		return float64(max(large[name], unknown[name])) / float64(small[name])
-	}
-	var names []string
-	for name := range large {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(ratio(b), ratio(a)) })
-	fmt.Printf("%-32s %10s %11s %9d%% %6s\n", "", "1%", "no stat.", share, "ratio")
+// report prints the medians, worst first, with old statistics of the large
+// database and with new ones, and returns how many are too slow.
+func report(stale, known map[string]medians, share int) (slow int) {
+	ratio := func(name string) float64 { return max(stale[name].ratio(), known[name].ratio()) }
+	names := slices.SortedFunc(maps.Keys(known), func(a, b string) int { return cmp.Compare(ratio(b), ratio(a)) })
+	fmt.Printf("%-32s %10s %9d%% %6s %20s %6s\n", "", "1%", share, "ratio", "old statistics", "ratio")
 	for _, name := range names {
-		mark := ""
+		k, s, mark := known[name], stale[name], ""
 		switch {
 		case name == countName:
 			mark = "  counts all"
-		case ratio(name) > worst && max(large[name], unknown[name])-small[name] > noise:
+		case k.tooSlow() || s.tooSlow():
 			slow++
 			mark = "  too slow"
 		}
-		fmt.Printf("%-32s %8.2fms %9.2fms %8.2fms %6.2f%s\n", name, milliseconds(small[name]), milliseconds(unknown[name]), milliseconds(large[name]), ratio(name), mark)
+		fmt.Printf("%-32s %8.2fms %8.2fms %6.2f %18.2fms %6.2f%s\n", name, milliseconds(k.small), milliseconds(k.large), k.ratio(), milliseconds(s.large), s.ratio(), mark)
 	}
 	return slow
 }
