@@ -75,7 +75,7 @@ func (s *Server) dataVersion(tb testing.TB) (version string) {
 
 func (s *Server) readAll(tb testing.TB) string {
 	tb.Helper()
-	db := s.database(tb)
+	s.database(tb)
 	ctx := tb.Context()
 	var b strings.Builder
 	for _, row := range s.Rows(tb, s.tablesQuery()) {
@@ -83,7 +83,7 @@ func (s *Server) readAll(tb testing.TB) string {
 		if passing[table] {
 			continue
 		}
-		rows, err := dumpTable(ctx, db, table)
+		rows, err := s.dumpTable(ctx, table)
 		if err != nil {
 			tb.Fatalf("dump %s: %v", table, err)
 		}
@@ -105,6 +105,27 @@ type connection struct {
 	db       *sql.DB
 	versions *sql.Conn // one of db
 	err      error
+
+	mu         sync.Mutex
+	statements map[string]*sql.Stmt // of db
+}
+
+// prepare parses a statement that is run again and again once. They end with the
+// connections.
+func (c *connection) prepare(ctx context.Context, text string) (statement *sql.Stmt, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if statement = c.statements[text]; statement != nil {
+		return statement, nil
+	}
+	if statement, err = c.db.PrepareContext(ctx, text); err != nil {
+		return nil, err
+	}
+	if c.statements == nil {
+		c.statements = map[string]*sql.Stmt{}
+	}
+	c.statements[text] = statement
+	return statement, nil
 }
 
 // database is a connection of the test's own, beside the server's.
@@ -175,8 +196,12 @@ func scan(rows *sql.Rows) (names []string, list [][]string, err error) {
 }
 
 // dumpTable writes each row as one line, in an order of the lines' own.
-func dumpTable(ctx context.Context, db *sql.DB, table string) ([]string, error) {
-	rows, err := db.QueryContext(ctx, `SELECT * FROM "`+table+`"`)
+func (s *Server) dumpTable(ctx context.Context, table string) ([]string, error) {
+	statement, err := s.own.prepare(ctx, `SELECT * FROM "`+table+`"`)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := statement.QueryContext(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -1,8 +1,10 @@
 package servertest
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -22,52 +24,72 @@ func (s *Server) Remember(tb testing.TB) (restore func(testing.TB)) {
 	if _, err := s.database(tb).ExecContext(tb.Context(), `VACUUM INTO ?`, kept); err != nil {
 		tb.Fatalf("remember the database: %v", err)
 	}
-	text := s.restoring(tb)
+	r, err := s.openRestorer(kept)
+	if err != nil {
+		tb.Fatalf("remember the database: %v", err)
+	}
+	tb.Cleanup(func() { _ = r.db.Close() })
+	for _, row := range s.Rows(tb, s.tablesQuery()) {
+		if table := row[0]; !notRestored[table] {
+			r.bring(`DELETE FROM main."`+table+`"`, `INSERT INTO main."`+table+`" SELECT * FROM kept."`+table+`"`)
+		}
+	}
+	if r.err != nil {
+		tb.Fatalf("remember the database: %v", r.err)
+	}
 	return func(tb testing.TB) {
 		tb.Helper()
 		// At the end of a test its context has ended.
-		if err := s.restore(context.Background(), kept, text); err != nil {
+		if err := errors.Join(s.Access.FlushUses(context.Background()), r.restore(context.Background())); err != nil {
 			tb.Fatalf("restore the database: %v", err)
 		}
+		s.DB.Missed()
 	}
 }
 
-// restoring are the statements that bring everything back from the database
-// attached as kept.
-func (s *Server) restoring(tb testing.TB) string {
-	tb.Helper()
-	var b strings.Builder
-	b.WriteString("BEGIN IMMEDIATE;\n")
-	for _, row := range s.Rows(tb, s.tablesQuery()) {
-		if table := row[0]; !notRestored[table] {
-			b.WriteString(`DELETE FROM main."` + table + `"; INSERT INTO main."` + table + `" SELECT * FROM kept."` + table + "\";\n")
-		}
-	}
-	b.WriteString("COMMIT")
-	return b.String()
+// restorer is a connection to a database, with what is kept attached to it. Its
+// statements are parsed once: that takes longer than what most of them do.
+type restorer struct {
+	db         *sql.DB
+	conn       *sql.Conn
+	statements []*sql.Stmt
+	err        error // the first of bring
 }
 
-func (s *Server) restore(ctx context.Context, kept, text string) error {
-	if err := s.Access.FlushUses(ctx); err != nil {
-		return err
-	}
+func (s *Server) openRestorer(kept string) (*restorer, error) {
 	file := strings.TrimPrefix(s.Config.DatabaseURL, "sqlite:")
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?_pragma=busy_timeout(5000)&_pragma=foreign_keys(0)&_pragma=synchronous(0)")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer db.Close()
-	conn, err := db.Conn(ctx)
+	conn, err := db.Conn(context.Background())
+	if err == nil {
+		_, err = conn.ExecContext(context.Background(), `ATTACH ? AS kept`, kept)
+	}
 	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &restorer{db: db, conn: conn}, nil
+}
+
+func (r *restorer) bring(statements ...string) {
+	for _, text := range statements {
+		statement, err := r.conn.PrepareContext(context.Background(), text)
+		r.err = cmp.Or(r.err, err)
+		r.statements = append(r.statements, statement)
+	}
+}
+
+func (r *restorer) restore(ctx context.Context) error {
+	if _, err := r.conn.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
 		return err
 	}
-	defer conn.Close()
-	if _, err := conn.ExecContext(ctx, `ATTACH ? AS kept`, kept); err != nil {
-		return err
+	for _, statement := range r.statements {
+		if _, err := statement.ExecContext(ctx); err != nil {
+			_, undone := r.conn.ExecContext(ctx, `ROLLBACK`)
+			return errors.Join(err, undone)
+		}
 	}
-	if _, err := conn.ExecContext(ctx, text); err != nil {
-		return err
-	}
-	s.DB.Missed()
-	return nil
+	_, err := r.conn.ExecContext(ctx, `COMMIT`)
+	return err
 }
