@@ -131,6 +131,25 @@ type InviteProjectUser struct {
 	MemberType *string `json:"member_type,omitzero"` // a role or permission of projects; nil: developer
 }
 
+// ProjectGroupList is the answer of GET /v1/project/{project}/access.
+type ProjectGroupList struct {
+	ResourceAccessList []ProjectGroup `json:"resource_access_list"` // never null
+}
+
+// ProjectGroup is a group that was granted something on a project itself.
+type ProjectGroup struct {
+	UserGroupID string    `json:"user_group_id"`
+	Role        string    `json:"role"` // the strongest role or permission of it
+	CreateTime  time.Time `json:"create_time"`
+	UpdateTime  time.Time `json:"update_time"`
+}
+
+// SetProjectGroup is the body of PUT
+// /v1/project/{project}/access/groups/{user_group_id}.
+type SetProjectGroup struct {
+	Role string `json:"role"` // a role or permission of projects
+}
+
 // UserProject is a project that a member has access to.
 type UserProject struct {
 	ProjectName string    `json:"project_name"`
@@ -247,6 +266,24 @@ func (c *Client) InviteProjectUser(ctx context.Context, name string, in InvitePr
 // person.
 func (c *Client) RemoveProjectUser(ctx context.Context, name, email string) error {
 	return c.call(ctx, http.MethodDelete, []string{"v1", "project", name, "user", email}, nil, nil, nil)
+}
+
+// ProjectGroups returns the groups that were granted something on a project
+// itself. Permissions tells all of it.
+func (c *Client) ProjectGroups(ctx context.Context, name string) ([]ProjectGroup, error) {
+	var out ProjectGroupList
+	err := c.call(ctx, http.MethodGet, []string{"v1", "project", name, "access"}, nil, nil, &out)
+	return out.ResourceAccessList, err
+}
+
+// SetProjectGroup lets a group hold exactly one role on a project.
+func (c *Client) SetProjectGroup(ctx context.Context, name, groupID string, in SetProjectGroup) error {
+	return c.call(ctx, http.MethodPut, []string{"v1", "project", name, "access", "groups", groupID}, nil, in, nil)
+}
+
+// RemoveProjectGroup takes away what a group was granted on a project itself.
+func (c *Client) RemoveProjectGroup(ctx context.Context, name, groupID string) error {
+	return c.call(ctx, http.MethodDelete, []string{"v1", "project", name, "access", "groups", groupID}, nil, nil, nil)
 }
 
 // AccountUserProjects returns the projects directly under an account that a

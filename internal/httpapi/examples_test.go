@@ -43,6 +43,7 @@ type world struct {
 	freeDomain, linkedDomain string
 	leaverID                 string // a plain member whom nobody needs; reads the project
 	group                    string // has nobody in it
+	keepers                  string // a group that reads the project
 	pilotID                  string // holds carol, and sets what the policy says already
 	resetCode                string // of bob
 	// Codes of open invitations, of an address without an account and of the
@@ -74,9 +75,12 @@ func newWorld(tb testing.TB) *world {
 	w.unit = w.AddUnit(tb, w.OrganizationID, w.AccountID, "research")
 	w.emptyUnit = w.AddUnit(tb, w.OrganizationID, w.AccountID, "nobody")
 	w.project = "rockets"
+	w.keepers = w.Do(tb, http.MethodPost, "/v1/organization/"+w.OrganizationID+"/user-groups", w.AdminToken, map[string]any{"user_group_name": "keepers", "description": ""}).
+		Want(http.StatusOK).String("user_group_id")
 	w.AddProject(tb, w.OrganizationID, w.unit, w.project)
 	w.Do(tb, http.MethodPatch, "/v1/organization/"+w.OrganizationID+"/permissions/project/"+w.project, w.AdminToken, fieldsOf{"permissions": []any{
 		fieldsOf{"principal_type": "user", "principal_id": w.leaverID, "permissions": []string{"read_only"}},
+		fieldsOf{"principal_type": "user_group", "principal_id": w.keepers, "permissions": []string{"read_only"}},
 	}}).Want(http.StatusNoContent)
 	w.group = w.Do(tb, http.MethodPost, "/v1/organization/"+w.OrganizationID+"/user-groups", w.AdminToken, map[string]any{"user_group_name": "pilots", "description": ""}).
 		Want(http.StatusOK).String("user_group_id")
@@ -272,20 +276,28 @@ func (w *world) examples() map[string]example {
 		"PermissionsSet":    {body: fieldsOf{"permissions": grants}},
 		"PermissionsUpdate": {body: fieldsOf{"permissions": grants, "operation": "grant"}},
 
-		"ProjectList":         {},
-		"ProjectCreate":       {body: fieldsOf{"project": "balloons", "account_id": w.unit, "tags": fieldsOf{"team": "air"}, "tech_emails": []any{fieldsOf{"email": "ops@a.example"}}}, organization: w.OrganizationID},
-		"ProjectGet":          {},
-		"ProjectUpdate":       {body: fieldsOf{"tech_emails": []any{fieldsOf{"email": "ops@a.example"}}}},
-		"ProjectDelete":       {},
-		"ProjectUserList":     {},
-		"ProjectInvite":       {body: fieldsOf{"user_email": "bob@a.example", "member_type": "operator"}},
-		"ProjectUserRemove":   {path: map[string]string{"user_email": "leaver@a.example"}},
-		"ProjectKmsGetCA":     {},
-		"ProjectTagsList":     {},
-		"ProjectTagsReplace":  {body: fieldsOf{"tags": fieldsOf{"team": "air"}}},
-		"ProjectTagsUpdate":   {body: fieldsOf{"tags": fieldsOf{"team": "air"}}},
-		"BillingGroupList":    {},
-		"AccountProjectsList": {path: unit},
+		"ProjectList":            {},
+		"ProjectCreate":          {body: fieldsOf{"project": "balloons", "account_id": w.unit, "tags": fieldsOf{"team": "air"}, "tech_emails": []any{fieldsOf{"email": "ops@a.example"}}}, organization: w.OrganizationID},
+		"ProjectGet":             {},
+		"ProjectUpdate":          {body: fieldsOf{"tech_emails": []any{fieldsOf{"email": "ops@a.example"}}}},
+		"ProjectDelete":          {},
+		"ProjectUserList":        {},
+		"ProjectInvite":          {body: fieldsOf{"user_email": "bob@a.example", "member_type": "operator"}},
+		"ProjectUserRemove":      {path: map[string]string{"user_email": "leaver@a.example"}},
+		"ProjectKmsGetCA":        {},
+		"AccountTeamList":        {},
+		"AccountTeamMembersList": {},
+		"AccountTeamProjectList": {},
+		"AccountTeamInvitesList": {},
+
+		"ProjectAccessList":        {},
+		"ProjectAccessGroupSet":    {body: fieldsOf{"role": "developer"}},
+		"ProjectAccessGroupRemove": {path: map[string]string{"user_group_id": w.keepers}},
+		"ProjectTagsList":          {},
+		"ProjectTagsReplace":       {body: fieldsOf{"tags": fieldsOf{"team": "air"}}},
+		"ProjectTagsUpdate":        {body: fieldsOf{"tags": fieldsOf{"team": "air"}}},
+		"BillingGroupList":         {},
+		"AccountProjectsList":      {path: unit},
 
 		"AccountUserProjectsList": {path: unit},
 
@@ -500,7 +512,7 @@ func (w *world) parameters(e example) map[string]string {
 	all := map[string]string{
 		"organization_id": w.OrganizationID, "account_id": w.AccountID, "project": w.project, "project_id": w.project,
 		"member_user_id": w.carolID, "user_id": w.appID, "resource_type": "organization", "resource_id": w.OrganizationID, "user_authentication_method_id": "uam0123456789a", "method_id": w.carolLogin,
-		"decision_id": w.decisionID, "pilot_id": w.pilotID, "user_group_id": w.group, "user_email": guest, "invitation_code": w.guestCode,
+		"decision_id": w.decisionID, "pilot_id": w.pilotID, "user_group_id": w.group, "team_id": "at0", "user_email": guest, "invitation_code": w.guestCode,
 	}
 	for name, value := range e.path {
 		all[name] = value

@@ -42,11 +42,15 @@ func (r *route) bodyFields() []string {
 	return slices.Sorted(maps.Keys(properties))
 }
 
-// Doors are the addresses that pages answer, "POST /v1/…" to the operation id.
+// Doors are the addresses that pages answer and those that are retired, "POST
+// /v1/…" to the operation id.
 func Doors() map[string]string {
 	all := map[string]string{}
 	for _, d := range samlDoors {
 		all[d.method+" "+d.path] = d.id
+	}
+	for _, c := range retiredCalls {
+		all[c.method+" "+c.path] = c.id
 	}
 	return all
 }

@@ -15,6 +15,7 @@ import (
 const (
 	methodNotAllowed identity.Kind = 200 + iota
 	headerTooLarge
+	gone
 )
 
 // statuses maps kinds of error to HTTP.
@@ -30,6 +31,7 @@ var statuses = map[identity.Kind]int{
 	identity.Unavailable:     http.StatusServiceUnavailable,
 	methodNotAllowed:         http.StatusMethodNotAllowed,
 	headerTooLarge:           http.StatusRequestHeaderFieldsTooLarge,
+	gone:                     http.StatusGone,
 }
 
 // errorBody is the compatible API's error (docs/compatibility.md).

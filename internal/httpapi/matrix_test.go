@@ -138,6 +138,7 @@ var open = []string{
 	"ProjectGet", "ProjectUpdate", "ProjectDelete", "ProjectUserList", "ProjectKmsGetCA", "ProjectTagsList", "ProjectTagsReplace", "ProjectTagsUpdate",
 	"AccountProjectsList", "AccountUserProjectsList", "OrganizationProjectsList", "OrganizationProjectsGet", "OrganizationProjectsUpdate", "OrganizationProjectsDelete",
 	"OrganizationAuthenticationConfigGet", "ProjectGetEventLogs",
+	"AccountTeamList", "AccountTeamMembersList", "AccountTeamProjectList", "AccountTeamInvitesList",
 	"OrganizationUserDelete", "UserGroupsList", "UserGroupGet", "UserGroupMemberList", "ForwardAuth",
 }
 
@@ -222,6 +223,9 @@ var deeper = map[string]string{
 	"ProjectInvite":              "admin of the project",
 	"ProjectUserRemove":          "admin of the project",
 	"ProjectKmsGetCA":            "a grant on the project",
+	"ProjectAccessList":          "project:permissions:read, there",
+	"ProjectAccessGroupSet":      "the admin role, there",
+	"ProjectAccessGroupRemove":   "the admin role, there",
 	"ProjectTagsList":            "a grant on the project",
 	"ProjectTagsReplace":         "admin of the project",
 	"ProjectTagsUpdate":          "admin of the project",

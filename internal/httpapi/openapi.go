@@ -78,6 +78,7 @@ func (a *API) document() node {
 		}
 	}
 	describeDoors(paths)
+	describeRetired(paths)
 	return node{
 		"openapi": "3.1.0",
 		"info": node{
@@ -192,6 +193,7 @@ func (r *route) parameters() []node {
 
 // pathWords says what the parameters of paths are.
 var pathWords = map[string]string{
+	"team_id":                          "Anything: there are no teams.",
 	"account_id":                       "Id of an organization's root account, or of an organizational unit.",
 	"decision_id":                      "Id from the metadata of a refusal.",
 	"invite_code":                      "Code of an invitation.",

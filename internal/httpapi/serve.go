@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ const maxAuthorization = 8 << 10
 
 // Handler returns the HTTP handler of the API.
 func (a *API) Handler() http.Handler {
-	table := append(a.routes(), doorRows()...)
+	table := slices.Concat(a.routes(), doorRows(), retiredRows())
 	root := newRouter(table)
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		a.serve(root, w, req)

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -187,6 +188,30 @@ func TestSDKAccount(t *testing.T) {
 		}
 		client.ok(t, "DELETE", path, nil)
 		client.refused(t, "GET", path, nil, http.StatusNotFound, "account_not_found")
+	})
+}
+
+// Teams were before groups: their lists are empty, and what changed them says
+// what came instead, to whom the organization belongs and to strangers alike.
+func TestSDKTeams(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
+		client := sdk(s, s.AdminToken)
+		root := "/v1/account/" + s.AccountID
+		for path, key := range map[string]string{
+			"/teams": "teams", "/team/at1/members": "members", "/team/at1/projects": "projects", "/team/at1/invites": "account_invites",
+		} {
+			if rows := list(t, client.ok(t, "GET", root+path, nil), key); len(rows) > 0 {
+				t.Errorf("%s: %v, want nothing", path, rows)
+			}
+		}
+		for _, call := range []string{
+			"POST /teams", "GET /team/at1", "PUT /team/at1", "DELETE /team/at1", "POST /team/at1/members", "DELETE /team/at1/member/u1",
+			"POST /team/at1/project/p", "PUT /team/at1/project/p", "DELETE /team/at1/project/p", "DELETE /team/at1/invites/a@b.example", "POST /invite/code",
+		} {
+			method, path, _ := strings.Cut(call, " ")
+			client.refused(t, method, root+path, body{"team_name": "x"}, http.StatusGone, "retired_api_endpoint")
+		}
+		sdk(s, s.Eve(t).Session).refused(t, "GET", root+"/teams", nil, http.StatusNotFound, "account_not_found")
 	})
 }
 

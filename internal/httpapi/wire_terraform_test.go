@@ -515,3 +515,50 @@ func testTerraformProject(t *testing.T, s *servertest.Server, token string) {
 		},
 	}.lives(t)
 }
+
+// Groups on a project, as aiven_organization_group_project has them: it is read
+// and removed, never made any more.
+func TestTerraformGroupProject(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
+		s.AddProject(t, s.OrganizationID, s.AccountID, "rockets")
+		group := s.Do(t, "POST", "/v1/organization/"+s.OrganizationID+"/user-groups", s.AdminToken, body{"user_group_name": "pilots", "description": ""}).
+			Want(http.StatusOK).String("user_group_id")
+		client := oldProvider(s, s.AdminToken)
+		all, one := "/v1/project/rockets/access", "/v1/project/rockets/access/groups/"+group
+		access := func() []map[string]any { return list(t, client.ok(t, "GET", all, nil), "resource_access_list") }
+		if rows := access(); len(rows) > 0 {
+			t.Errorf("a new project has %v", rows)
+		}
+		client.refused(t, "PUT", one, body{"role": "captain"}, http.StatusBadRequest, "bad_request")
+		client.refused(t, "PUT", one, body{}, http.StatusBadRequest, "bad_request")
+		client.refused(t, "PUT", "/v1/project/rockets/access/groups/ug00000000000", body{"role": "developer"}, http.StatusNotFound, "user_group_not_found")
+		client.refused(t, "DELETE", one, nil, http.StatusNotFound, "project_has_no_such_group")
+		client.ok(t, "PUT", one, body{"role": "read_only"})
+		client.ok(t, "PUT", one, body{"role": "operator"})
+		rows := access()
+		if len(rows) != 1 {
+			t.Fatalf("%d groups, want 1: %v", len(rows), rows)
+		}
+		matches(t, rows[0], shape{"user_group_id": enum(group), "role": enum("operator"), "create_time": instant, "update_time": instant})
+
+		// A member who was granted nothing hears the same of a project that exists
+		// and of one that does not, and an operator gives nothing on.
+		bobID, bob := s.AddMember(t, "bob@a.example", "")
+		for _, project := range []string{"rockets", "balloons"} {
+			for _, method := range []string{"GET", "PUT", "DELETE"} {
+				path := "/v1/project/" + project + "/access"
+				if method != "GET" {
+					path += "/groups/" + group
+				}
+				oldProvider(s, bob).refused(t, method, path, body{"role": "admin"}, http.StatusForbidden, "project_has_no_such_user")
+			}
+		}
+		s.Do(t, "PATCH", "/v1/organization/"+s.OrganizationID+"/user-groups/"+group+"/members", s.AdminToken, body{"operation": "add_members", "member_ids": []string{bobID}}).Want(http.StatusNoContent)
+		oldProvider(s, bob).refused(t, "PUT", one, body{"role": "admin"}, http.StatusForbidden, "permission_denied")
+
+		client.ok(t, "DELETE", one, nil)
+		if rows := access(); len(rows) > 0 {
+			t.Errorf("removed, and still there: %v", rows)
+		}
+	})
+}
