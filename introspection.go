@@ -29,10 +29,10 @@ type Introspection struct {
 	OrganizationID string   `json:"organization_id,omitzero"`
 	Exp            int64    `json:"exp,omitzero"`    // seconds since 1970; absent: never expires
 	Iat            int64    `json:"iat,omitzero"`    // seconds since 1970
-	Scope          string   `json:"scope,omitzero"`  // separated by spaces; absent: everything the owner may do
+	Scope          *string  `json:"scope,omitzero"`  // separated by spaces; empty: everything the owner may do
 	Groups         []string `json:"groups,omitzero"` // group names
 	Roles          []string `json:"roles,omitzero"`  // roles and permissions on the organization
-	AMR            []string `json:"amr,omitzero"`    // RFC 8176: how the owner logged in
+	AMR            []string `json:"amr,omitzero"`    // RFC 8176: how the owner logged in; empty for application users
 	Managed        *bool    `json:"managed,omitzero"`
 	ErrorCode      string   `json:"error_code,omitzero"`
 	DecisionID     string   `json:"decision_id,omitzero"`

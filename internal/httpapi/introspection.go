@@ -117,14 +117,21 @@ func activeOf(p *identity.Principal) sallyport.Introspection {
 	managed := p.User.ManagingOrganizationID == p.Organization.ID
 	out := sallyport.Introspection{
 		Active: true, Sub: p.User.ID, Username: p.Actor().Name, TokenType: p.Token.Kind.String(), OrganizationID: p.Organization.ID,
-		Iat: p.Token.Created.Unix(), Scope: strings.Join(p.Token.Scopes, " "),
+		Iat: p.Token.Created.Unix(), Scope: &notNarrowed,
 		Groups: append([]string{}, p.Groups...), Roles: rolesOf(p), AMR: methodsOf(p.Token.Authentication), Managed: &managed,
+	}
+	if len(p.Token.Scopes) > 0 {
+		out.Scope = new(strings.Join(p.Token.Scopes, " "))
 	}
 	if expires := p.Facts.Credential.Expires; !expires.IsZero() {
 		out.Exp = expires.Unix()
 	}
 	return out
 }
+
+// notNarrowed is the scope of tokens that may do all that their owner may. It is
+// written all the same, because clients look for it in each active answer.
+var notNarrowed = ""
 
 // rolesOf are the roles and permissions on the organization itself.
 func rolesOf(p *identity.Principal) []string {
@@ -144,7 +151,7 @@ func rolesOf(p *identity.Principal) []string {
 func methodsOf(a policy.Authentication) []string {
 	switch a.Method {
 	case policy.MethodNone:
-		return nil
+		return noMethods
 	case policy.MethodPassword:
 		if a.SecondFactor {
 			return passwordAndCode
@@ -161,6 +168,7 @@ func methodsOf(a policy.Authentication) []string {
 
 // These lists are shared by all answers.
 var (
+	noMethods        = []string{}
 	passwordAlone    = []string{"pwd"}
 	passwordAndCode  = []string{"pwd", "otp"}
 	passkeyAlone     = []string{"pop", "user", "mfa"}

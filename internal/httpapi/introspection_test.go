@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -49,13 +50,13 @@ func TestIntrospectionTellsWhoAndHow(t *testing.T) {
 		}
 		member := sallyport.Introspection{
 			Active: true, Sub: bob, Username: "bob@a.example", TokenType: "session", OrganizationID: s.OrganizationID,
-			Groups: []string{}, Roles: []string{"organization:event_logs:read", "read_only"}, AMR: []string{"pwd"}, Managed: &yes,
+			Groups: []string{}, Roles: []string{"organization:event_logs:read", "read_only"}, AMR: []string{"pwd"}, Managed: &yes, Scope: new(""),
 		}
 		narrowed := member
-		narrowed.TokenType, narrowed.Scope = "personal_token", "user:read accounts:read"
+		narrowed.TokenType, narrowed.Scope = "personal_token", new("user:read accounts:read")
 		admin := sallyport.Introspection{
 			Active: true, Sub: s.AdminID, Username: servertest.AdminEmail, TokenType: "session", OrganizationID: s.OrganizationID,
-			Groups: []string{}, Roles: []string{"super_admin"}, AMR: []string{"pwd"}, Managed: &no,
+			Groups: []string{}, Roles: []string{"super_admin"}, AMR: []string{"pwd"}, Managed: &no, Scope: new(""),
 		}
 		for name, c := range map[string]struct {
 			token string
@@ -66,10 +67,26 @@ func TestIntrospectionTellsWhoAndHow(t *testing.T) {
 			}
 		}
 		got := ask(app)
-		if got.Sub != appID || got.TokenType != "application_token" || got.AMR != nil || !slices.Equal(got.Roles, []string{"organization:users:write"}) {
+		if got.Sub != appID || got.TokenType != "application_token" || got.AMR == nil || len(got.AMR) > 0 || !slices.Equal(got.Roles, []string{"organization:users:write"}) {
 			t.Errorf("application token: %+v", got)
 		}
 	})
+}
+
+// Every active answer has the same fields, so that nobody has to ask which are
+// there.
+func TestIntrospectionsOfAllKindsHaveTheSameFields(t *testing.T) {
+	s := servertest.New(t)
+	_, asker := s.App(t, "organization:tokens:introspect")
+	bob, session := s.AddMember(t, "bob@a.example", "a password for bob to use")
+	want := []string{"active", "amr", "exp", "groups", "iat", "managed", "organization_id", "roles", "scope", "sub", "token_type", "username"}
+	for name, token := range map[string]string{"session": session, "personal": s.Personal(t, bob), "narrowed": s.Personal(t, bob, "user:read"), "application": asker} {
+		var got map[string]any
+		introspection(t, s, asker, url.Values{"token": {token}}).Want(http.StatusOK).Decode(&got)
+		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(got))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
 }
 
 func TestTOK13_IntrospectionIsNoOracle(t *testing.T) {

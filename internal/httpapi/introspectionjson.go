@@ -20,7 +20,9 @@ func appendIntrospection(b []byte, in *sallyport.Introspection) []byte {
 	b = appendText(b, `,"organization_id":`, in.OrganizationID)
 	b = appendNumber(b, `,"exp":`, in.Exp)
 	b = appendNumber(b, `,"iat":`, in.Iat)
-	b = appendText(b, `,"scope":`, in.Scope)
+	if in.Scope != nil {
+		b = appendString(append(b, `,"scope":`...), *in.Scope)
+	}
 	b = appendTexts(b, `,"groups":`, in.Groups)
 	b = appendTexts(b, `,"roles":`, in.Roles)
 	b = appendTexts(b, `,"amr":`, in.AMR)
