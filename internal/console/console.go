@@ -59,6 +59,8 @@ func (p *Pages) Handler() http.Handler {
 	// Load balancers ask these under any name.
 	all.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 	all.HandleFunc("GET /readyz", p.readyz)
+	all.HandleFunc("/healthz", onlyGet)
+	all.HandleFunc("/readyz", onlyGet)
 	p.samlRoutes(all)
 	p.uploadRoutes(all)
 	all.Handle("/", p.onlyOurHost(p.onlyText(p.onlyOurPages(limited(maxForm, mux)))))
@@ -187,6 +189,11 @@ func (p *Pages) notFound(w http.ResponseWriter, r *http.Request) {
 func onlyPost(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Allow", http.MethodPost)
 	plain(w, http.StatusMethodNotAllowed, "This is done by a button, not by a link.\n")
+}
+
+func onlyGet(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Allow", "GET, HEAD")
+	plain(w, http.StatusMethodNotAllowed, "This is asked with GET.\n")
 }
 
 func plain(w http.ResponseWriter, status int, text string) {

@@ -113,6 +113,9 @@ func TestSecondSignal(t *testing.T) {
 func TestOPS03_Health(t *testing.T) {
 	n := start(t, onSQLite(t, t.TempDir()).settings...)
 	for _, path := range []string{"/healthz", "/readyz"} {
+		if a, err := call(http.MethodPost, n.url+path, "", nil); err != nil || a.status != http.StatusMethodNotAllowed {
+			t.Errorf("POST %s: %v %v, want 405", path, a, err)
+		}
 		for _, agent := range []string{"", "kube-probe/1.29", "GoogleHC/1.0"} {
 			req, err := http.NewRequest(http.MethodGet, n.url+path+"?verbose=1", nil)
 			if err != nil {
