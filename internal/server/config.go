@@ -103,7 +103,7 @@ var settings = append([]setting{
 	}},
 	{"public-url", "http://127.0.0.1:8080", "what browsers and identity providers see", func(c *Config, v string) error {
 		u, err := url.Parse(v)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.User != nil {
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Path != "" && u.Path != "/" || u.User != nil || strings.ContainsAny(v, "?#") || !reachable(u) {
 			return errors.New("write http(s)://HOST[:PORT] without a path")
 		}
 		c.PublicURL, c.publicURLSet = strings.TrimSuffix(v, "/"), true
@@ -231,6 +231,12 @@ var settings = append([]setting{
 		return nil
 	}},
 }, thirdPartySettings()...)
+
+// reachable says whether a URL names a host, and a port that there can be.
+func reachable(u *url.URL) bool {
+	_, err := strconv.ParseUint(u.Port(), 10, 16)
+	return u.Hostname() != "" && !strings.HasSuffix(u.Host, ":") && (u.Port() == "" || err == nil)
+}
 
 func named(path, what string) error {
 	if path == "" {

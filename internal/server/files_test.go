@@ -93,6 +93,14 @@ func TestUnsafeStart(t *testing.T) {
 	}
 	// PostgreSQL nodes must be given their key.
 	wantRefused(t, "SALLYPORT_SECRET_KEY_FILE: ", "serve", "--data-dir", i.dir, "--database-url", "postgres://u@127.0.0.1:1/d")
+	wantRefused(t, "SALLYPORT_DATA_DIR: ", "serve", "--data-dir", filepath.Join(broken, "data"))
+	// A database that is away may come back, which is no wrong usage.
+	key := filepath.Join(t.TempDir(), "shared.key")
+	command(t, "", "generate-key", key).want(t, 0)
+	f := command(t, "", "serve", "--listen", "127.0.0.1:0", "--secret-key-file", key, "--database-url", "postgres://u@127.0.0.1:1/d").want(t, 1)
+	if !strings.HasPrefix(f.stderr, "error: the database of SALLYPORT_DATABASE_URL: ") || strings.Count(f.stderr, "\n") != 1 {
+		t.Errorf("without a database it says %q", f.stderr)
+	}
 	// A second server on the same SQLite file.
 	first := start(t, i.settings...)
 	wantRefused(t, "SALLYPORT_DATABASE_URL: another sallyport serves", i.with("serve", "--listen", "127.0.0.1:0")...)

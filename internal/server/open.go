@@ -35,7 +35,7 @@ type opened struct {
 func open(c *Config) (*opened, error) {
 	keys, err := loadKeys(c)
 	if err != nil {
-		return nil, &ConfigError{"SALLYPORT_SECRET_KEY_FILE", err}
+		return nil, &ConfigError{c.keySetting(), err}
 	}
 	if file := c.sqliteFile(); file != "" {
 		if err := private(file, true); err != nil {
@@ -58,6 +58,15 @@ func open(c *Config) (*opened, error) {
 	}
 	db.MailOff = o.mail == nil && !c.HoldMail
 	return o, nil
+}
+
+// keySetting is the setting to blame when there are no keys: that of the folder
+// where it could not be made.
+func (c *Config) keySetting() string {
+	if _, err := os.Stat(c.DataDir); err != nil && !c.keyFileSet && c.sqliteFile() != "" {
+		return "SALLYPORT_DATA_DIR"
+	}
+	return "SALLYPORT_SECRET_KEY_FILE"
 }
 
 // openExposed opens the list of exposed passwords; nil without an error where
@@ -192,6 +201,9 @@ func migrate(ctx context.Context, db *store.DB, log *slog.Logger) error {
 	done, err := db.Migrate(ctx)
 	for _, m := range done {
 		log.Info("schema migrated", "step", m.Name)
+	}
+	if err != nil && !errors.Is(err, store.ErrNewerSchema) {
+		err = fmt.Errorf("the database of SALLYPORT_DATABASE_URL: %w", err)
 	}
 	return schemaError(err)
 }
