@@ -46,19 +46,24 @@ func previewFlag(c *cobra.Command, to *bool) {
 	c.Flags().BoolVar(to, "preview", false, "say who would lose access by it, and change nothing")
 }
 
+// previewJSONFlag is jsonFlag where nothing but a preview prints a table.
+func previewJSONFlag(c *cobra.Command, to *bool) {
+	c.Flags().BoolVar(to, "json", false, "with --preview: print a JSON array instead of a table")
+}
+
 // previewChange previews a change of something else than the policy.
-func (a *app) previewChange(ctx context.Context, api *sallyport.Client, org, kind, id, action string) error {
+func (a *app) previewChange(ctx context.Context, api *sallyport.Client, org, kind, id, action string, asJSON bool) error {
 	in := sallyport.AccessPreview{Change: &sallyport.PreviewedChange{Kind: kind, ID: id, Action: action}}
-	return a.preview(ctx, api, org, in, previewLimit, false)
+	return a.preview(ctx, api, org, in, previewLimit, asJSON)
 }
 
 // previewProvider is previewChange for an identity provider of a root account.
-func (a *app) previewProvider(ctx context.Context, api *sallyport.Client, account, id, action string) error {
+func (a *app) previewProvider(ctx context.Context, api *sallyport.Client, account, id, action string, asJSON bool) error {
 	root, err := api.Account(ctx, account)
 	if err != nil {
 		return err
 	}
-	return a.previewChange(ctx, api, root.OrganizationID, "identity_provider", id, action)
+	return a.previewChange(ctx, api, root.OrganizationID, "identity_provider", id, action, asJSON)
 }
 
 func (a *app) preview(ctx context.Context, api *sallyport.Client, org string, in sallyport.AccessPreview, limit int, asJSON bool) error {

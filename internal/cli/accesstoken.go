@@ -37,7 +37,6 @@ func (f *tokenFlags) on(c *cobra.Command, ranges string) {
 	c.Flags().BoolVar(&f.extendWhenUsed, "extend-when-used", false, "each use begins the lifetime anew")
 	c.Flags().StringSliceVar(&f.allowlist, ranges, nil, "address ranges (CIDR) the token may be used from")
 	c.Flags().StringSliceVar(&f.scopes, "scopes", nil, "what the token may do; default: all that its owner may")
-	require(c, "description")
 }
 
 func (f *tokenFlags) request(c *cobra.Command) (sallyport.CreateToken, error) {
@@ -70,7 +69,7 @@ func (a *app) accessTokenCreate() *cobra.Command {
 		})
 	f.on(c, "ip-allowlist")
 	jsonFlag(c, &asJSON)
-	return c
+	return require(c, "description")
 }
 
 func (a *app) accessTokenList() *cobra.Command {

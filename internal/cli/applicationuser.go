@@ -112,11 +112,11 @@ func (a *app) applicationTokenCreate() *cobra.Command {
 		})
 	f.on(c, "ip-allowlist")
 	jsonFlag(c, &asJSON)
-	return c
+	return require(c, "description")
 }
 
 // organizationApplicationUserToken is the same under the spelling of the
-// product description.
+// product description, which names no description.
 func (a *app) organizationApplicationUserToken() *cobra.Command {
 	var f tokenFlags
 	var user string

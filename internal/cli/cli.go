@@ -83,7 +83,7 @@ func Commands(env Env) []*cobra.Command {
 		if i < 2 {
 			noun.GroupID = youGroup
 		}
-		noun.PersistentFlags().StringVar(&a.url, "url", "", "server, instead of SALLYPORT_URL and the one logged in at last")
+		a.connects(noun)
 	}
 	return nouns
 }
@@ -91,8 +91,8 @@ func Commands(env Env) []*cobra.Command {
 // app is Env with what the commands share.
 type app struct {
 	Env
-	in  *bufio.Reader // Stdin; one reader for all, or what it buffers is lost
-	url string        // --url
+	in   *bufio.Reader // Stdin; one reader for all, or what it buffers is lost
+	conn connection
 }
 
 // noun is a command that only holds others.
@@ -201,7 +201,7 @@ func watch(c *cobra.Command, running *bool) {
 
 // server is the URL of the server to talk to.
 func (a *app) server(stored *credentials) string {
-	for _, url := range []string{a.url, a.Getenv("SALLYPORT_URL"), a.Getenv("AIVEN_WEB_URL"), stored.Current} {
+	for _, url := range []string{a.conn.url, a.Getenv("SALLYPORT_URL"), a.Getenv("AIVEN_WEB_URL"), stored.Current} {
 		if url != "" {
 			return strings.TrimRight(url, "/")
 		}
@@ -212,12 +212,16 @@ func (a *app) server(stored *credentials) string {
 // client is a client of the server with the caller's token, if there is one.
 func (a *app) client() (*sallyport.Client, error) {
 	stored, err := a.loadCredentials()
-	if name := a.tokenVariable(); name != "" {
+	token := a.conn.token
+	if name := a.tokenVariable(); name != "" && token == "" {
+		token = a.Getenv(name)
+	}
+	if token = strings.TrimSpace(token); token != "" {
 		// The file is not needed then; a missing home must not stop a script.
 		if err != nil {
 			stored = &credentials{}
 		}
-		return a.newClient(a.server(stored), strings.TrimSpace(a.Getenv(name))), nil
+		return a.newClient(a.server(stored), token), nil
 	}
 	if err != nil {
 		return nil, err
@@ -238,6 +242,7 @@ func (e Env) tokenVariable() string {
 
 func (a *app) newClient(url, token string) *sallyport.Client {
 	api := sallyport.New(url, token)
+	api.HTTP = a.conn.http
 	api.UserAgent = "sallyport/" + a.Version
 	return api
 }

@@ -105,7 +105,7 @@ func (a *app) awaitDomain(ctx context.Context, api *sallyport.Client, d sallypor
 
 func (a *app) domainRemove() *cobra.Command {
 	var domain string
-	var preview bool
+	var preview, asJSON bool
 	var c *cobra.Command
 	c = a.organizationVerb("domain-remove", "Give a domain up for good; its managed users become ordinary ones", cobra.NoArgs, func(ctx context.Context, api *sallyport.Client, org string, _ []string) error {
 		found, err := a.findDomain(ctx, api, org, domain)
@@ -113,7 +113,7 @@ func (a *app) domainRemove() *cobra.Command {
 			return domainsOffered(err)
 		}
 		if preview {
-			return a.previewChange(ctx, api, org, "domain", found.DomainID, "remove")
+			return a.previewChange(ctx, api, org, "domain", found.DomainID, "remove", asJSON)
 		}
 		if err := api.DeleteDomain(ctx, org, found.DomainID, confirmOption(c)...); err != nil {
 			return err
@@ -123,6 +123,7 @@ func (a *app) domainRemove() *cobra.Command {
 	})
 	confirmFlag(c)
 	previewFlag(c, &preview)
+	previewJSONFlag(c, &asJSON)
 	c.Flags().StringVar(&domain, "domain", "", "name of the domain, such as example.com")
 	return require(c, "domain")
 }

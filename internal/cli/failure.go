@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -28,9 +29,11 @@ var asFlags = strings.NewReplacer(`"accept_lockout": true`, "--accept-lockout", 
 
 // unreachedRemedy is what to do about a server that did not answer.
 func unreachedRemedy(err error) string {
-	switch {
+	switch _, untrusted := errors.AsType[*tls.CertificateVerificationError](err); {
 	case !errors.Is(err, sallyport.ErrUnreachable), errors.Is(err, context.Canceled):
 		return ""
+	case untrusted:
+		return "; name the authority that signed its certificate with --auth-ca FILE"
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return "; it speaks http, so its URL begins with http:// (--url or SALLYPORT_URL)"
 	}

@@ -215,7 +215,7 @@ func (a *app) providerUpdate() *cobra.Command {
 			if !c.Flags().Changed("enabled") || f.enabled {
 				return usagef("what can be previewed is --enabled=false")
 			}
-			return a.previewProvider(ctx, api, account, args[0], "disable")
+			return a.previewProvider(ctx, api, account, args[0], "disable", asJSON)
 		}
 		in.ConfirmWithinSeconds = confirmSeconds(c)
 		m, err := api.UpdateAuthenticationMethod(ctx, account, args[0], in)
@@ -259,11 +259,11 @@ func (a *app) providerTest() *cobra.Command {
 }
 
 func (a *app) providerRemove() *cobra.Command {
-	var force, preview bool
+	var force, preview, asJSON bool
 	var c *cobra.Command
 	c = a.rootVerb("remove ID", "Remove an identity provider for good; sessions and tokens made with it end", cobra.ExactArgs(1), func(ctx context.Context, api *sallyport.Client, account string, args []string) error {
 		if preview {
-			return a.previewProvider(ctx, api, account, args[0], "delete")
+			return a.previewProvider(ctx, api, account, args[0], "delete", asJSON)
 		}
 		if err := a.confirm(force, "Remove the identity provider %s, and end what was made with it?", args[0]); err != nil {
 			return err
@@ -281,6 +281,7 @@ func (a *app) providerRemove() *cobra.Command {
 	})
 	confirmFlag(c)
 	previewFlag(c, &preview)
+	previewJSONFlag(c, &asJSON)
 	forceFlag(c, &force)
 	return c
 }

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -19,7 +21,7 @@ var projectDetailColumns = []string{
 func (a *app) project() *cobra.Command {
 	return noun("project", "Projects",
 		a.projectList(), a.projectDetails(), a.projectCreate(), a.projectUpdate(), a.projectDelete(), a.projectSwitch(),
-		a.projectUserList(), a.projectUserInvite(), a.projectUserRemove())
+		a.projectUserList(), a.projectInviteList(), a.projectUserInvite(), a.projectUserRemove(), a.projectCA())
 }
 
 // projectName is the project a command is about: the one named, that of the
@@ -202,4 +204,32 @@ func (a *app) projectSwitch() *cobra.Command {
 
 func (a *app) switchProject(api *sallyport.Client, name string) error {
 	return a.changeCredentials(api.URL, func(_ *credentials, s *atServer) { s.Project = name })
+}
+
+// projectCA prints a certificate, which is no secret, or puts it into a file.
+func (a *app) projectCA() *cobra.Command {
+	var file string
+	c := a.projectVerb("ca-get", "Show the certificate of a project's authority, or write it to a file", cobra.NoArgs,
+		func(ctx context.Context, api *sallyport.Client, project string, _ []string) error {
+			answer, err := api.ProjectCA(ctx, project)
+			if err != nil {
+				return err
+			}
+			block, _ := pem.Decode([]byte(answer))
+			if block == nil || block.Type != "CERTIFICATE" {
+				return errors.New("the server answered something else than a certificate")
+			}
+			certificate := pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes})
+			if file == "" {
+				_, err = a.Stdout.Write(certificate)
+				return err
+			}
+			if err := os.WriteFile(file, certificate, 0o644); err != nil {
+				return fmt.Errorf("write the certificate: %w", err)
+			}
+			a.note("wrote %s", file)
+			return nil
+		})
+	c.Flags().StringVar(&file, "target-filepath", "", "file to write; default: standard output")
+	return c
 }

@@ -38,6 +38,21 @@ func (a *app) projectUserList() *cobra.Command {
 	return c
 }
 
+// projectInviteList is empty on this server, where members are added at once.
+func (a *app) projectInviteList() *cobra.Command {
+	var asJSON bool
+	c := a.projectVerb("invite-list", "Show the open invitations to a project", cobra.NoArgs,
+		func(ctx context.Context, api *sallyport.Client, project string, _ []string) error {
+			list, err := api.ProjectUsers(ctx, project)
+			if err != nil {
+				return err
+			}
+			return table(a, asJSON, list.Invitations, "no open invitations: people are invited to the organization, see \"sallyport organization invitation list\"", "invited_user_email", "inviting_user_email", "member_type", "invite_time")
+		})
+	jsonFlag(c, &asJSON)
+	return c
+}
+
 func (a *app) projectUserInvite() *cobra.Command {
 	var role string
 	c := a.projectVerb("user-invite EMAIL", "Grant a member of the organization a role on a project", cobra.ExactArgs(1),

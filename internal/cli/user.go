@@ -20,7 +20,7 @@ func (a *app) user() *cobra.Command {
 
 // login is what "user login" was asked for.
 type login struct {
-	otp                      string
+	otp, tenant              string
 	passwordStdin, withToken bool
 	sso                      bool
 }
@@ -52,6 +52,7 @@ Google, Microsoft or GitHub. The browser of BROWSER is opened, else the system's
 		},
 	}
 	c.Flags().StringVar(&l.otp, "otp", "", "one-time code of the second factor, or a recovery code")
+	c.Flags().StringVar(&l.tenant, "tenant", "", "accepted for compatibility")
 	c.Flags().BoolVar(&l.passwordStdin, "password-stdin", false, "read the password from the first line of standard input")
 	c.Flags().BoolVar(&l.withToken, "token", false, "keep a token instead, asked for or read from standard input")
 	c.Flags().BoolVar(&l.sso, "sso", false, "log in with a browser on this machine")
@@ -97,7 +98,7 @@ func (a *app) loginByPassword(ctx context.Context, email string, l login) error 
 		}
 	}
 	api := a.newClient(a.server(stored), "")
-	answer, err := a.loginSteps(ctx, api, sallyport.UserAuthRequest{Email: email, Password: password, OTP: l.otp}, stored.at(api.URL).Devices[email])
+	answer, err := a.loginSteps(ctx, api, sallyport.UserAuthRequest{Email: email, Password: password, OTP: l.otp, Tenant: l.tenant}, stored.at(api.URL).Devices[email])
 	if err != nil {
 		return err
 	}
@@ -265,11 +266,12 @@ func (a *app) userPasswordChange() *cobra.Command {
 			return a.keepToken(api, token)
 		})
 	c.Flags().BoolVar(&passwordStdin, "password-stdin", false, "read the current and the new password from two lines of standard input")
+	ignoredVerbose(c)
 	return c
 }
 
 func (a *app) userTokensExpire() *cobra.Command {
-	return a.verb("tokens-expire", "End all your tokens and sessions, this one too", cobra.NoArgs,
+	c := a.verb("tokens-expire", "End all your tokens and sessions, this one too", cobra.NoArgs,
 		func(ctx context.Context, api *sallyport.Client, _ []string) error {
 			message, err := api.ExpireTokens(ctx)
 			if err != nil {
@@ -278,4 +280,12 @@ func (a *app) userTokensExpire() *cobra.Command {
 			fmt.Fprintln(a.Stdout, escape(message))
 			return a.keepToken(api, "")
 		})
+	ignoredVerbose(c)
+	return c
+}
+
+// ignoredVerbose takes -v from scripts of the compatible command line, where
+// these verbs have it.
+func ignoredVerbose(c *cobra.Command) {
+	c.Flags().BoolP("verbose", "v", false, "accepted for compatibility")
 }
