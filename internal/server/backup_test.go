@@ -249,7 +249,7 @@ func TestBackupMakesNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "mistyped")
 	i := onSQLite(t, dir)
 	for _, args := range [][]string{
-		{"backup", filepath.Join(t.TempDir(), "backup.db")}, {"verify-audit"}, {"doctor"},
+		{"backup", filepath.Join(t.TempDir(), "backup.db")}, {"verify-audit"}, {"doctor"}, {"recover", "--organization", "org123", "--email", adminEmail},
 	} {
 		f := command(t, "", i.with(args...)...)
 		if f.code == 0 || !strings.Contains(f.stdout+f.stderr, "there is no database") {

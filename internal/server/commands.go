@@ -17,6 +17,7 @@ import (
 	"github.com/sallyport/sallyport/internal/cli"
 	"github.com/sallyport/sallyport/internal/console"
 	"github.com/sallyport/sallyport/internal/credential"
+	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/internal/store"
 )
@@ -36,9 +37,26 @@ func Commands(t Terminal) []*cobra.Command {
 		t.backupCommand(), t.restoreCommand(), t.migrateStoreCommand(), t.doctorCommand(), t.sizesCommand(), t.generateKeyCommand(), t.verifyAuditCommand(),
 	}
 	for _, c := range commands {
-		c.GroupID = cli.ServerGroup
+		c.GroupID, c.RunE = cli.ServerGroup, codeLast(c.RunE)
 	}
 	return commands
+}
+
+// codeLast has a command say an error of ours as the client's commands say it:
+// the code follows the words.
+func codeLast(run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		err := run(cmd, args)
+		e, ok := errors.AsType[*identity.Error](err)
+		if !ok || e.Code == "" {
+			return err
+		}
+		said := fmt.Sprintf("%s (%s)", e.Message, e.Code)
+		if e.Cause != nil {
+			said += ": " + e.Cause.Error()
+		}
+		return errors.New(strings.Replace(err.Error(), e.Error(), said, 1))
+	}
 }
 
 // findingSettings are those by which every command finds the server's data. The
@@ -149,7 +167,7 @@ func (t Terminal) serve(ctx context.Context, c Config, notice time.Duration, sta
 
 // withServer runs a command's work on a wired server that does not listen. It
 // takes no lock: a server may be running on the same database.
-func (t Terminal) withServer(cmd *cobra.Command, prepare func(context.Context, *store.DB) error, work func(context.Context, *Server) error) error {
+func (t Terminal) withServer(cmd *cobra.Command, open func(*Config) (*opened, error), prepare func(context.Context, *store.DB) error, work func(context.Context, *Server) error) error {
 	c, err := t.config(cmd)
 	if err != nil {
 		return err
@@ -209,7 +227,7 @@ func (t Terminal) bootstrapCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return t.withServer(cmd, migrated, func(ctx context.Context, s *Server) error {
+			return t.withServer(cmd, open, migrated, func(ctx context.Context, s *Server) error {
 				out, err := s.Bootstrap(ctx, email, organization, password)
 				if err != nil {
 					return err
@@ -310,7 +328,7 @@ func (t Terminal) recoverCommand() *cobra.Command {
 		Short: "Break glass: a one-hour session of an organization admin that passes every rule of that organization",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return t.withServer(cmd, current, func(ctx context.Context, s *Server) error {
+			return t.withServer(cmd, openExisting, current, func(ctx context.Context, s *Server) error {
 				token, expires, err := s.Org.Recover(ctx, organization, email)
 				if err != nil {
 					return err

@@ -52,6 +52,11 @@ func TestRecover(t *testing.T) {
 func TestRecoverCommand(t *testing.T) {
 	i := onSQLite(t, t.TempDir()).bootstrap(t)
 	n := start(t, i.settings...)
+	said := command(t, "", i.with("recover", "--organization", i.organization, "--email", adminEmail)...).want(t, 0)
+	token := strings.Fields(said.stdout)[1]
+	if !strings.Contains(said.stderr, `"sallyport user session end `+token[:12]+`"`) {
+		t.Errorf("recover does not say how its session ends: %s", said.stderr)
+	}
 	out := command(t, "", i.with("recover", "--organization", i.organization, "--email", adminEmail, "--json")...).want(t, 0).object(t)
 	a, err := call(http.MethodGet, n.url+"/v1/organization/"+i.organization, out["token"], nil)
 	want(t, http.StatusOK, a, err)
@@ -61,7 +66,7 @@ func TestRecoverCommand(t *testing.T) {
 	for _, c := range []struct{ organization, email, want string }{
 		{i.organization, "nobody@a.example", "is not an admin"},
 		{i.organization, "alice", "mail"},
-		{"org123", adminEmail, "no such organization"},
+		{"org123", adminEmail, "(organization_not_found)\n"}, // the code last, as the client says it
 	} {
 		f := command(t, "", i.with("recover", "--organization", c.organization, "--email", c.email)...).want(t, 1)
 		if !strings.Contains(f.stderr, c.want) || f.stdout != "" {
