@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/store"
 )
 
 // Repeatable is a request that its caller named by a key, to be able to send it
@@ -25,6 +26,10 @@ type Repeatable struct {
 type Answer struct {
 	Status int    `json:"status"`
 	Body   []byte `json:"body"`
+	// Organizations are those that the caller was checked against while the
+	// answer was made, because the body names them: who repeats the request has
+	// to be let in there still.
+	Organizations []string `json:"organizations,omitempty"`
 }
 
 // answerPurpose is the place of answers that are kept sealed; see Keyring.Seal.
@@ -47,7 +52,7 @@ func (c *Checker) Once(ctx context.Context, p *identity.Principal, r Repeatable,
 		return Answer{}, beingAnswered()
 	}
 	defer leave()
-	if a, found, err := c.remembered(ctx, id, request, r.Key); found || err != nil {
+	if a, found, err := c.remembered(ctx, p, id, request, r.Key); found || err != nil {
 		return a, err
 	}
 	inside, held := c.db.Hold(ctx, id)
@@ -58,7 +63,7 @@ func (c *Checker) Once(ctx context.Context, p *identity.Principal, r Repeatable,
 	case answering:
 		return Answer{}, beingAnswered()
 	case answered:
-		a, _, err := c.remembered(ctx, id, request, r.Key)
+		a, _, err := c.remembered(ctx, p, id, request, r.Key)
 		return a, err
 	case refused != nil:
 		// What was recorded before the refusal stays, as without a key.
@@ -80,7 +85,7 @@ type keptAnswer struct {
 
 // remembered is the answer to the same request; it is an error when the key was
 // used for another one.
-func (c *Checker) remembered(ctx context.Context, id, request, key string) (a Answer, found bool, err error) {
+func (c *Checker) remembered(ctx context.Context, p *identity.Principal, id, request, key string) (a Answer, found bool, err error) {
 	sealed, err := c.db.RememberedAnswer(ctx, id)
 	if err != nil || sealed == "" {
 		return a, false, err
@@ -97,7 +102,27 @@ func (c *Checker) remembered(ctx context.Context, id, request, key string) (a An
 	if kept.Request != request {
 		return a, false, identity.Conflictf("idempotency_key_reused", "you have used this Idempotency-Key for another request, or with another credential: send a new key with each new request, and the old one only to send the same again")
 	}
-	return kept.Answer, true, nil
+	return kept.Answer, true, c.stillReaches(ctx, p, kept.Organizations)
+}
+
+// stillReaches refuses a caller whom one of some organizations does not let in
+// any more.
+func (c *Checker) stillReaches(ctx context.Context, p *identity.Principal, organizations []string) error {
+	for _, id := range organizations {
+		d, f, err := c.outlook(ctx, p, id)
+		switch {
+		case err != nil:
+			return err
+		case d.Allowed():
+			continue
+		case d.Visible().Status() == 404:
+			return store.NoOrganization()
+		}
+		refused := identity.RefusedError(d, f, "", c.publicURL)
+		refused.Recorded = false // see Denied
+		return refused
+	}
+	return nil
 }
 
 func beingAnswered() error {

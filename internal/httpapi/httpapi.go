@@ -112,6 +112,7 @@ type Call struct {
 	query     pairs
 	request   *http.Request
 	writer    http.ResponseWriter
+	rechecked []string // organizations that the caller was checked against beside that of the path
 }
 
 // Path is a decoded path parameter.

@@ -30,11 +30,11 @@ func (a *API) once(ctx context.Context, r *route, c *Call, body []byte) (any, er
 	parts := []string{r.method, c.request.URL.EscapedPath(), c.request.URL.RawQuery, string(body)}
 	answer, err := a.Access.Once(ctx, c.Principal, access.Repeatable{Key: key, Parts: parts}, func(ctx context.Context) (access.Answer, error) {
 		answer, err := r.handler.run(ctx, c, body, r)
-		if err != nil || r.status == http.StatusNoContent {
-			return access.Answer{Status: r.status}, err
+		out := access.Answer{Status: r.status, Organizations: c.rechecked}
+		if err == nil && r.status != http.StatusNoContent {
+			out.Body, err = encode(answer)
 		}
-		text, err := encode(answer)
-		return access.Answer{Status: r.status, Body: text}, err
+		return out, err
 	})
 	return encodedAnswer(answer), err
 }

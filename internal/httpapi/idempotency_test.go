@@ -185,6 +185,38 @@ func TestAPI08KeysBelongToTheirCallers(t *testing.T) {
 	})
 }
 
+// API-08: what an organization that the body names refuses by now is not told by
+// a remembered answer either.
+func TestAPI08DoorsThatHaveClosed(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
+		w := &world{Server: s}
+		bob, _ := s.AddMember(t, "bob@a.example", "")
+		s.Grant(t, bob, identity.AdminRole)
+		unit := call{method: http.MethodPost, path: "/v1/account", token: s.Personal(t, bob), body: `{"account_name":"Research","parent_account_id":"` + s.AccountID + `"}`, kind: "application/json"}.keyed("unit")
+		first := unit.send(t, w).Want(http.StatusOK)
+		again := func() {
+			t.Helper()
+			if a := unit.send(t, w).Want(http.StatusOK); !bytes.Equal(first.Body, a.Body) {
+				t.Errorf("the first answer was %s, this one %s", first.Body, a.Body)
+			}
+		}
+		tokens := func(allowed bool) {
+			t.Helper()
+			s.Do(t, http.MethodPatch, "/v1/organization/"+s.OrganizationID+"/config/authentication", s.AdminToken, map[string]any{"personal_tokens_enabled": allowed}).Want(http.StatusOK)
+		}
+		again()
+		tokens(false)
+		unit.send(t, w).WantCode(http.StatusForbidden, "user_personal_token_not_allowed")
+		if n := s.Value(t, `SELECT COUNT(*) FROM events WHERE action = 'access_refused'`); n != "1" {
+			t.Errorf("%s refusals are recorded, want 1", n)
+		}
+		tokens(true)
+		again()
+		s.Do(t, http.MethodDelete, "/v1/organization/"+s.OrganizationID+"/user/"+bob, s.AdminToken, nil).Want(http.StatusNoContent)
+		unit.send(t, w).WantCode(http.StatusNotFound, "organization_not_found")
+	})
+}
+
 // API-08: a refusal is not remembered: what was mended may be sent under the same
 // key. It is recorded as ever.
 func TestAPI08RefusalsAreForgotten(t *testing.T) {

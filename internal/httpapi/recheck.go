@@ -15,6 +15,7 @@ func (a *API) recheck(ctx context.Context, c *Call, organizationID string, need 
 	if err != nil {
 		return nil, err
 	}
+	c.rechecked = append(c.rechecked, organizationID)
 	return a.Access.Check(ctx, access.Request{
 		Bearer: bearer, Organization: organizationID, Address: c.Address, UserAgent: c.UserAgent, RequestID: c.RequestID, Need: need,
 	})
