@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/server/servertest"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/policy"
 )
 
 // introspection sends the form of an introspection.
@@ -118,7 +120,9 @@ func TestTOK13_IntrospectionIsNoOracle(t *testing.T) {
 		// Younger than what the deactivation voided: it is the state that refuses.
 		deactivated := s.Session(t, gone)
 		s.Do(t, "GET", "/v1/me", deactivated, nil).WantCode(http.StatusForbidden, "user_deactivated")
+		expired := s.Token(t, identity.Token{Kind: policy.PersonalToken, UserID: bob, Created: time.Now().Add(-2 * time.Hour), Expires: time.Now().Add(-time.Hour)})
 		for name, form := range map[string]url.Values{
+			"expired":               {"token": {expired}},
 			"random":                {"token": {strings.Repeat("A", 100)}},
 			"short":                 {"token": {"x"}},
 			"revoked":               {"token": {revoked}},

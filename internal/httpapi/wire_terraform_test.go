@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"maps"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -80,6 +81,17 @@ func TestTerraform(t *testing.T) {
 			"aiven_project":                             testTerraformProject,
 		} {
 			t.Run(name, func(t *testing.T) { test(t, s, token) })
+		}
+		// Row CLI-04, as far as it is the server's: what the provider was given once
+		// is in no log and no event, whole or in part.
+		var events strings.Builder
+		for _, row := range s.Rows(t, `SELECT description, detail, target_id, target_name FROM events`) {
+			events.WriteString(strings.Join(row, " "))
+		}
+		for place, text := range map[string]string{"the log": s.Logs.String(), "the audit log": events.String()} {
+			if found := regexp.MustCompile(`sp[pasc]_[0-9A-Za-z]{9,}`).FindString(text); found != "" {
+				t.Errorf("%s holds the token %.14s…", place, found)
+			}
 		}
 	})
 }
