@@ -63,12 +63,21 @@ func (q *Queue) Refused() int64 { return q.refused.Load() }
 // the queue holds. The place is given back with leave. It is no turn: that is still waited for.
 func (q *Queue) Admit() (leave func(), err error) {
 	q.once.Do(q.open)
-	if q.admitted.Add(1) > int64(cap(q.slots)+max(q.queueLen(), 0)) {
+	if q.admitted.Add(1) > q.Places() {
 		q.admitted.Add(-1)
 		return nil, q.busy()
 	}
 	return func() { q.admitted.Add(-1) }, nil
 }
+
+// Places is how many may be admitted at once.
+func (q *Queue) Places() int64 {
+	q.once.Do(q.open)
+	return int64(cap(q.slots) + max(q.queueLen(), 0))
+}
+
+// TurnAway is the error for somebody who is refused a place although there is one, because they have enough.
+func (q *Queue) TurnAway() error { return q.busy() }
 
 // enter waits for a turn. The caller does its work and calls leave, whatever becomes of the context meanwhile: a slot is held
 // by what runs, not by who still wants the result.

@@ -347,7 +347,7 @@ func (s *Service) typed(ctx context.Context, from Caller, secret, password strin
 	if r.Email == "" || r.Purpose == identity.AttemptLink {
 		return nil, false, otherStep()
 	}
-	leave, err := s.admit(r.Email, r.Device)
+	leave, err := s.admit(r.Email, r.Device, from.Client)
 	if err != nil {
 		return nil, false, err
 	}

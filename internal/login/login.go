@@ -64,9 +64,10 @@ type Service struct {
 
 	ownProviders ownProviders
 
-	guesses limiter // failed proofs by address
-	calls   limiter // calls that need no credential, by address
-	trying  tries
+	guesses limiter             // failed proofs by address
+	calls   limiter             // calls that need no credential, by address
+	trying  tries[[2]string]    // by name and device
+	crowds  tries[netip.Prefix] // by address, see bucketOf
 
 	// Entered is told how each login came out: by which method, and success or
 	// the code of what was against it. nil: nobody watches.
@@ -162,7 +163,7 @@ func (s *Service) Login(ctx context.Context, in In) (Out, error) {
 
 // provenByName finds whom an address stands for and checks their password.
 func (s *Service) provenByName(ctx context.Context, email, device, password string, from Caller) (who *subject, rehash bool, err error) {
-	leave, err := s.admit(email, device)
+	leave, err := s.admit(email, device, from.Client)
 	if err != nil {
 		return nil, false, err
 	}

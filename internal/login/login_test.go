@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -596,21 +597,55 @@ func TestRAT06_OneNameLeavesRoom(t *testing.T) {
 	var leave func()
 	for range strangerLimits.Tries {
 		var err error
-		if leave, err = w.admit("alice@a.example", ""); err != nil {
+		if leave, err = w.admit("alice@a.example", "", address(1)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err := w.admit("alice@a.example", "")
+	_, err := w.admit("alice@a.example", "", address(1))
 	if e := known(t, err); e.Kind != identity.TooMany || e.RetryAfter != 1 {
 		t.Errorf("the next guess: %v, want to wait for a second", e)
 	}
 	for _, other := range [][2]string{{"bob@a.example", ""}, {"alice@a.example", "her device"}} {
-		if _, err := w.admit(other[0], other[1]); err != nil {
+		if _, err := w.admit(other[0], other[1], address(1)); err != nil {
 			t.Errorf("%v: %v", other, err)
 		}
 	}
 	leave()
-	if _, err := w.admit("alice@a.example", ""); err != nil {
+	if _, err := w.admit("alice@a.example", "", address(1)); err != nil {
+		t.Errorf("after one was checked: %v", err)
+	}
+}
+
+// TestDOS01_OneAddressLeavesRoom: whoever guesses at many names at once from one
+// address, or from one customer's network, leaves half of the places to others.
+func TestDOS01_OneAddressLeavesRoom(t *testing.T) {
+	w := lite(t)
+	places := int(w.Hasher.Places())
+	crowd, name := netip.MustParseAddr("2001:db8::"), 0
+	enter := func(client netip.Addr) (func(), error) {
+		name++
+		return w.admit(fmt.Sprintf("n%d@a.example", name), "", client)
+	}
+	next := func() netip.Addr { crowd = crowd.Next(); return crowd } // of one /64
+	var leave func()
+	for range places / 2 {
+		var err error
+		if leave, err = enter(next()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := w.Hasher.Refused()
+	_, err := enter(next())
+	if e := known(t, err); e.Kind != identity.Unavailable || e.RetryAfter < 1 || w.Hasher.Refused() != refused+1 {
+		t.Errorf("one too many from one network: %v, want to be told to come back", e)
+	}
+	for i := range places - places/2 {
+		if _, err := enter(address(i + 1)); err != nil {
+			t.Fatalf("somebody else: %v", err)
+		}
+	}
+	leave()
+	if _, err := enter(next()); err != nil {
 		t.Errorf("after one was checked: %v", err)
 	}
 }
