@@ -20,7 +20,8 @@ type Refusal struct {
 	Reasons   []string `json:"reasons"` // the codes of all refusing rules; never null
 	Remedy    string   `json:"remedy"`
 	// Facts are in the form of policy.Facts.MarshalJSON, without the
-	// descriptions of the organization's ranges.
+	// descriptions of the organization's ranges and the names of what is another
+	// organization's.
 	Facts         json.RawMessage `json:"facts"`
 	PolicyVersion int64           `json:"policy_version"`
 	Address       Address         `json:"address"`
@@ -29,7 +30,7 @@ type Refusal struct {
 // NewRefusal describes a refusing decision for the record. policyVersion is
 // that of the policy among the facts; 0 when there is none.
 func NewRefusal(d policy.Decision, f *policy.Facts, policyVersion int64, a Address) (Refusal, error) {
-	facts, err := json.Marshal(undescribed(f))
+	facts, err := json.Marshal(undescribed(ownNames(f)))
 	if err != nil {
 		return Refusal{}, fmt.Errorf("record the facts of a refusal: %w", err)
 	}
@@ -51,6 +52,25 @@ func Replay(detail []byte) (Refusal, policy.Facts, policy.Decision, error) {
 		return r, f, policy.Decision{}, err
 	}
 	return r, f, policy.Decide(&f), nil
+}
+
+// ownNames are facts without the names of another organization and of its
+// identity provider: that somebody came by one decides, and which it was is not
+// for the admins who read the record.
+func ownNames(f *policy.Facts) *policy.Facts {
+	a := &f.Credential.Authentication
+	foreign := func(id string) bool { return f.Organization != "" && id != "" && id != f.Organization }
+	if !foreign(a.ProviderOrganization) && !foreign(f.Credential.BreakGlass) {
+		return f
+	}
+	facts := *f
+	if foreign(a.ProviderOrganization) {
+		facts.Credential.Authentication.Provider, facts.Credential.Authentication.ProviderOrganization = "unnamed", "another"
+	}
+	if foreign(f.Credential.BreakGlass) {
+		facts.Credential.BreakGlass = "another"
+	}
+	return &facts
 }
 
 // undescribed are facts without the words beside ranges. These decide nothing,

@@ -715,7 +715,13 @@ func TestPOL05_LinkedProvidersOfTwoOrganizations(t *testing.T) {
 		}
 		enter().Want(http.StatusOK)
 		c.setPolicy(t, c.OrganizationID, func(p *policy.Policy) { p.SAMLAllowExternal = false })
-		enter().WantCode(http.StatusForbidden, policy.CodeOtherOrganization)
+		refused := enter().WantCode(http.StatusForbidden, policy.CodeOtherOrganization)
+		// Which of B's providers it was is not for A's admins to know.
+		explained := c.Do(t, http.MethodGet, c.organizationPath("/decisions/"+refused.Metadata()["decision_id"].(string)), c.AdminToken, nil).Want(http.StatusOK)
+		told := string(explained.Body) + string(c.Do(t, http.MethodGet, c.organizationPath("/audit-events"), c.AdminToken, nil).Want(http.StatusOK).Body)
+		if explained.String("error_code") != policy.CodeOtherOrganization || strings.Contains(told, theirs) || strings.Contains(told, eve.OrganizationID) {
+			t.Errorf("A's admin reads %s", told)
+		}
 		if err := b.take(c.Login.Begin(t.Context(), c.from(), login.Begin{})); err != nil {
 			t.Fatal(err)
 		}
