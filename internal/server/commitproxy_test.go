@@ -95,7 +95,7 @@ func (p *commitProxy) serve(client *net.TCPConn) {
 		_ = client.Close()
 		return
 	}
-	c := &commitConn{proxy: p, client: client, database: conn.(*net.TCPConn), remembering: map[string]bool{}}
+	c := &commitConn{proxy: p, client: client, database: conn.(*net.TCPConn), prepared: map[string]string{}}
 	back := make(chan struct{})
 	go func() {
 		defer close(back)
@@ -112,9 +112,10 @@ type commitConn struct {
 	proxy            *commitProxy
 	client, database *net.TCPConn
 
-	remembering map[string]bool // prepared statements that remember an answer
-	remembers   bool            // the transaction has done so
-	last        atomic.Pointer[commitFault]
+	prepared  map[string]string // statements by their names
+	bound     string            // the one that is executed next
+	remembers bool              // the transaction has remembered an answer
+	last      atomic.Pointer[commitFault]
 }
 
 // answers carries what the database says, until the answer to a COMMIT that
@@ -123,7 +124,7 @@ func (c *commitConn) answers() {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := c.database.Read(buffer)
-		if f := c.last.Load(); f != nil {
+		if f := c.last.Load(); f != nil && (err != nil || bytes.Contains(buffer[:n], []byte("COMMIT\x00"))) {
 			c.cut(f)
 			return
 		}
@@ -148,7 +149,7 @@ func (c *commitConn) questions() {
 		}
 		if c.commits(message) {
 			if f := c.proxy.meets(); f != nil {
-				c.fail(f, message)
+				c.fail(f, message, r)
 				return
 			}
 		}
@@ -159,12 +160,12 @@ func (c *commitConn) questions() {
 }
 
 // fail lets a COMMIT go wrong.
-func (c *commitConn) fail(f *commitFault, commit []byte) {
+func (c *commitConn) fail(f *commitFault, commit []byte, further *bufio.Reader) {
 	if f.answered {
 		c.last.Store(f)
 	}
 	if f.sent {
-		if _, err := c.database.Write(commit); err != nil {
+		if err := c.send(commit, further); err != nil {
 			c.proxy.tb.Error(err)
 		}
 	}
@@ -173,6 +174,21 @@ func (c *commitConn) fail(f *commitFault, commit []byte) {
 		return
 	}
 	c.cut(f)
+}
+
+// send sends a COMMIT, and what has to follow it for an answer to come.
+func (c *commitConn) send(message []byte, further *bufio.Reader) (err error) {
+	for {
+		if _, err := c.database.Write(message); err != nil {
+			return err
+		}
+		if message[0] == 'Q' || message[0] == 'S' { // Query, Sync
+			return nil
+		}
+		if message, err = readMessage(further, true); err != nil {
+			return err
+		}
+	}
 }
 
 func (c *commitConn) cut(f *commitFault) {
@@ -189,19 +205,31 @@ func (c *commitConn) cut(f *commitFault) {
 // remembered an answer.
 func (c *commitConn) commits(message []byte) bool {
 	body := message[min(5, len(message)):]
-	name, rest, _ := bytes.Cut(body, []byte{0})
-	text, _, _ := bytes.Cut(rest, []byte{0})
+	first, rest, _ := bytes.Cut(body, []byte{0})
+	second, _, _ := bytes.Cut(rest, []byte{0})
 	switch message[0] {
-	case 'P': // Parse: a name and its text
-		c.remembering[string(name)] = strings.Contains(string(text), "INSERT INTO remembered_answers")
+	case 'P': // Parse: the name of a statement and its text
+		c.prepared[string(first)] = string(second)
 	case 'B': // Bind: a portal, and the name of a statement
-		c.remembers = c.remembers || c.remembering[string(text)]
-	case 'Q': // Query
-		commits := c.remembers && strings.EqualFold(string(name), "commit")
-		c.remembers = false
-		return commits
+		c.bound = c.prepared[string(second)]
+	case 'E': // Execute
+		return c.executes(c.bound)
+	case 'Q': // Query: a text
+		return c.executes(string(first))
 	}
 	return false
+}
+
+func (c *commitConn) executes(text string) (commits bool) {
+	switch {
+	case strings.Contains(text, "INSERT INTO remembered_answers"):
+		c.remembers = true
+	case strings.EqualFold(text, "commit"):
+		commits, c.remembers = c.remembers, false
+	case strings.EqualFold(text, "rollback"):
+		c.remembers = false
+	}
+	return commits
 }
 
 // readMessage reads one message of the protocol with its length and kind.
