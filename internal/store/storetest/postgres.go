@@ -10,6 +10,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,6 +53,7 @@ type Postgres struct {
 	account    account
 	durability Durability
 	dir        string  // holds data, socket and log
+	disk       string  // holds the data instead; empty: dir does
 	port       int     // kept over restarts, so that URLs stay valid
 	keeper     *keeper // nil while the server is down
 }
@@ -61,8 +63,15 @@ type Postgres struct {
 // not installed.
 func StartPostgres(tb testing.TB, durability Durability) *Postgres {
 	tb.Helper()
+	return StartPostgresOn(tb, "", durability)
+}
+
+// StartPostgresOn is StartPostgres with the data, and the write-ahead log among
+// it, in a folder of the caller's, such as a small disk.
+func StartPostgresOn(tb testing.TB, disk string, durability Durability) *Postgres {
+	tb.Helper()
 	skipWhenShort(tb)
-	p, err := Launch(durability)
+	p, err := launch(disk, durability)
 	if err != nil {
 		tb.Fatalf("start PostgreSQL: %v", err)
 	}
@@ -78,7 +87,9 @@ func StartPostgres(tb testing.TB, durability Durability) *Postgres {
 // server with Close; when the calling process dies, the server ends by itself
 // and its directory goes with it. The error is [ErrNotInstalled] when there is
 // no PostgreSQL on this machine.
-func Launch(durability Durability) (*Postgres, error) {
+func Launch(durability Durability) (*Postgres, error) { return launch("", durability) }
+
+func launch(disk string, durability Durability) (*Postgres, error) {
 	programs, err := findPrograms()
 	if err != nil {
 		return nil, err
@@ -91,7 +102,7 @@ func Launch(durability Durability) (*Postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Postgres{programs: programs, account: account, durability: durability, dir: dir}
+	p := &Postgres{programs: programs, account: account, durability: durability, dir: dir, disk: disk}
 	if err := p.create(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -101,7 +112,7 @@ func Launch(durability Durability) (*Postgres, error) {
 // create makes the data directory and starts the server on a port nobody else
 // took in the meantime.
 func (p *Postgres) create() error {
-	if err := p.account.own(p.dir); err != nil {
+	if err := errors.Join(p.account.own(p.dir), p.account.own(cmp.Or(p.disk, p.dir))); err != nil {
 		return err
 	}
 	if err := p.initialize(); err != nil {
@@ -201,7 +212,7 @@ func (p *Postgres) Program(name string) string {
 	return filepath.Join(filepath.Dir(p.programs.postgres), name)
 }
 
-func (p *Postgres) data() string { return filepath.Join(p.dir, "data") }
+func (p *Postgres) data() string { return filepath.Join(cmp.Or(p.disk, p.dir), "data") }
 func (p *Postgres) log() string  { return filepath.Join(p.dir, "log") }
 
 // settings are the arguments of the postgres program.
