@@ -310,7 +310,7 @@ func signal(s syscall.Signal) func(c *cluster, victim int) {
 }
 
 var faults = []fault{
-	{name: "none", begin: func(*cluster, int) {}, heal: func(*cluster, int) {}},
+	clockSet,
 	toxic("latency", "latency", map[string]any{"latency": 100, "jitter": 50}),
 	toxic("black hole", "timeout", map[string]any{"timeout": 0}),
 	toxic("reset", "reset_peer", map[string]any{"timeout": 10}),
@@ -341,6 +341,7 @@ var faults = []fault{
 		},
 		heal: func(*cluster, int) {},
 	},
+	{name: "none", begin: func(*cluster, int) {}, heal: func(*cluster, int) {}},
 }
 
 // change makes the change, again and again until it is answered: what repeats
