@@ -226,17 +226,20 @@ func (n *node) memory(tb testing.TB) int {
 const (
 	floodFactor = 10    // times the logins that can be served
 	checkedRate = 200.0 // a second
+	// checkedMuch is three times the checks of R14.
+	checkedMuch = 3 * heldChecks
 	// checksWithin is what R15 and DOS-01 ask of the checks of tokens meanwhile.
 	checksWithin = 250 * time.Millisecond
 	// overWithin is how soon after the flood a login has to succeed.
 	overWithin = 5 * time.Second
 )
 
-// floodBounds are how long the phases last, what part of the logins without a
-// flood has to be reached in it, and how much memory the server may take, in
+// floodBounds are how many checks a second there are, how long the phases last,
+// what part of the logins without a flood has to be reached in it, and how much memory the server may take, in
 // MiB. The quick tier runs beside other tests, which slow the collector down;
 // without the queue the flood would take ten thousand MiB.
 type floodBounds struct {
+	checks      float64
 	calm, flood time.Duration
 	goodput     float64
 	memory      int
@@ -246,22 +249,28 @@ func TestR15LoginFlood(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes ten seconds")
 	}
-	bounds := floodBounds{calm: time.Second, flood: 3 * time.Second, goodput: 0.5, memory: 450}
+	bounds := floodBounds{checks: checkedRate, calm: time.Second, flood: 3 * time.Second, goodput: 0.5, memory: 450}
 	if soak() > 0 {
-		bounds = floodBounds{calm: 10 * time.Second, flood: 2 * time.Minute, goodput: 0.8, memory: 300}
+		bounds = floodBounds{checks: checkedRate, calm: 10 * time.Second, flood: 2 * time.Minute, goodput: 0.8, memory: 300}
+		much := bounds
+		much.checks = checkedMuch
 		t.Run("postgres", func(t *testing.T) { loginFlood(t, onPostgres(t, storetest.PostgresURL(t)), bounds) })
+		t.Run("postgres, many checks", func(t *testing.T) { loginFlood(t, onPostgres(t, storetest.PostgresURL(t)), much) })
+		t.Run("sqlite, many checks", func(t *testing.T) { loginFlood(t, onSQLite(t, t.TempDir()), much) })
 	}
 	t.Run("sqlite", func(t *testing.T) { loginFlood(t, onSQLite(t, t.TempDir()), bounds) })
 }
 
 func loginFlood(t *testing.T, target *installation, bounds floodBounds) {
 	o := newOverload(t, target)
-	before := atRate(checkedRate, bounds.calm, 16, o.check)
+	before := atRate(bounds.checks, bounds.calm, 64, o.check)
 	bare, hash := o.bareHashes(bounds.calm)
-	unloaded, login := o.unloaded(bounds.calm)
 	var during, flood paced
 	var running sync.WaitGroup
-	running.Go(func() { during = atRate(checkedRate, bounds.flood, 64, o.check) })
+	running.Go(func() { atRate(bounds.checks, bounds.calm, 64, o.check) })
+	unloaded, login := o.unloaded(bounds.calm) // with their share of the checks
+	running.Wait()
+	running.Go(func() { during = atRate(bounds.checks, bounds.flood, 256, o.check) })
 	running.Go(func() { flood = atRate(floodFactor*unloaded, bounds.flood, 500, o.login) })
 	running.Wait()
 	over := time.Now()
@@ -272,7 +281,7 @@ func loginFlood(t *testing.T, target *installation, bounds floodBounds) {
 	}
 	goodput := float64(flood.count(ok)) / flood.lasted.Seconds()
 	line, err := json.Marshal(map[string]any{
-		"experiment": "R15", "hashes_per_s": bare, "logins_per_s": unloaded, "logins_over_hashes": unloaded / bare,
+		"experiment": "R15 " + t.Name(), "checks_per_s": bounds.checks, "hashes_per_s": bare, "logins_per_s": unloaded, "logins_over_hashes": unloaded / bare,
 		"hash_over_login_cpu": hash.Seconds() / login.Seconds(),
 		"flood_per_s":         floodFactor * unloaded, "flood": flood.outcomes(), "goodput_per_s": goodput, "goodput_over_logins": goodput / unloaded,
 		"login_p99_ms": flood.quantile(ok, 0.99).Milliseconds(), "refused_p99_ms": flood.quantile(turnedAway, 0.99).Milliseconds(),
