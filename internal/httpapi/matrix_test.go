@@ -138,7 +138,7 @@ var open = []string{
 	"ProjectGet", "ProjectUpdate", "ProjectDelete", "ProjectUserList", "ProjectKmsGetCA", "ProjectTagsList", "ProjectTagsReplace", "ProjectTagsUpdate",
 	"AccountProjectsList", "AccountUserProjectsList", "OrganizationProjectsList", "OrganizationProjectsGet", "OrganizationProjectsUpdate", "OrganizationProjectsDelete",
 	"OrganizationAuthenticationConfigGet", "ProjectGetEventLogs",
-	"AccountTeamList", "AccountTeamMembersList", "AccountTeamProjectList", "AccountTeamInvitesList",
+	"AccountTeamList", "AccountUserTeamsList", "AccountProjectsTeamsList", "AccountTeamMembersList", "AccountTeamProjectList", "AccountTeamInvitesList",
 	"OrganizationUserDelete", "UserGroupsList", "UserGroupGet", "UserGroupMemberList", "ForwardAuth",
 }
 

@@ -28,6 +28,8 @@ func (a *API) teamRoutes() []route {
 	}
 	return []route{
 		empty(teamsPath, "AccountTeamList", "there are groups instead of teams", read(noTeams)),
+		empty("/v1/account/{account_id}/user/{user_id}/teams", "AccountUserTeamsList", "nobody is in a team", read(noTeams)),
+		empty("/v1/account/{account_id}/project/{project}/teams", "AccountProjectsTeamsList", "no team has a project", read(noTeams)),
 		empty(teamPath+"/members", "AccountTeamMembersList", "teams have no members", read(noTeamMembers)),
 		empty(teamPath+"/projects", "AccountTeamProjectList", "teams have no projects", read(noTeamProjects)),
 		empty(teamPath+"/invites", "AccountTeamInvitesList", "nobody is invited to teams", read(accountInvites)),

@@ -198,7 +198,8 @@ func TestSDKTeams(t *testing.T) {
 		client := sdk(s, s.AdminToken)
 		root := "/v1/account/" + s.AccountID
 		for path, key := range map[string]string{
-			"/teams": "teams", "/team/at1/members": "members", "/team/at1/projects": "projects", "/team/at1/invites": "account_invites",
+			"/teams": "teams", "/user/" + s.AdminID + "/teams": "teams", "/project/p/teams": "teams",
+			"/team/at1/members": "members", "/team/at1/projects": "projects", "/team/at1/invites": "account_invites",
 		} {
 			if rows := list(t, client.ok(t, "GET", root+path, nil), key); len(rows) > 0 {
 				t.Errorf("%s: %v, want nothing", path, rows)
