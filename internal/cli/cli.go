@@ -168,7 +168,7 @@ func Run(ctx context.Context, root *cobra.Command, env Env, args []string) int {
 		fmt.Fprintf(env.Stderr, "error: %s; see \"%s --help\"\n", escape(strings.Join(strings.Fields(err.Error()), " ")), c.CommandPath())
 		return 2
 	default:
-		fmt.Fprintln(env.Stderr, "error: "+env.explainError(err))
+		fmt.Fprintln(env.Stderr, "error: "+explainError(err, env.tokenSource(c)))
 		return exitCode(err)
 	}
 }

@@ -23,11 +23,22 @@ type connection struct {
 	http    *http.Client
 }
 
+const tokenFlag = "auth-token"
+
+// tokenSource names the flag or the variable that a command has its token from;
+// empty: from a login.
+func (e Env) tokenSource(c *cobra.Command) string {
+	if f := c.Flags().Lookup(tokenFlag); f != nil && f.Changed {
+		return "--" + tokenFlag
+	}
+	return e.tokenVariable()
+}
+
 // connects adds the flags to a noun, for all of its verbs.
 func (a *app) connects(noun *cobra.Command) {
 	f := noun.PersistentFlags()
 	f.StringVar(&a.conn.url, "url", "", "server, instead of SALLYPORT_URL and the one logged in at last")
-	f.StringVar(&a.conn.token, "auth-token", "", "token, instead of SALLYPORT_TOKEN, which others on this machine cannot see")
+	f.StringVar(&a.conn.token, tokenFlag, "", "token, instead of SALLYPORT_TOKEN, which others on this machine cannot see")
 	f.StringVar(&a.conn.ca, "auth-ca", "", "file with the certificates (PEM) of the only authorities to trust; default SALLYPORT_CA_CERT, AIVEN_CA_CERT, else the system's")
 	f.IntVar(&a.conn.seconds, "request-timeout", 0, "seconds to wait for an answer; default 60")
 	noun.PersistentPreRunE = func(*cobra.Command, []string) error { return a.connect() }

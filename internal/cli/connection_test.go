@@ -52,3 +52,16 @@ func TestConnectionFlags(t *testing.T) {
 		})
 	}
 }
+
+// Who is told that a token is bad has to look where it came from.
+func TestBadTokenIsThatOfTheFlag(t *testing.T) {
+	s := newServer(t, map[string]string{"GET /v1/organizations": `401 {"message":"Invalid token","errors":[{"error_code":"authentication_failed"}]}`})
+	m := newMachine(t)
+	m.vars["SALLYPORT_TOKEN"] = "spp_env"
+	for source, args := range map[string][]string{"--auth-token": {"--auth-token", "spp_flag"}, "SALLYPORT_TOKEN": nil} {
+		code := m.run(t, "", append([]string{"organization", "list", "--url", s.URL}, args...)...)
+		if want := "the token is that of " + source + ":"; code != 1 || !strings.Contains(m.stderr, want) {
+			t.Errorf("exit %d, stderr %q; want 1 and %q", code, m.stderr, want)
+		}
+	}
+}

@@ -15,13 +15,14 @@ import (
 const remedyWords = " What to do: "
 
 // explainError is an error in one line that says what to do: the message, the
-// remedy, and what to name when asking somebody.
-func (e Env) explainError(err error) string {
+// remedy, and what to name when asking somebody. The caller's token came from
+// source, a variable or the flag; empty: from a login.
+func explainError(err error, source string) string {
 	answer, ok := errors.AsType[*sallyport.Error](err)
 	if !ok {
 		return escape(err.Error() + unreachedRemedy(err))
 	}
-	return escape(explainAnswer(err, answer, e.tokenVariable()))
+	return escape(explainAnswer(err, answer, source))
 }
 
 // asFlags says what the API's messages ask for as it is said here.
@@ -40,15 +41,14 @@ func unreachedRemedy(err error) string {
 	return "; check that the server runs and that its URL is right (--url or SALLYPORT_URL)"
 }
 
-// explainAnswer is the same of an answer of the server to a call whose token
-// came from the variable, if it has a name.
-func explainAnswer(err error, e *sallyport.Error, variable string) string {
+// explainAnswer is the same of an answer of the server.
+func explainAnswer(err error, e *sallyport.Error, source string) string {
 	// The message may end in the remedy already, for clients that show nothing
 	// else; it is said once, after the code.
 	said := *e
 	said.Message = strings.TrimRight(strings.TrimSuffix(strings.TrimRight(e.Message, ". "), remedyWords+strings.TrimRight(e.Remedy, ". ")), ". ")
 	text := strings.TrimRight(strings.Replace(err.Error(), e.Error(), said.Error(), 1), ". ")
-	if remedy := remedyOf(e, variable); remedy != "" && (e.Remedy == "" || !strings.Contains(text, strings.TrimRight(e.Remedy, ". "))) {
+	if remedy := remedyOf(e, source); remedy != "" && (e.Remedy == "" || !strings.Contains(text, strings.TrimRight(e.Remedy, ". "))) {
 		text += "; " + strings.TrimRight(remedy, ". ")
 	}
 	text = asFlags.Replace(text)
@@ -62,14 +62,16 @@ func explainAnswer(err error, e *sallyport.Error, variable string) string {
 }
 
 // remedyOf is what to do: what the server says, else what the status says.
-func remedyOf(e *sallyport.Error, variable string) string {
+func remedyOf(e *sallyport.Error, source string) string {
 	switch {
 	case e.Remedy != "" && e.RemedyURL != "" && !strings.Contains(e.Remedy, e.RemedyURL):
 		return e.Remedy + ": " + e.RemedyURL
 	case e.Remedy != "":
 		return e.Remedy
-	case errors.Is(e, sallyport.ErrUnauthorized) && variable != "":
-		return "the token is that of " + variable + ": set another, or unset it to use the session of \"sallyport user login EMAIL\""
+	case errors.Is(e, sallyport.ErrUnauthorized) && source == "--"+tokenFlag:
+		return "the token is that of " + source + ": give another, or leave it out to use the session of \"sallyport user login EMAIL\""
+	case errors.Is(e, sallyport.ErrUnauthorized) && source != "":
+		return "the token is that of " + source + ": set another, or unset it to use the session of \"sallyport user login EMAIL\""
 	case errors.Is(e, sallyport.ErrUnauthorized):
 		return "log in again with \"sallyport user login EMAIL\""
 	case e.RetryAfter > 0:
