@@ -176,7 +176,7 @@ func (c *cache) put(k cacheKey, v *known, m marks) {
 	if !c.good(&m) {
 		return
 	}
-	v.marks = m
+	v.name, v.marks = [11]byte(k.prefix[1:]), m
 	v.cold.Store(cold + uint32(rand.IntN(2)))
 	s, tag, n := c.find(&k.prefix)
 	s.mu.Lock()

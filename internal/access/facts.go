@@ -26,11 +26,14 @@ type known struct {
 	// are not.
 	learning int64
 	used     *lastUse
-	// Of the entry in memory. Two words more, and the allocator would round the
+	// Of the entry in memory. One word more, and the allocator would round the
 	// whole up by 64 bytes.
 	providerOff bool
-	cold        atomic.Uint32
-	marks       marks
+	// name is the prefix but for its first letter, which is the same in all: it
+	// is compared where the marks are, not where the text is.
+	name  [11]byte
+	cold  atomic.Uint32
+	marks marks
 }
 
 // newKnown prepares what was read; unwritten is a use of the token that may not
@@ -109,7 +112,7 @@ func (k *known) at(now time.Time, client netip.Addr) policy.Facts {
 
 // is says whether these are the facts of a credential at an organization.
 func (k *known) is(key *cacheKey) bool {
-	return k.Token.Prefix == string(key.prefix[:]) && k.organization == key.organization
+	return k.name == [11]byte(key.prefix[1:]) && k.organization == key.organization
 }
 
 // warm notes a use. It writes only what is not so already: cores share it.
