@@ -194,8 +194,8 @@ func TestR7ProcessesWithTheirOwnClocks(t *testing.T) {
 		for range 3 {
 			revoke()
 		}
-		for i := range nodes {
-			awaitReady(t, nodes[i])
+		for _, n := range nodes {
+			awaitReady(t, n)
 		}
 		for i, ahead := range step {
 			set(i+1, ahead)
@@ -205,14 +205,16 @@ func TestR7ProcessesWithTheirOwnClocks(t *testing.T) {
 				a, err := call(http.MethodGet, nodes[i].url+"/readyz", "", nil)
 				return err == nil && a.status == http.StatusServiceUnavailable
 			})
-			revoke()
-			set(i, 0)
 		}
 		awaitReady(t, nodes[0])
+		revoke()
 		for i := 1; i < len(nodes); i++ {
-			awaitReady(t, nodes[i])
+			set(i, 0)
 		}
 		revoke()
+		for i := 1; i < len(nodes) && soak() > 0; i++ { // that takes as long again
+			awaitReady(t, nodes[i])
+		}
 	}
 	t.Logf(`{"experiment":"R7 processes","steps":%d,"revoked":%d}`, len(steps)*2, len(revoked))
 }
