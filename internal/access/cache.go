@@ -154,6 +154,21 @@ func (c *cache) get(k cacheKey) *known {
 	return nil
 }
 
+// owner is whose credential it is, as far as any entry says, be it void: this
+// never changes. Empty: none does.
+func (c *cache) owner(prefix *[12]byte) string {
+	s, tag, _ := c.find(prefix)
+	for i := range s.tags {
+		if s.tags[i].Load() != tag {
+			continue
+		}
+		if e := s.ways[i].Load(); e != nil && e.Token.Prefix == string(prefix[:]) {
+			return e.User.ID
+		}
+	}
+	return ""
+}
+
 // fill keeps what read returns. The marks are taken before the facts are read,
 // so that whatever changes after that moment voids the entry, whether it was
 // read with the change or without it. What was asked about an organization that
@@ -164,7 +179,7 @@ func (c *cache) fill(k cacheKey, owner string, read func() (*known, error)) (*kn
 	if err != nil {
 		return nil, err
 	}
-	if v.Organization.ID == k.organization {
+	if v.Organization.ID == k.organization && v.User.ID == owner {
 		c.put(k, v, m)
 	}
 	return v, nil

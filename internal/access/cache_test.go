@@ -679,3 +679,25 @@ func TestLongTextsAreNotKept(t *testing.T) {
 		t.Errorf("lost: %+v, %+v", p.Token, p.User)
 	}
 }
+
+// What voids the facts about a credential leaves whose it is, so that the next
+// check need not ask for that first.
+func TestOwnerOutlivesTheFacts(t *testing.T) {
+	f := facts{cache: newCache(10*ways, markStripes)}
+	r := row(7)
+	key := cacheKey{organization: r.Organization.ID}
+	copy(key.prefix[:], r.Token.Prefix)
+	if got := f.cache.owner(&key.prefix); got != "" {
+		t.Errorf("%q owns what nobody asked about", got)
+	}
+	f.remember(r)
+	f.cache.forgetAll()
+	if got := f.cache.owner(&key.prefix); got != r.User.ID || f.held(r) != nil {
+		t.Errorf("%q owns it, want %q; its facts: %v", got, r.User.ID, f.held(r))
+	}
+	// Facts about somebody else's credential were read under the wrong marks.
+	got, err := f.cache.fill(key, "u-else", func() (*known, error) { return newKnown(r, f.place(&r, r.Organization.ID), identity.Use{}), nil })
+	if err != nil || got.User.ID != r.User.ID || f.held(r) != nil {
+		t.Errorf("%v, %v; in memory: %v", got, err, f.held(r))
+	}
+}

@@ -201,13 +201,15 @@ func (f *facts) fill(ctx context.Context, key cacheKey, parsed credential.Parsed
 	defer cancel()
 	// Whose credential it is never changes, so it may be asked first: the
 	// owner says which marks the facts are read under.
-	var owner string
-	err := f.db.Once(func(r *store.Read) (err error) {
-		owner, err = r.TokenOwner(ctx, string(parsed.Prefix[:]))
-		return err
-	})
-	if err != nil {
-		return nil, err
+	owner := f.cache.owner(&parsed.Prefix)
+	if owner == "" {
+		err := f.db.Once(func(r *store.Read) (err error) {
+			owner, err = r.TokenOwner(ctx, string(parsed.Prefix[:]))
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	return f.cache.fill(key, owner, func() (*known, error) { return f.read(ctx, parsed, key.organization) })
 }
