@@ -138,17 +138,27 @@ func unproven(m Method) bool { return m == MethodNone || m > MethodOIDC }
 // tooOld judges tokens by their age, not by the lifetime they were granted: a
 // long-lived token is welcome until it is older than the policy allows, and no
 // token is ever accepted for longer. Extending a token on use does not make it
-// younger. Zero means that the policy sets no limit.
+// younger. A session is as old as the login it goes back to: one that another
+// session let in, or that took the place of another, is no new login. Zero means
+// that the policy sets no limit.
 func tooOld(c *Credential, p *Policy, now time.Time) bool {
 	switch c.Kind {
 	case Session:
-		return over(p.SessionMaxAge, c.Created, now) || over(p.SessionIdle, later(c.Created, c.LastUsed), now)
+		return over(p.SessionMaxAge, loggedIn(c), now) || over(p.SessionIdle, later(c.Created, c.LastUsed), now)
 	case PersonalToken:
 		return over(p.MaxPersonalTokenAge, c.Created, now)
 	case ApplicationToken:
 		return over(p.MaxApplicationTokenAge, c.Created, now)
 	}
 	return false
+}
+
+// loggedIn is when the owner of a session logged in.
+func loggedIn(c *Credential) time.Time {
+	if at := c.Authentication.At; !at.IsZero() && at.Before(c.Created) {
+		return at
+	}
+	return c.Created
 }
 
 func over(limit time.Duration, since, now time.Time) bool {

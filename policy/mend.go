@@ -264,7 +264,9 @@ func providerTitle(m Method) string {
 }
 
 func ageMends(c *Credential) []mending {
-	renewed := mending{Owner, "credential.created", "now", "log in again", func(f *Facts) { f.Credential.Created, f.Credential.LastUsed = f.Now, f.Now }}
+	renewed := mending{Owner, "credential.created", "now", "log in again", func(f *Facts) {
+		f.Credential.Created, f.Credential.LastUsed, f.Credential.Authentication.At = f.Now, f.Now, f.Now
+	}}
 	switch c.Kind {
 	case Session:
 		return []mending{

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/store"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -124,6 +126,44 @@ func TestCommandLineFromABrowsersSession(t *testing.T) {
 		}
 		_, err = w.exchange(code, verifier)
 		want(w.t, "after the logout", err, identity.Unauthenticated, "authentication_failed")
+	})
+}
+
+// SES-04: sessions that let each other in do not go on after the first would
+// have ended, at the server's limit or at that of an organization's policy.
+func TestSES04_SessionsThatLetEachOtherIn(t *testing.T) {
+	each(t, func(w *world) {
+		u := w.person(alice, goodPassword)
+		o := w.organization("A", `{"session_max_age_seconds": 7200}`, u)
+		b := w.browser()
+		b.at(StepIdentify)(b.begin(Begin{}))
+		b.at(StepChoose)(b.identify(alice))
+		p := w.principal(b.at(StepDone)(b.password(goodPassword)).Done.Token)
+		loggedIn, ends := w.clock.now(), p.Token.Ends
+		for _, later := range []time.Duration{50 * time.Minute, 11 * time.Hour} {
+			w.clock.advance(later)
+			out, err := w.exchange(w.approved(Begin{CommandLine: commandLine(), Principal: p}), verifier)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			p = w.principal(out.Token)
+			if p.Token.Ends.After(ends) {
+				w.t.Errorf("it lasts until %v, what let it in until %v", p.Token.Ends, ends)
+			}
+			ends = p.Token.Ends
+		}
+		known := see(w, func(ctx context.Context, r *store.Read) (store.Facts, error) { return r.Facts(ctx, p.Token.Prefix, o) })
+		d := policy.Decide(&policy.Facts{
+			Now: w.clock.now(), Credential: known.Token.Credential(), Principal: known.User.Principal(known.Member), Covered: true,
+			Organization: o, Policy: identity.EffectivePolicy(known.Organization.Policy, ""),
+		})
+		if d.Code() != policy.CodeTooOld {
+			w.t.Errorf("%v after the login the policy of two hours says %q", w.clock.now().Sub(loggedIn), d.Codes())
+		}
+		for w.clock.now().Before(ends) {
+			w.clock.advance(time.Hour)
+		}
+		w.wantAlive("the last of them", p, false)
 	})
 }
 

@@ -231,6 +231,7 @@ type entry struct {
 	from     Caller
 	attempt  *identity.Attempt // ends with it; nil: there is no row
 	saml     *samlLogin        // what the SAML provider said; nil: another way
+	until    time.Time         // end of the session that let it in; zero: none did
 }
 
 // errExposed says that a login was right, with an exposed password.
@@ -280,6 +281,9 @@ func (s *Service) enter(ctx context.Context, e *entry) (Out, error) {
 		}
 		if fresh.shape, err = e.saml.shape(fresh.shape, tx.Now); err != nil {
 			return err
+		}
+		if !e.until.IsZero() {
+			fresh.shape.life = min(fresh.shape.life, e.until.Sub(tx.Now))
 		}
 		fresh.identity = e.identity
 		if err := fresh.begin(ctx, tx, user.ID, e.how); err != nil {

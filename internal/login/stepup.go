@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/sallyport/sallyport/internal/identity"
@@ -16,7 +17,9 @@ func (e *entry) stepsUp() bool {
 
 // begun looks at the session that an attempt was begun from, which must be
 // alive still. A step-up must prove the same account, and at least as strongly
-// as the session (row SES-09); that session then ends.
+// as the session (row SES-09); that session then ends. What a session only said
+// yes to lasts no longer than itself: else sessions that let each other in
+// would go on for ever after one login.
 func (e *entry) begun(ctx context.Context, tx *store.Tx) error {
 	if e.attempt.Session == "" {
 		return nil
@@ -26,6 +29,7 @@ func (e *entry) begun(ctx context.Context, tx *store.Tx) error {
 		return endedMeanwhile(err)
 	}
 	if !e.stepsUp() {
+		e.until = cmp.Or(old.Ends, old.Expires)
 		return nil
 	}
 	if e.who.user.ID != e.attempt.UserID || weaker(e.how, old.Authentication) {
