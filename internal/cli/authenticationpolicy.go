@@ -98,7 +98,7 @@ var fieldWords = map[string]string{
 	"passkey-auth-enabled":                        "logins by passkey count",
 	"oauth-enabled":                               "logins with Google, Microsoft or GitHub count",
 	"saml-enabled":                                "logins at identity providers count",
-	"saml-allow-external":                         "those of other organizations count too",
+	"saml-allow-external":                         "logins at identity providers of other organizations count too",
 	"personal-tokens-enabled":                     "personal tokens work here",
 	"personal-tokens-managed-users-enabled":       "managed users may have and use them",
 	"personal-tokens-require-allowed-auth-method": "a personal token works only while the login it was made with counts",

@@ -151,6 +151,7 @@ func Run(ctx context.Context, root *cobra.Command, env Env, args []string) int {
 	root.SetErr(env.Stderr)
 	root.AddGroup(groups...)
 	root.SetUsageFunc(env.usage)
+	root.SetHelpCommand(helpOn(root))
 	root.Args, root.RunE = cobra.ArbitraryArgs, func(c *cobra.Command, words []string) error {
 		if len(words) == 0 {
 			return c.Help()

@@ -251,6 +251,7 @@ func TestExitCodesAndErrorLines(t *testing.T) {
 		{"control characters", "user info", "400 {\"message\":\"a\\u001b[31m\\nb\\u202e\",\"errors\":[]}", 1, `error: a\x1b[31m\nb\u202e (status 400)` + "\n"},
 		{"unknown command", "usr info", "{}", 2, `error: unknown command "usr" for "sallyport" (did you mean "user"?); see "sallyport --help"` + "\n"},
 		{"unknown verb", "user inf", "{}", 2, `error: unknown command "inf" for "sallyport user" (did you mean "info"?); see "sallyport user --help"` + "\n"},
+		{"help on nothing", "help usr", "{}", 2, `error: unknown command "usr" for "sallyport" (did you mean "user"?); see`},
 		{"unknown verb like no other", "user xyzzy", "{}", 2, `error: unknown command "xyzzy" for "sallyport user"; see`},
 		{"noun alone", "user", "{}", 2, "needs one more word"},
 		{"unknown flag", "user info --nope", "{}", 2, "unknown flag: --nope"},
@@ -336,6 +337,10 @@ func TestHelpIsNoError(t *testing.T) {
 	m := newMachine(t)
 	if code := m.run(t, "", "user", "login", "--help"); code != 0 || !strings.Contains(m.stdout, "--password-stdin") {
 		t.Errorf("exit %d, stdout %q", code, m.stdout)
+	}
+	flag := m.stdout
+	if code := m.run(t, "", "help", "user", "login"); code != 0 || m.stdout != flag {
+		t.Errorf("help user login: exit %d, stdout %q, want %q", code, m.stdout, flag)
 	}
 }
 

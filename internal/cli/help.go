@@ -64,6 +64,23 @@ func (e Env) usage(c *cobra.Command) error {
 	return nil
 }
 
+// helpOn is the command that shows the help of any other.
+func helpOn(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use: "help COMMAND...", Short: "Show how a command is used",
+		RunE: func(_ *cobra.Command, words []string) error {
+			c, rest, err := root.Find(words)
+			if err != nil {
+				return err
+			}
+			if len(rest) > 0 {
+				return unknownWord(c, rest[0])
+			}
+			return c.Help()
+		},
+	}
+}
+
 // usageLine is the one form in which a command is written.
 func usageLine(c *cobra.Command) string {
 	if c.HasAvailableSubCommands() {
