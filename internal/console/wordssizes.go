@@ -26,7 +26,7 @@ var sizesWords = map[string]string{
 	"sizes.oldest":        "the oldest of %s",
 	"sizes.by.days":       "Rows go after %d days",
 	"sizes.by.age":        "Rows go by their age",
-	"sizes.by.number":     "A greatest number",
+	"sizes.by.number":     "Limited in number",
 	"sizes.by.owner":      "Rows go with what they belong to",
 	"sizes.by.nobody":     "Rows stay: what is kept longer goes by them",
 	"sizes.by.":           "Not known to this program",

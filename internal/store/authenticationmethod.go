@@ -10,7 +10,7 @@ import (
 // NoAuthenticationMethod is the answer for an authentication method that does
 // not exist, was deleted, or is another organization's.
 func NoAuthenticationMethod() *identity.Error {
-	return identity.NotFoundf("authentication_method_not_found", "there is no such authentication method in this organization")
+	return identity.NotFoundf("authentication_method_not_found", "there is no such identity provider in this organization; list them with `sallyport organization identity-provider list`")
 }
 
 // methodColumns need the table under the name am. A group that was deleted

@@ -12,7 +12,7 @@ import (
 
 // NoDomain is the answer for a domain that the organization does not have.
 func NoDomain() *identity.Error {
-	return identity.NotFoundf("organization_domain_not_found", "there is no such domain in this organization")
+	return identity.NotFoundf("organization_domain_not_found", "there is no such domain in this organization; list them with `sallyport organization domain-list`")
 }
 
 func domainTaken() *identity.Error {

@@ -8,7 +8,7 @@ import (
 
 // NoMember is the answer for a user who is not a member of the organization.
 func NoMember() *identity.Error {
-	return identity.NotFoundf("organization_user_not_found", "there is no such user in this organization")
+	return identity.NotFoundf("organization_user_not_found", "there is no such user in this organization; check the id with `sallyport organization user list`")
 }
 
 const memberQuery = `SELECT m.organization_id, m.user_id, m.super_admin, m.joined_at, ` + userColumns + `

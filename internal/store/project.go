@@ -15,7 +15,7 @@ func scanProject(row scanner) (p identity.Project, err error) {
 // NoProject is the answer for a project that does not exist in the caller's
 // organization.
 func NoProject() *identity.Error {
-	return identity.NotFoundf("project_not_found", "there is no such project in this organization")
+	return identity.NotFoundf("project_not_found", "there is no such project in this organization; list those that you may see with `sallyport project list`")
 }
 
 // Project returns a project by name.
