@@ -181,12 +181,21 @@ func TestTheManualsSettingsExist(t *testing.T) {
 			}
 		})
 	}
-	// Those of the command line, of tests and of scripts.
-	for _, name := range []string{
-		"SALLYPORT_URL", "SALLYPORT_TOKEN", "SALLYPORT_ORGANIZATION",
-		"SALLYPORT_TEST_POSTGRES_URL", "SALLYPORT_TEST_PICTURES", "SALLYPORT_MANUAL_PICTURES", "SALLYPORT_SOAK",
-	} {
-		known[name] = true
+	// Those that the client's commands, tests and scripts read.
+	for _, pattern := range []string{"internal/*/*.go", "internal/*/*/*.go", "internal/*/*/*/*.go", "scripts/*", "Makefile"} {
+		paths, err := filepath.Glob(filepath.Join(top, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				continue // a folder
+			}
+			for _, name := range variable.FindAllString(string(text), -1) {
+				known[name] = true
+			}
+		}
 	}
 	for page, text := range manual(t) {
 		for _, name := range variable.FindAllString(text, -1) {
