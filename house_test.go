@@ -86,6 +86,7 @@ var support = []string{
 	"internal/server/servertest",
 	"internal/server/servertest/browser",
 	"internal/store/storetest",
+	"internal/store/storetest/migrated",
 	"internal/thirdparty/githubtest",
 	"internal/thirdparty/oidctest",
 	"scripts/child",

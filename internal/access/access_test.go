@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -20,7 +19,7 @@ import (
 	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
-	"github.com/sallyport/sallyport/internal/store/storetest"
+	"github.com/sallyport/sallyport/internal/store/storetest/migrated"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -56,12 +55,12 @@ var keyText = credential.GenerateKeys(rand.Reader)
 // each runs a test on both engines.
 func each(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Run("sqlite", func(t *testing.T) { test(t, onSQLite(t)) })
-	t.Run("postgres", func(t *testing.T) { test(t, newWorld(t, storetest.PostgresURL(t))) })
+	t.Run("postgres", func(t *testing.T) { test(t, newWorld(t, migrated.Postgres(t))) })
 }
 
 func onSQLite(tb testing.TB) *world {
 	tb.Helper()
-	return newWorld(tb, "sqlite:"+filepath.Join(tb.TempDir(), "test.db"))
+	return newWorld(tb, migrated.SQLite(tb))
 }
 
 func newWorld(tb testing.TB, url string) *world {
@@ -101,8 +100,6 @@ func (w *world) leaseless() *Checker {
 	w.must(err)
 	w.tb.Cleanup(func() { _ = db.Close() })
 	db.Now = w.clock.now
-	_, err = db.Migrate(w.tb.Context())
-	w.must(err)
 	keys, err := credential.LoadKeys(keyText)
 	w.must(err)
 	return New(db, keys, publicURL, slog.New(slog.NewTextHandler(io.Discard, nil)), DefaultEntries)

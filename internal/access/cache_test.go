@@ -15,7 +15,7 @@ import (
 	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
-	"github.com/sallyport/sallyport/internal/store/storetest"
+	"github.com/sallyport/sallyport/internal/store/storetest/migrated"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -341,7 +341,7 @@ func TestR7ClockStepsKeepNothingAlive(t *testing.T) {
 
 // Uses at other servers count: a session that is busy there is not idle here.
 func TestUsesElsewhereCount(t *testing.T) {
-	w := newWorld(t, storetest.PostgresURL(t))
+	w := newWorld(t, migrated.Postgres(t))
 	other := w.other()
 	o := w.organization(func(p *policy.Policy) { p.SessionIdle = policy.MinSessionIdle })
 	bearer := w.token(policy.Session, w.user(o))

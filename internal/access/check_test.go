@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
-	"github.com/sallyport/sallyport/internal/store/storetest"
+	"github.com/sallyport/sallyport/internal/store/storetest/migrated"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -53,7 +53,7 @@ func benchmarkCheck(b *testing.B, w *world) {
 // BenchmarkCheck is a whole check with the facts in memory.
 func BenchmarkCheck(b *testing.B) {
 	b.Run("sqlite", func(b *testing.B) { benchmarkCheck(b, onSQLite(b)) })
-	b.Run("postgres", func(b *testing.B) { benchmarkCheck(b, newWorld(b, storetest.PostgresURL(b))) })
+	b.Run("postgres", func(b *testing.B) { benchmarkCheck(b, newWorld(b, migrated.Postgres(b))) })
 }
 
 // BenchmarkCheckParallel is BenchmarkCheck on all cores.
@@ -80,7 +80,7 @@ func BenchmarkCheckUncached(b *testing.B) {
 		benchmarkCheck(b, w)
 	})
 	b.Run("postgres", func(b *testing.B) {
-		w := newWorld(b, storetest.PostgresURL(b))
+		w := newWorld(b, migrated.Postgres(b))
 		w.Checker = w.leaseless()
 		benchmarkCheck(b, w)
 	})

@@ -12,7 +12,7 @@ import (
 	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
-	"github.com/sallyport/sallyport/internal/store/storetest"
+	"github.com/sallyport/sallyport/internal/store/storetest/migrated"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -155,7 +155,7 @@ func BenchmarkRevocation(b *testing.B) {
 			b.Run(engine+"/"+ending.name, func(b *testing.B) {
 				w := onSQLite(b)
 				if engine == "postgres" {
-					w = newWorld(b, storetest.PostgresURL(b))
+					w = newWorld(b, migrated.Postgres(b))
 				}
 				benchmarkRevocation(b, w, ending.people, ending.end)
 			})

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,7 +16,7 @@ import (
 	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
-	"github.com/sallyport/sallyport/internal/store/storetest"
+	"github.com/sallyport/sallyport/internal/store/storetest/migrated"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -43,13 +42,13 @@ type world struct {
 
 // each runs a test on both engines; PostgreSQL is left out of short runs.
 func each(t *testing.T, test func(w *world)) {
-	t.Run("sqlite", func(t *testing.T) { test(newWorld(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))) })
-	t.Run("postgres", func(t *testing.T) { test(newWorld(t, storetest.PostgresURL(t))) })
+	t.Run("sqlite", func(t *testing.T) { test(newWorld(t, migrated.SQLite(t))) })
+	t.Run("postgres", func(t *testing.T) { test(newWorld(t, migrated.Postgres(t))) })
 }
 
 // lite is a world on SQLite, for what no engine has a part in.
 func lite(t *testing.T) *world {
-	return newWorld(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
+	return newWorld(t, migrated.SQLite(t))
 }
 
 func newWorld(t *testing.T, databaseURL string) *world {
@@ -59,9 +58,6 @@ func newWorld(t *testing.T, databaseURL string) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	if _, err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	keys, err := credential.LoadKeys(credential.GenerateKeys(rand.Reader))
 	if err != nil {
 		t.Fatal(err)

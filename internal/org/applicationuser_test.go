@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/internal/store/storetest/migrated"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -108,7 +109,7 @@ func TestPeopleAreNoApplicationUsers(t *testing.T) {
 }
 
 func TestDOS05_HundredFirstApplicationUser(t *testing.T) {
-	s := emptyStage(t, "sqlite:"+t.TempDir()+"/test.db")
+	s := emptyStage(t, migrated.SQLite(t))
 	s.bootstrap()
 	for i := range 100 {
 		s.application(fmt.Sprintf("app %d", i))

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +16,7 @@ import (
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/internal/store"
-	"github.com/sallyport/sallyport/internal/store/storetest"
+	"github.com/sallyport/sallyport/internal/store/storetest/migrated"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -38,9 +37,9 @@ type ground struct {
 // onGround runs a test on both engines.
 func onGround(t *testing.T, test func(g *ground)) {
 	t.Run("sqlite", func(t *testing.T) {
-		test(newGround(t, "sqlite:"+filepath.Join(t.TempDir(), "ground.db")))
+		test(newGround(t, migrated.SQLite(t)))
 	})
-	t.Run("postgres", func(t *testing.T) { test(newGround(t, storetest.PostgresURL(t))) })
+	t.Run("postgres", func(t *testing.T) { test(newGround(t, migrated.Postgres(t))) })
 }
 
 func newGround(t *testing.T, databaseURL string) *ground {
@@ -54,9 +53,6 @@ func newGround(t *testing.T, databaseURL string) *ground {
 			t.Error(err)
 		}
 	})
-	if _, err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	keys, err := credential.LoadKeys(credential.GenerateKeys(rand.Reader))
 	if err != nil {
 		t.Fatal(err)

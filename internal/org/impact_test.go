@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/internal/store/storetest/migrated"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -269,14 +269,11 @@ func TestALapsedDomainTakesNoWayIn(t *testing.T) {
 // BenchmarkPreview previews a change in an organization of 10,000 people with
 // 50,000 credentials, half of which it refuses.
 func BenchmarkPreview(b *testing.B) {
-	db, err := store.Open("sqlite:" + filepath.Join(b.TempDir(), "crowd.db"))
+	db, err := store.Open(migrated.SQLite(b))
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.Migrate(b.Context()); err != nil {
-		b.Fatal(err)
-	}
 	o := identity.Organization{ID: "org0", Name: "Crowd", Tier: "business", AccountID: "a0", Policy: "{}", PolicyVersion: 1}
 	for from := range 10 {
 		err := db.Update(b.Context(), identity.Actor{Kind: identity.ActorOperator}, store.Organization(o.ID), func(tx *store.Tx) error {

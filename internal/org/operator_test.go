@@ -2,7 +2,6 @@ package org_test
 
 import (
 	"encoding/json"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,14 +11,14 @@ import (
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/internal/store"
-	"github.com/sallyport/sallyport/internal/store/storetest"
+	"github.com/sallyport/sallyport/internal/store/storetest/migrated"
 	"github.com/sallyport/sallyport/policy"
 )
 
 func TestOPS01_OfEightBootstrapsOneWins(t *testing.T) {
 	for engine, url := range map[string]func(t *testing.T) string{
-		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") },
-		"postgres": func(t *testing.T) string { return storetest.PostgresURL(t) },
+		"sqlite":   func(t *testing.T) string { return migrated.SQLite(t) },
+		"postgres": func(t *testing.T) string { return migrated.Postgres(t) },
 	} {
 		t.Run(engine, func(t *testing.T) {
 			s := emptyStage(t, url(t))
@@ -76,7 +75,7 @@ func TestOPS01_OfEightBootstrapsOneWins(t *testing.T) {
 }
 
 func TestBootstrapRefusesWhatItCannotUse(t *testing.T) {
-	s := emptyStage(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
+	s := emptyStage(t, migrated.SQLite(t))
 	for want, in := range map[string]org.BootstrapRequest{
 		"invalid_email_format": {Email: "alice", Organization: "A"},
 		"bad_request":          {Email: "alice@a.example", Organization: " "},

@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/internal/store/storetest/migrated"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -55,7 +56,7 @@ func TestOrganizationIsCreatedRenamedAndDeleted(t *testing.T) {
 }
 
 func TestOrganizationNames(t *testing.T) {
-	g := newGround(t, "sqlite:"+t.TempDir()+"/names.db")
+	g := newGround(t, migrated.SQLite(t))
 	for _, c := range []struct {
 		title, name, tier string
 		ok                bool

@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/internal/store/storetest/migrated"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -78,7 +79,7 @@ func TestChangesOfThePolicyAreRecordedByField(t *testing.T) {
 }
 
 func TestPOL11_TypesThatMeanYes(t *testing.T) {
-	s := emptyStage(t, "sqlite:"+t.TempDir()+"/test.db")
+	s := emptyStage(t, migrated.SQLite(t))
 	s.bootstrap()
 	for document, want := range map[string]string{
 		`{"two_factor_required": "false"}`:                  "bad_request",
@@ -229,7 +230,7 @@ func TestIPX07_BadRanges(t *testing.T) {
 	for i := range many {
 		many[i] = fmt.Sprintf("10.0.%d.0/24", i)
 	}
-	s := emptyStage(t, "sqlite:"+t.TempDir()+"/test.db")
+	s := emptyStage(t, migrated.SQLite(t))
 	s.bootstrap()
 	for _, c := range []struct {
 		change     org.RangesChange

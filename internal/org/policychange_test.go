@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/internal/store"
-	"github.com/sallyport/sallyport/internal/store/storetest"
+	"github.com/sallyport/sallyport/internal/store/storetest/migrated"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -21,8 +20,8 @@ import (
 // hold it up. What it takes to tell them is measured beside it.
 func BenchmarkPolicyChange100000Members(b *testing.B) {
 	for name, url := range map[string]func() string{
-		"sqlite":   func() string { return "sqlite:" + filepath.Join(b.TempDir(), "members.db") },
-		"postgres": func() string { return storetest.PostgresURL(b) },
+		"sqlite":   func() string { return migrated.SQLite(b) },
+		"postgres": func() string { return migrated.Postgres(b) },
 	} {
 		b.Run(name, func(b *testing.B) { benchmarkPolicyChange(b, url(), 100_000) })
 	}
@@ -34,9 +33,6 @@ func benchmarkPolicyChange(b *testing.B, url string, members int) {
 		b.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.Migrate(b.Context()); err != nil {
-		b.Fatal(err)
-	}
 	o := identity.Organization{ID: "org0", Name: "Crowd", Tier: "business", AccountID: "a0", Policy: "{}", PolicyVersion: 1}
 	const part = 10_000
 	for from := 0; from < members; from += part {

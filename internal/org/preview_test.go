@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/internal/store/storetest/migrated"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -28,7 +28,7 @@ var everything = org.Page{Limit: 1 << 20}
 // The preview of a change is, as a set, the difference between what the door
 // really says before the change and after it.
 func TestPreviewsAreTheDifferenceOfRealDecisions(t *testing.T) {
-	s := emptyStage(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
+	s := emptyStage(t, migrated.SQLite(t))
 	s.bootstrap()
 	rapid.Check(t, func(rt *rapid.T) {
 		w := randomWorld(rt, s)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/org"
+	"github.com/sallyport/sallyport/internal/store/storetest/migrated"
 )
 
 func containsWord(words, word string) bool { return slices.Contains(strings.Fields(words), word) }
@@ -139,7 +140,7 @@ func TestBadProjectsAreRefused(t *testing.T) {
 
 // Both Go clients look for these words beside the status 409.
 func TestTakenProjectNameSaysAlreadyExists(t *testing.T) {
-	g := newGround(t, "sqlite:"+t.TempDir()+"/taken.db")
+	g := newGround(t, migrated.SQLite(t))
 	g.project(g.a, g.alice, org.NewProject{Name: "web"})
 	_, err := g.CreateProject(t.Context(), g.as(g.alice, g.a.ID), org.NewProject{Name: "web"})
 	var known *identity.Error
@@ -163,7 +164,7 @@ func TestProjectCopies(t *testing.T) {
 }
 
 func TestProjectCertificateIsAnAuthority(t *testing.T) {
-	g := newGround(t, "sqlite:"+t.TempDir()+"/certificate.db")
+	g := newGround(t, migrated.SQLite(t))
 	first, second := g.project(g.a, g.alice, org.NewProject{Name: "web"}), g.project(g.a, g.alice, org.NewProject{Name: "shop"})
 	if first.Certificate == second.Certificate {
 		t.Error("two projects have one authority")

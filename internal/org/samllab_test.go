@@ -20,6 +20,7 @@ import (
 	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/internal/saml"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/internal/store/storetest/migrated"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -315,7 +316,7 @@ func sessionsOf(g *ground, method policy.Method) (n int) {
 
 // A response is encrypted for a key of ours that is retired.
 func TestSAMLReplayOfWhatCannotBeDecrypted(t *testing.T) {
-	g := newGround(t, "sqlite:"+t.TempDir()+"/ground.db")
+	g := newGround(t, migrated.SQLite(t))
 	l := newLab(g)
 	plain := decoded(t, l.message())
 	start, end := strings.Index(plain, "<saml:Assertion "), strings.Index(plain, "</samlp:Response>")
@@ -335,7 +336,7 @@ func TestSAMLReplayOfWhatCannotBeDecrypted(t *testing.T) {
 // Every cause has a remedy in the words of every provider's console, with
 // nothing left to be filled in.
 func TestSAMLCausesInTheWordsOfEachConsole(t *testing.T) {
-	g := newGround(t, "sqlite:"+t.TempDir()+"/ground.db")
+	g := newGround(t, migrated.SQLite(t))
 	l := newLab(g)
 	words := map[string]string{
 		identity.SAMLOkta: "Audience URI", identity.SAMLAuth0: "“audience” in the settings", identity.SAMLEntra: "Identifier (Entity ID)", identity.SAMLGoogle: "Service provider details",

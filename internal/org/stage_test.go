@@ -7,7 +7,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,7 +16,7 @@ import (
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/internal/store"
-	"github.com/sallyport/sallyport/internal/store/storetest"
+	"github.com/sallyport/sallyport/internal/store/storetest/migrated"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -35,12 +34,12 @@ type stage struct {
 // onStages runs a test on both engines; PostgreSQL is left out of short runs.
 func onStages(t *testing.T, test func(t *testing.T, s *stage)) {
 	t.Run("sqlite", func(t *testing.T) {
-		s := emptyStage(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
+		s := emptyStage(t, migrated.SQLite(t))
 		s.bootstrap()
 		test(t, s)
 	})
 	t.Run("postgres", func(t *testing.T) {
-		s := emptyStage(t, storetest.PostgresURL(t))
+		s := emptyStage(t, migrated.Postgres(t))
 		s.bootstrap()
 		test(t, s)
 	})
@@ -57,9 +56,6 @@ func emptyStage(t *testing.T, url string) *stage {
 			t.Error(err)
 		}
 	})
-	if _, err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	keys, err := credential.LoadKeys(credential.GenerateKeys(rand.Reader))
 	if err != nil {
 		t.Fatal(err)

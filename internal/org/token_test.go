@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/internal/store/storetest/migrated"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -48,7 +49,7 @@ func TestTOK06_LifetimesOfPersonalTokens(t *testing.T) {
 		{name: "far over", seconds: float(1e308), long: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := emptyStage(t, "sqlite:"+t.TempDir()+"/test.db")
+			s := emptyStage(t, migrated.SQLite(t))
 			s.bootstrap()
 			s.org.AllowLongTokens, s.org.MaxTokenAge = c.long, c.limit
 			before := s.all()
@@ -71,7 +72,7 @@ func TestTOK06_LifetimesOfPersonalTokens(t *testing.T) {
 }
 
 func TestTokenRequestsAreCheckedBeforeAnythingHappens(t *testing.T) {
-	s := emptyStage(t, "sqlite:"+t.TempDir()+"/test.db")
+	s := emptyStage(t, migrated.SQLite(t))
 	s.bootstrap()
 	for _, c := range []struct {
 		name string

@@ -36,13 +36,8 @@ func each(t *testing.T, fn func(t *testing.T, db *DB)) {
 // server. It ends with the process.
 var postgres = sync.OnceValues(func() (*storetest.Postgres, error) { return storetest.Launch(storetest.Fast) })
 
-// newURL names an empty database. On PostgreSQL it is a schema, which is made
-// much faster.
-func newURL(tb testing.TB, engine string) string {
+func postgresOf(tb testing.TB) *storetest.Postgres {
 	tb.Helper()
-	if engine == "sqlite" {
-		return "sqlite:" + filepath.Join(tb.TempDir(), "test.db")
-	}
 	if testing.Short() {
 		tb.Skip("tests on PostgreSQL do not run with -short")
 	}
@@ -50,6 +45,17 @@ func newURL(tb testing.TB, engine string) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return server
+}
+
+// newURL names an empty database. On PostgreSQL it is a schema, which is made
+// much faster.
+func newURL(tb testing.TB, engine string) string {
+	tb.Helper()
+	if engine == "sqlite" {
+		return "sqlite:" + filepath.Join(tb.TempDir(), "test.db")
+	}
+	server := postgresOf(tb)
 	schema := "test_" + strings.ToLower(rand.Text())
 	db := connect(tb, server.URL())
 	raw(tb, db, `CREATE SCHEMA `+schema)
@@ -77,11 +83,28 @@ func connect(tb testing.TB, url string) *DB {
 	return db
 }
 
+// schema is what migrated databases are copies of.
+var schema = storetest.NewSchema(func(url string) error {
+	db, err := Open(url)
+	if err != nil {
+		return err
+	}
+	_, err = db.Migrate(context.Background())
+	return errors.Join(err, db.Close())
+})
+
+// migratedURL names a database with the schema.
+func migratedURL(tb testing.TB, engine string) string {
+	tb.Helper()
+	if engine == "sqlite" {
+		return schema.SQLiteURL(tb)
+	}
+	return schema.PostgresURLOn(tb, postgresOf(tb))
+}
+
 func migrated(tb testing.TB, engine string) *DB {
 	tb.Helper()
-	db := connect(tb, newURL(tb, engine))
-	migrate(tb, db)
-	return db
+	return connect(tb, migratedURL(tb, engine))
 }
 
 func migrate(tb testing.TB, db *DB) {

@@ -125,10 +125,8 @@ func eachURL(t *testing.T, fn func(t *testing.T, url string, db *DB)) {
 	t.Helper()
 	for _, engine := range engines {
 		t.Run(engine, func(t *testing.T) {
-			url := newURL(t, engine)
-			db := connect(t, url)
-			migrate(t, db)
-			fn(t, url, db)
+			url := migratedURL(t, engine)
+			fn(t, url, connect(t, url))
 		})
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"github.com/sallyport/sallyport/internal/store/storetest"
+	"github.com/sallyport/sallyport/internal/store/storetest/migrated"
 )
 
 func main() {
@@ -43,7 +44,7 @@ func run(args []string) (code int, err error) {
 	// inherit that.
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	server := os.Getenv(storetest.ServerVariable)
+	server, template := os.Getenv(storetest.ServerVariable), os.Getenv(storetest.TemplateVariable)
 	if server == "" {
 		p, err := storetest.Launch(storetest.Fast)
 		if err != nil {
@@ -51,9 +52,12 @@ func run(args []string) (code int, err error) {
 		}
 		defer func() { err = errors.Join(err, p.Close()) }()
 		server = p.URL()
+		if template, err = storetest.MakeTemplate(server, migrated.Migrate); err != nil {
+			return 1, err
+		}
 	}
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), storetest.ServerVariable+"="+server)
+	cmd.Env = append(os.Environ(), storetest.ServerVariable+"="+server, storetest.TemplateVariable+"="+template)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err := cmd.Start(); err != nil {
 		return 1, err

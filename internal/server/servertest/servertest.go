@@ -17,7 +17,7 @@ import (
 
 	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/server"
-	"github.com/sallyport/sallyport/internal/store/storetest"
+	"github.com/sallyport/sallyport/internal/store/storetest/migrated"
 )
 
 // The admin that every server starts with.
@@ -96,7 +96,7 @@ func Start(tb testing.TB, o Options) *Server {
 	dir := tb.TempDir()
 	flags := map[string]string{"data-dir": dir, "listen": "127.0.0.1:0"}
 	if o.Postgres {
-		flags["database-url"] = storetest.PostgresURL(tb)
+		flags["database-url"] = migrated.Postgres(tb)
 		flags["secret-key-file"] = filepath.Join(dir, "secret.key")
 		if err := server.GenerateKey(flags["secret-key-file"]); err != nil {
 			tb.Fatal(err)
