@@ -10,7 +10,7 @@ RACE := $(foreach room,access credential store,\
 	$(if $(wildcard internal/$(room)/*_test.go),./internal/$(room)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test bench bench-data soak fuzz pictures cover package clean format lint dependencies suites
+.PHONY: help run build check test bench bench-data soak fuzz pictures cover package clean format lint unit dependencies suites
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -21,8 +21,8 @@ run: build ## build and start a server to try things on
 build: ## build bin/sallyport
 	$(GO) build -o bin/sallyport ./cmd/sallyport
 
-check: lint ## quick: formatting, vet, staticcheck, tests on SQLite alone
-	$(GO) test -short ./...
+check: ## quick: formatting, vet, staticcheck, tests on SQLite alone
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint unit
 
 test: dependencies lint ## everything: both databases, race detector; installs what is missing
 	$(GO) run ./scripts/withpg -- $(MAKE) --no-print-directory suites
@@ -64,12 +64,17 @@ lint:
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
+# Run by `check`, beside lint, whose vet is that of the whole: what either waits
+# for, the other uses. The server's tests begin first: they take longest, most of
+# it waiting, and the others fit beside them.
+unit:
+	$(GO) test -short -vet=off ./internal/server ./...
+
 dependencies:
 	./scripts/install-deps.sh
 
-# Run by `test`, beside a PostgreSQL that the packages share. The server's tests
-# begin first: they take longest, most of it waiting, and the others fit beside
-# them. The model of leases shares no memory: the race detector would only make its millions of states slow.
+# Run by `test` after lint, beside a PostgreSQL that the packages share, in the
+# order of unit. The model of leases shares no memory: the race detector would only make its millions of states slow.
 suites:
-	$(GO) test -timeout 20m ./internal/server ./...
-	$(if $(RACE),$(GO) test -race -timeout 20m -skip LeaseModel $(RACE))
+	$(GO) test -timeout 20m -vet=off ./internal/server ./...
+	$(if $(RACE),$(GO) test -race -timeout 20m -vet=off -skip LeaseModel $(RACE))
