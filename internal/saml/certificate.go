@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ func ParseCertificates(pasted []byte) ([]*x509.Certificate, error) {
 	if len(pasted) > maxCertificateText {
 		return nil, errors.New("the certificate is larger than 64 KiB")
 	}
-	pasted = bytes.TrimSpace(pasted)
+	pasted = trimSpace(pasted)
 	if bytes.Contains(pasted, []byte("PRIVATE KEY")) {
 		return nil, errors.New("this is a private key: paste the certificate, and replace that key if others could see it")
 	}
@@ -72,6 +73,17 @@ func ParseCertificates(pasted []byte) ([]*x509.Certificate, error) {
 		}
 	}
 	return found, nil
+}
+
+// trimSpace takes away white space around what was pasted, but no byte of a
+// value in DER: one in forty ends with a byte that is white space in a text.
+func trimSpace(pasted []byte) []byte {
+	var value asn1.RawValue
+	begins := bytes.TrimLeft(pasted, " \t\r\n")
+	if rest, err := asn1.Unmarshal(begins, &value); err == nil && len(bytes.TrimSpace(rest)) == 0 {
+		return value.FullBytes
+	}
+	return bytes.TrimSpace(pasted)
 }
 
 // splitCertificates finds the DER of each certificate.

@@ -28,6 +28,14 @@ func TestPastedCertificates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p256, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spaced := makePair(p256, "x", year(2020), year(2040)).cert
+	for !bytes.ContainsAny(spaced.Raw[len(spaced.Raw)-1:], " \t\r\n") { // one signature in 64
+		spaced = makePair(p256, "x", year(2020), year(2040)).cert
+	}
 	onePEM, twoPEM := pemOf("CERTIFICATE", one.Raw), pemOf("CERTIFICATE", two.Raw)
 	for _, c := range []struct {
 		name, pasted string
@@ -42,6 +50,8 @@ func TestPastedCertificates(t *testing.T) {
 		{"bare base64", base64.StdEncoding.EncodeToString(one.Raw), 1, ""},
 		{"base64 in lines", strings.TrimSuffix(strings.TrimPrefix(onePEM, "-----BEGIN CERTIFICATE-----\n"), "-----END CERTIFICATE-----\n"), 1, ""},
 		{"DER", string(one.Raw), 1, ""},
+		{"DER that ends like a text", string(spaced.Raw), 1, ""},
+		{"DER and a line end", string(spaced.Raw) + "\r\n", 1, ""},
 		{"private key", pemOf("PRIVATE KEY", private), 0, "private key"},
 		{"certificate and private key", onePEM + pemOf("RSA PRIVATE KEY", private), 0, "private key"},
 		{"private key in base64", base64.StdEncoding.EncodeToString(private), 0, "private key"},
