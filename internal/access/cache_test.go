@@ -576,6 +576,7 @@ func TestChangeWhileReading(t *testing.T) {
 		c := newCache(DefaultEntries, markStripes)
 		k := cacheKey{keyOf(1).prefix, "o1"}
 		read := blank(k)
+		read.User.ID = "u1"
 		got, err := c.fill(k, "u1", func() (*known, error) {
 			c.forget([]string{scope})
 			return read, nil
