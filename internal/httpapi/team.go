@@ -69,10 +69,10 @@ func describeRetired(paths node) {
 			item = node{}
 			paths[c.path] = item
 		}
-		row := route{path: c.path}
+		row, failed := route{path: c.path}, node{"$ref": "#/components/responses/Error"}
 		item[strings.ToLower(c.method)] = node{
 			"operationId": c.id, "tags": []string{"teams"}, "summary": "Retired: use groups", "deprecated": true, "security": []node{}, "parameters": row.parameters(),
-			"responses": node{"410": node{"$ref": "#/components/responses/Error"}, "5XX": node{"$ref": "#/components/responses/Error"}},
+			"responses": node{"410": failed, "4XX": failed, "5XX": failed},
 		}
 	}
 }
