@@ -353,6 +353,9 @@ func (tx *Tx) commitAndForget(ctx context.Context) (entries, error) {
 // synced notes when a commit or a checkpoint failed because the disk did not keep
 // it.
 func (db *DB) synced(err error) error {
+	if err == nil && db.turnedReadOnly() {
+		err = errNotSynced
+	}
 	if err != nil && notSynced(err) {
 		db.unsynced.Store(true)
 	}

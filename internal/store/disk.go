@@ -134,8 +134,18 @@ func (db *DB) writable() error {
 	return db.readable()
 }
 
+// turnedReadOnly says whether the file of a SQLite database is on a disk that is
+// read-only: one that turns so after an error, between the writes of a commit and
+// their sync, lets Linux's ext4 say that the sync succeeded, and keeps nothing.
+func (db *DB) turnedReadOnly() bool {
+	return db.file != "" && errors.Is(unix.Access(db.file, unix.W_OK), unix.EROFS)
+}
+
 // notSynced says whether a commit failed because the disk did not keep it.
 func notSynced(err error) bool {
+	if err == error(errNotSynced) {
+		return true
+	}
 	lite, ok := errors.AsType[*sqlite.Error](err)
 	return ok && (lite.Code() == sqlite3.SQLITE_IOERR_FSYNC || lite.Code() == sqlite3.SQLITE_IOERR_DIR_FSYNC)
 }
