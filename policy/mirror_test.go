@@ -215,7 +215,11 @@ func mirrorYoung(f *Facts) bool {
 	switch c.Kind {
 	case Session:
 		used := within(c.LastUsed, p.SessionIdle) && !c.LastUsed.IsZero() || within(c.Created, p.SessionIdle)
-		return within(c.Created, p.SessionMaxAge) && used
+		login := c.Created // or before, where another session let it in
+		if at := c.Authentication.At; !at.IsZero() && login.After(at) {
+			login = at
+		}
+		return within(login, p.SessionMaxAge) && used
 	case PersonalToken:
 		return within(c.Created, p.MaxPersonalTokenAge)
 	case ApplicationToken:
