@@ -140,18 +140,8 @@ func creator(ctx context.Context, tx *store.Tx, p *identity.Principal) (store.Fa
 		f.Policy = identity.EffectivePolicy(known.Organization.Policy, known.Pilot)
 		return known, f, nil
 	}
-	organizations, err := tx.OrganizationsOf(ctx, u.ID)
-	if err != nil {
-		return known, f, err
-	}
-	for _, o := range organizations {
-		applied, err := tx.PolicyFor(ctx, o, u.ID)
-		if err != nil {
-			return known, f, err
-		}
-		f.Memberships = append(f.Memberships, applied)
-	}
-	return known, f, nil
+	f.Memberships, err = tx.PoliciesFor(ctx, u.ID)
+	return known, f, err
 }
 
 // readPolicy reads a stored policy; nil, which refuses, when it cannot.

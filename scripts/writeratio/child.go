@@ -137,7 +137,7 @@ func direct(ctx context.Context, s *server.Server, sessions []string, clients, l
 	if err != nil {
 		return err
 	}
-	made, err := atOnce(ctx, n, d, func(ctx context.Context, person int) error {
+	made, err := atOnce(ctx, n, d, func(ctx context.Context, _, person int) error {
 		p, err := s.Access.Check(ctx, access.Request{
 			Bearer: sessions[person], RequestID: "req_measured", Address: identity.Address{Client: netip.MustParseAddr("198.51.100.7")},
 		})
@@ -156,7 +156,7 @@ const description = "made for a measurement"
 
 // atOnce lets some clients work for a time, each with people of its own of whom
 // each gets as many tokens as they may have, and returns how often they did.
-func atOnce(ctx context.Context, clients int, length time.Duration, work func(ctx context.Context, person int) error) (int64, error) {
+func atOnce(ctx context.Context, clients int, length time.Duration, work func(ctx context.Context, client, person int) error) (int64, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var done atomic.Int64
@@ -170,7 +170,7 @@ func atOnce(ctx context.Context, clients int, length time.Duration, work func(ct
 					stop(errors.New("there are too few people for so fast a machine: shorten the turns with -seconds"))
 					return
 				}
-				if err := work(ctx, person); err != nil {
+				if err := work(ctx, client, person); err != nil {
 					stop(err)
 					return
 				}
