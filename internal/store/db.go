@@ -353,10 +353,11 @@ func (tx *Tx) commitAndForget(ctx context.Context) (entries, error) {
 // synced notes when a commit or a checkpoint failed because the disk did not keep
 // it.
 func (db *DB) synced(err error) error {
-	if err == nil && db.turnedReadOnly() {
+	lost := err == nil && db.turnedReadOnly()
+	if lost {
 		err = errNotSynced
 	}
-	if err != nil && notSynced(err) {
+	if lost || notSynced(err) {
 		db.unsynced.Store(true)
 	}
 	return err

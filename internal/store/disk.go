@@ -143,9 +143,6 @@ func (db *DB) turnedReadOnly() bool {
 
 // notSynced says whether a commit failed because the disk did not keep it.
 func notSynced(err error) bool {
-	if err == error(errNotSynced) {
-		return true
-	}
 	lite, ok := errors.AsType[*sqlite.Error](err)
 	return ok && (lite.Code() == sqlite3.SQLITE_IOERR_FSYNC || lite.Code() == sqlite3.SQLITE_IOERR_DIR_FSYNC)
 }

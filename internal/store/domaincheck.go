@@ -56,9 +56,8 @@ func (r *Read) DomainCheck(ctx context.Context, c DomainCheck) (DomainCheck, err
 // SetDomainCheck stores what a check found. It is no change that needs an
 // event: whoever makes one of it records that.
 func (tx *Tx) SetDomainCheck(ctx context.Context, c DomainCheck) error {
-	_, err := tx.q.exec(ctx, `UPDATE domains SET absent_checks = $2, absent_since = $3, trouble_since = $4, warned_at = $5, next_check_at = $6 WHERE id = $1`,
+	return tx.t.later(ctx, nil, `UPDATE domains SET absent_checks = $2, absent_since = $3, trouble_since = $4, warned_at = $5, next_check_at = $6 WHERE id = $1`,
 		c.ID, c.AbsentChecks, micros(c.AbsentSince), micros(c.TroubleSince), micros(c.Warned), micros(c.Next))
-	return err
 }
 
 // LapseDomain makes a verified domain unverified; its people are set free by

@@ -41,17 +41,15 @@ func (r *Read) MetadataCheck(ctx context.Context, methodID string) (c MetadataCh
 // SetMetadataCheck stores the check of a method, which needs no event: whoever
 // makes a change of what was read records that.
 func (tx *Tx) SetMetadataCheck(ctx context.Context, c MetadataCheck) error {
-	_, err := tx.q.exec(ctx, `INSERT INTO metadata_checks (`+metadataColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)
+	return tx.t.later(ctx, nil, `INSERT INTO metadata_checks (`+metadataColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (method_id) DO UPDATE SET url = excluded.url, etag = excluded.etag, last_modified = excluded.last_modified,
 		next_check_at = excluded.next_check_at, failed_since = excluded.failed_since, last_error = excluded.last_error`,
 		c.MethodID, c.URL, c.ETag, c.LastModified, micros(c.Next), micros(c.FailedSince), c.LastError)
-	return err
 }
 
 // RemoveMetadataCheck ends the reading of a method's metadata.
 func (tx *Tx) RemoveMetadataCheck(ctx context.Context, methodID string) error {
-	_, err := tx.q.exec(ctx, `DELETE FROM metadata_checks WHERE method_id = $1`, methodID)
-	return err
+	return tx.t.later(ctx, nil, `DELETE FROM metadata_checks WHERE method_id = $1`, methodID)
 }
 
 // ClaimMetadata takes the check that has waited longest, for ten minutes in

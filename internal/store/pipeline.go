@@ -165,12 +165,7 @@ func (w waiting) answered(sent pgx.BatchResults) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	if err := w.take(received{Rows: r}); err != nil {
-		return err
-	}
-	r.Close()
-	return r.Err()
+	return taken(received{Rows: r}, w.take)
 }
 
 func (t *pipeline) commit(ctx context.Context) error {

@@ -20,13 +20,12 @@ func scanSAMLResponse(row scanner) (s identity.SAMLResponse, err error) {
 // AddSAMLResponse keeps a response of a SAML provider for its admins, and lets
 // the oldest go when there are too many. It is no change that needs an event.
 func (tx *Tx) AddSAMLResponse(ctx context.Context, s identity.SAMLResponse) error {
-	if _, err := tx.q.exec(ctx, `INSERT INTO saml_lab (`+samlResponseColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+	if err := tx.t.later(ctx, nil, `INSERT INTO saml_lab (`+samlResponseColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 		s.ID, s.MethodID, s.OrganizationID, s.AttemptID, micros(tx.Now), s.Outcome, s.Stage, s.UserID, s.Sealed, micros(tx.Now.Add(identity.SAMLResponseTime))); err != nil {
 		return err
 	}
-	_, err := tx.q.exec(ctx, `DELETE FROM saml_lab WHERE method_id = $1 AND id NOT IN
+	return tx.t.later(ctx, nil, `DELETE FROM saml_lab WHERE method_id = $1 AND id NOT IN
 		(SELECT id FROM saml_lab WHERE method_id = $1 ORDER BY received_at DESC, id LIMIT $2)`, s.MethodID, identity.MaxSAMLResponses)
-	return err
 }
 
 // SAMLResponses returns the kept responses of a SAML provider, newest first.

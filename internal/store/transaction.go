@@ -88,6 +88,11 @@ func (t inFile) later(ctx context.Context, take func(rows) error, text string, a
 	if err != nil {
 		return err
 	}
+	return taken(rows, take)
+}
+
+// taken lets take read rows, and closes them.
+func taken(rows rows, take func(rows) error) error {
 	defer rows.Close()
 	if err := take(rows); err != nil {
 		return err
