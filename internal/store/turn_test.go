@@ -82,15 +82,22 @@ func TestWhoWaitsForAScopeTakesNoConnectionFromStrangers(t *testing.T) {
 	}
 }
 
-// A change that looks at what is stored without it, as the guard of the last
-// admin does, finds a connection however many do the same.
-func TestWritersLeaveAConnection(t *testing.T) {
+// narrow is a follower with as few connections as there may be.
+func narrow(t *testing.T) (*memory, context.Context) {
+	t.Helper()
 	url := newURL(t, "postgres")
 	migrate(t, connect(t, url))
 	m := follow(t, url)
 	m.LimitConnections(FewestConnections)
 	ctx, cancel := context.WithTimeout(t.Context(), hang)
-	defer cancel()
+	t.Cleanup(cancel)
+	return m, ctx
+}
+
+// A change that looks at what is stored without it, as the guard of the last
+// admin does, finds a connection however many do the same.
+func TestWritersLeaveAConnection(t *testing.T) {
+	m, ctx := narrow(t)
 	atOnce(8*FewestConnections, func(i int) {
 		for n := range 5 {
 			err := m.Update(ctx, alice, Organization(strconv.Itoa(100*i+n)), func(tx *Tx) error {
@@ -109,12 +116,7 @@ func TestWritersLeaveAConnection(t *testing.T) {
 
 // So does a change that is held until its answer is known.
 func TestHeldWritersLeaveAConnection(t *testing.T) {
-	url := newURL(t, "postgres")
-	migrate(t, connect(t, url))
-	m := follow(t, url)
-	m.LimitConnections(FewestConnections)
-	ctx, cancel := context.WithTimeout(t.Context(), hang)
-	defer cancel()
+	m, ctx := narrow(t)
 	atOnce(8*FewestConnections, func(i int) {
 		for n := range 5 {
 			id := strconv.Itoa(100*i + n)

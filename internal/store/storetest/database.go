@@ -36,12 +36,18 @@ func PostgresURL(tb testing.TB) string {
 		tb.Fatalf("start PostgreSQL: %v", err)
 	}
 	database, name := newDatabase(tb, server)
+	dropAfter(tb, server, name)
+	return database
+}
+
+// dropAfter drops a database at the end of the test.
+func dropAfter(tb testing.TB, server, name string) {
+	tb.Helper()
 	tb.Cleanup(func() {
 		if err := execute(server, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
 			tb.Errorf("drop the test's database: %v", err)
 		}
 	})
-	return database
 }
 
 // Database returns the URL of a fresh, empty database of this server. It lives

@@ -85,11 +85,7 @@ func (s *Schema) lend(tb testing.TB, server string) string {
 	if err != nil {
 		tb.Fatalf("create the test's database: %v", err)
 	}
-	tb.Cleanup(func() {
-		if err := execute(server, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
-			tb.Errorf("drop the test's database: %v", err)
-		}
-	})
+	dropAfter(tb, server, name)
 	return database
 }
 
