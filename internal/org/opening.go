@@ -57,11 +57,17 @@ func reread(ctx context.Context, tx *store.Tx, p *identity.Principal) (known sto
 		return known, f, err
 	}
 	f.Now, f.Policy = tx.Now, identity.EffectivePolicy(known.Organization.Policy, known.Pilot)
-	f.Credential, f.Principal = known.Token.Credential(), known.User.Principal(known.Member)
+	f.Credential, f.Principal = credentialNow(p, &known), known.User.Principal(known.Member)
 	f.Credential.ProviderOff = known.ProviderOff
-	// Uses that are not written yet have moved these.
-	f.Credential.Expires, f.Credential.LastUsed = p.Facts.Credential.Expires, p.Facts.Credential.LastUsed
 	return known, f, nil
+}
+
+// credentialNow is the caller's credential as it was read again.
+func credentialNow(p *identity.Principal, known *store.Facts) policy.Credential {
+	c := known.Token.Credential()
+	// Uses that are not written yet have moved these.
+	c.Expires, c.LastUsed = p.Facts.Credential.Expires, p.Facts.Credential.LastUsed
+	return c
 }
 
 // holdsLess says whether a caller has lost something in the organization since

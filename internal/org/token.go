@@ -128,11 +128,9 @@ func creator(ctx context.Context, tx *store.Tx, p *identity.Principal) (store.Fa
 	u := &known.User
 	f := policy.Facts{
 		Action: policy.CreatePersonalToken, Now: tx.Now, Client: p.Address.Client,
-		Credential: known.Token.Credential(), Principal: known.User.Principal(known.Member),
+		Credential: credentialNow(p, &known), Principal: known.User.Principal(known.Member),
 		Organization: u.ManagingOrganizationID, Covered: true,
 	}
-	// Uses that are not written yet have moved these.
-	f.Credential.Expires, f.Credential.LastUsed = p.Facts.Credential.Expires, p.Facts.Credential.LastUsed
 	if u.ManagingOrganizationID != "" {
 		// The managing organization is one of the user's organizations, so
 		// rule 11 refuses by it alone whenever all of them refuse. The others
