@@ -162,7 +162,7 @@ func (c *cache) owner(prefix *[12]byte) string {
 		if s.tags[i].Load() != tag {
 			continue
 		}
-		if e := s.ways[i].Load(); e != nil && e.Token.Prefix == string(prefix[:]) {
+		if e := s.ways[i].Load(); e != nil && e.of(prefix) {
 			return e.User.ID
 		}
 	}
@@ -218,7 +218,7 @@ func (s *set) join(k *cacheKey, v *known) (at int) {
 	at = -1
 	for i := range s.ways {
 		e := s.ways[i].Load()
-		if e == nil || e.Token.Prefix != string(k.prefix[:]) {
+		if e == nil || !e.of(&k.prefix) {
 			continue
 		}
 		if v.used != e.used {

@@ -112,8 +112,11 @@ func (k *known) at(now time.Time, client netip.Addr) policy.Facts {
 
 // is says whether these are the facts of a credential at an organization.
 func (k *known) is(key *cacheKey) bool {
-	return k.name == [11]byte(key.prefix[1:]) && k.organization == key.organization
+	return k.of(&key.prefix) && k.organization == key.organization
 }
+
+// of says whether these are facts of a credential.
+func (k *known) of(prefix *[12]byte) bool { return k.name == [11]byte(prefix[1:]) }
 
 // warm notes a use. It writes only what is not so already: cores share it.
 func (k *known) warm() {
