@@ -20,24 +20,35 @@ const top = "../.."
 // manual are the pages that people read, by their paths below top.
 func manual(t *testing.T) map[string]string {
 	t.Helper()
-	pages := map[string]string{}
-	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md"} {
+	pages := files(t, "*.md", "docs/*.md", "docs/*/*.md")
+	if len(pages) < 60 {
+		t.Fatalf("only %d pages are found", len(pages))
+	}
+	return pages
+}
+
+// files are the texts of those that fit one of the patterns, by their paths below
+// top.
+func files(t *testing.T, patterns ...string) map[string]string {
+	t.Helper()
+	texts := map[string]string{}
+	for _, pattern := range patterns {
 		paths, err := filepath.Glob(filepath.Join(top, pattern))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, path := range paths {
+			if found, err := os.Stat(path); err == nil && found.IsDir() {
+				continue
+			}
 			text, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}
-			pages[strings.TrimPrefix(path, top+"/")] = string(text)
+			texts[strings.TrimPrefix(path, top+"/")] = string(text)
 		}
 	}
-	if len(pages) < 60 {
-		t.Fatalf("only %d pages are found", len(pages))
-	}
-	return pages
+	return texts
 }
 
 // The parts of a page in Markdown.
@@ -182,19 +193,9 @@ func TestTheManualsSettingsExist(t *testing.T) {
 		})
 	}
 	// Those that the client's commands, tests and scripts read.
-	for _, pattern := range []string{"internal/*/*.go", "internal/*/*/*.go", "internal/*/*/*/*.go", "scripts/*", "Makefile"} {
-		paths, err := filepath.Glob(filepath.Join(top, pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, path := range paths {
-			text, err := os.ReadFile(path)
-			if err != nil {
-				continue // a folder
-			}
-			for _, name := range variable.FindAllString(string(text), -1) {
-				known[name] = true
-			}
+	for _, text := range files(t, "internal/*/*.go", "internal/*/*/*.go", "internal/*/*/*/*.go", "scripts/*", "Makefile") {
+		for _, name := range variable.FindAllString(text, -1) {
+			known[name] = true
 		}
 	}
 	for page, text := range manual(t) {
