@@ -15,7 +15,7 @@ import (
 const longRounds = 100
 
 // heldChecks is how many tokens are checked in a second.
-const heldChecks = 1000.0
+const heldChecks = 3000.0
 
 // Experiment R14: fixed rates of everything at once, held for minutes by one
 // server. The generator runs on the same cores.
@@ -61,8 +61,8 @@ func loadHeld(t *testing.T, target *installation, lasts time.Duration) {
 	}{
 		{"checks", heldChecks, 32, o.check, 20 * time.Millisecond},
 		{"reads", 100, 16, o.read, 50 * time.Millisecond},
-		{"changes", 50, 16, o.change, 50 * time.Millisecond},
-		{"logins", 10, 32, o.login, time.Second},
+		{"changes", 150, 16, o.change, 50 * time.Millisecond},
+		{"logins", 20, 32, o.login, time.Second},
 	}
 	results := make([]paced, len(kinds))
 	var running sync.WaitGroup

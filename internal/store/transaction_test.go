@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"runtime"
 	"testing"
+	"time"
 )
 
 // begun begins a transaction that writes.
@@ -121,8 +123,8 @@ func TestCancelledTransactionKeepsNothing(t *testing.T) {
 			if err == nil {
 				t.Error("a cancelled change was answered")
 			}
-			if n := db.write.Stats().InUse; n != 0 {
-				t.Errorf("%d connections were kept", n)
+			if !givenBack(db) {
+				t.Errorf("%d connections were kept", db.write.Stats().InUse)
 			}
 			if n := number(t, db, `SELECT COUNT(*) FROM changes WHERE created_at = 1`); n != 0 {
 				t.Errorf("%d rows were committed", n)
@@ -132,4 +134,15 @@ func TestCancelledTransactionKeepsNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+// givenBack waits for every connection to be free again: database/sql ends a
+// cancelled transaction beside whoever began it, who may hear of the end first.
+func givenBack(db *DB) bool {
+	for begun := time.Now(); db.write.Stats().InUse > 0; runtime.Gosched() {
+		if time.Since(begun) > 10*time.Second {
+			return false
+		}
+	}
+	return true
 }
