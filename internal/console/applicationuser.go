@@ -49,7 +49,7 @@ func (p *Pages) showApplicationUsers(v *visit, status int, name string, about *p
 		view.Total, err = p.Org.CountPeople(v.r.Context(), v.Principal, robots)
 	}
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	for _, m := range found.List {
@@ -121,7 +121,7 @@ func (p *Pages) showApplicationUser(v *visit, status int, view applicationView, 
 		view.Grants = v.formOfGrants(view.Row.Path+"/permissions", held)
 	}
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	p.showOrganization(v, status, "applicationuser", applicationUsersPath, page{Title: m.User.RealName, Problem: about, Body: view})

@@ -133,7 +133,7 @@ func (p *Pages) auditLog(v *visit) {
 func (p *Pages) showPart(v *visit, name, part string, content page) {
 	var b bytes.Buffer
 	if err := v.pages[name]().ExecuteTemplate(&b, part, content); err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	secure(v.w.Header())
@@ -260,7 +260,7 @@ func (p *Pages) exportAudit(v *visit) {
 		found, err := p.Org.AuditEvents(v.r.Context(), v.Principal, query)
 		switch {
 		case err != nil && first:
-			p.fail(v.w, v.r, err)
+			p.failed(v, err)
 			return
 		case err != nil:
 			p.cutOff(v, err)

@@ -66,7 +66,7 @@ func (p *Pages) authentication(v *visit) {
 // showAuthentication shows the page; what v has set already stays.
 func (p *Pages) showAuthentication(v *visit, status int, view authenticationView, about *problem) {
 	if err := p.loadAuthentication(v, &view); err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	p.showOwn(v, status, "authentication", authenticationPath, page{Title: v.say("authentication.title"), Problem: about, Body: view})
@@ -181,7 +181,7 @@ func (p *Pages) showCodes(v *visit, codes []string, what string) {
 	}
 	view := authenticationView{Codes: codes}
 	if err := p.loadAuthentication(v, &view); err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	p.showOwn(v, http.StatusOK, "authentication", authenticationPath, page{Title: v.say("authentication.title"), Notice: v.say("done." + what), Body: view})

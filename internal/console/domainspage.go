@@ -34,12 +34,12 @@ func (p *Pages) domains(v *visit) {
 func (p *Pages) showDomains(v *visit, status int, view domainsView, about *problem) {
 	all, err := p.Org.Domains(v.r.Context(), v.Principal)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	linked, err := p.Org.LinkedMethods(v.r.Context(), v.Principal)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	view.Path, view.Unlock = v.base()+domainsPath, v.unlock()
@@ -86,7 +86,7 @@ type domainView struct {
 func (p *Pages) domainOf(v *visit) (domainView, bool) {
 	all, err := p.Org.Domains(v.r.Context(), v.Principal)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return domainView{}, false
 	}
 	i := slices.IndexFunc(all, func(d identity.Domain) bool { return d.ID == v.r.PathValue("domain_id") })
@@ -96,7 +96,7 @@ func (p *Pages) domainOf(v *visit) (domainView, bool) {
 	}
 	linked, err := p.Org.LinkedMethods(v.r.Context(), v.Principal)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return domainView{}, false
 	}
 	d := all[i]

@@ -50,7 +50,7 @@ func (p *Pages) showGroups(v *visit, status int, view groupsView, about *problem
 		view.Total, err = p.Org.CountGroups(ctx, v.Principal)
 	}
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	for _, g := range found.List {
@@ -116,7 +116,7 @@ func (p *Pages) showGroup(v *visit, status int, view groupView, about *problem) 
 	}
 	for _, load := range []func(*visit, *groupView) error{p.loadPeople, p.loadGroupGrants} {
 		if err := load(v, &view); err != nil {
-			p.fail(v.w, v.r, err)
+			p.failed(v, err)
 			return
 		}
 	}
@@ -214,7 +214,7 @@ func (p *Pages) addToGroup(v *visit, id, named string) {
 	case kindOf(err) == identity.NotFound && err != nil:
 		p.showGroup(v, http.StatusBadRequest, groupView{Member: named}, &problem{Words: v.say("group.nobody"), Field: "member"})
 	case err != nil:
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 	default:
 		err = p.Org.ChangeGroupMembers(v.r.Context(), v.Principal, id, org.OperationAddMembers, []string{m.UserID})
 		p.groupChanged(v, err, "member", groupView{Member: named}, "group-members")

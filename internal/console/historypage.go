@@ -38,7 +38,7 @@ func (p *Pages) history(v *visit) {
 	cursor := v.r.URL.Query().Get("cursor")
 	found, err := p.Org.PolicyVersions(v.r.Context(), v.Principal, 0, cursor)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	path := v.base() + historyPath

@@ -127,6 +127,7 @@ func (v *visit) because(reasons []policy.Reason) string {
 func (p *Pages) previewed(v *visit, preview func() (org.Impact, error)) *impactView {
 	impact, err := preview()
 	if err != nil {
+		_ = v.denied(err)
 		return nil
 	}
 	people, err := p.Org.CountPeople(v.r.Context(), v.Principal, org.PeopleFilter{})

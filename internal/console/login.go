@@ -332,7 +332,7 @@ func (p *Pages) beginStepUp(v *visit, next string) {
 		Purpose: identity.AttemptStepUp, Next: next, Principal: v.Principal, Device: cookie(v.r, deviceCookie),
 	})
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	p.goOn(v.w, v.r, flow, nil, "")
@@ -350,6 +350,9 @@ func (p *Pages) commandLine(w http.ResponseWriter, r *http.Request) {
 		Principal: who, Device: cookie(r, deviceCookie),
 		CommandLine: &login.CommandLine{RedirectURI: q.Get("redirect_uri"), State: q.Get("state"), CodeChallenge: q.Get("code_challenge")},
 	})
+	if err != nil && who != nil {
+		err = p.Access.Denied(r.Context(), who, err)
+	}
 	if err != nil {
 		p.fail(w, r, err)
 		return
@@ -363,6 +366,7 @@ func (p *Pages) logout(w http.ResponseWriter, r *http.Request) {
 	var flow login.Flow
 	if err == nil {
 		flow, err = p.Login.LogoutEverywhere(r.Context(), p.caller(w, r), who)
+		err = p.Access.Denied(r.Context(), who, err)
 	}
 	if err != nil && !unauthenticated(err) {
 		p.fail(w, r, err)

@@ -82,7 +82,7 @@ func (p *Pages) organization(need access.Need, handle func(v *visit)) http.Handl
 		who, err := p.principalAt(w, r, r.PathValue("organization_id"), need)
 		switch {
 		case err == nil:
-			handle(&visit{w, r, who, tongueOf(r)})
+			handle(&visit{w, r, who, tongueOf(r), p})
 		case p.notYet(w, r, err):
 		case kindOf(err) == identity.NotFound:
 			p.notFound(w, r)
@@ -145,7 +145,7 @@ func (p *Pages) door(v *visit, err error) {
 	e := asError(err)
 	name, lost := p.nameOf(v, v.r.PathValue("organization_id"))
 	if lost != nil {
-		p.fail(v.w, v.r, lost)
+		p.failed(v, lost)
 		return
 	}
 	view := v.doorOf(e, p.PublicURL)
@@ -183,7 +183,7 @@ func (p *Pages) nameOf(v *visit, id string) (string, error) {
 func (p *Pages) showOrganization(v *visit, status int, name, section string, content page) {
 	around, err := p.placeOf(v, section)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	content.Organization = around

@@ -29,14 +29,14 @@ func (p *Pages) organizations(v *visit) {
 func (p *Pages) showOrganizations(v *visit, status int, view organizationsView, about *problem) {
 	all, err := p.Org.Organizations(v.r.Context(), v.Principal)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	for _, o := range all {
 		row := organizationRow{ID: o.ID, Name: o.Name, Path: organizationsPath + "/" + o.ID, Managing: o.ID == v.User.ManagingOrganizationID}
 		refusal, err := p.Access.Refusal(v.r.Context(), v.Principal, o.ID)
 		if err != nil {
-			p.fail(v.w, v.r, err)
+			p.failed(v, err)
 			return
 		}
 		if refusal != nil {

@@ -33,12 +33,12 @@ type nextStep struct {
 func (p *Pages) overview(v *visit) {
 	o, err := p.Org.Organization(v.r.Context(), v.Principal)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	people, err := p.Org.CountPeople(v.r.Context(), v.Principal, org.PeopleFilter{})
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	view := overviewView{
@@ -47,7 +47,7 @@ func (p *Pages) overview(v *visit) {
 	}
 	if v.Admin() {
 		if view.Steps, view.Of, err = p.nextSteps(v, o, people); err != nil {
-			p.fail(v.w, v.r, err)
+			p.failed(v, err)
 			return
 		}
 		view.Done = view.Of - len(view.Steps)

@@ -50,7 +50,7 @@ func (p *Pages) pilots(v *visit) {
 	list, err := p.Org.Pilots(v.r.Context(), v.Principal)
 	now, bad := p.Org.Policy(v.Principal)
 	if err = errors.Join(err, bad); err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	view := pilotsView{New: v.base() + pilotsPath + "/new", Policy: v.base() + policyPath}
@@ -187,7 +187,7 @@ func (p *Pages) groupsOf(v *visit, form *pilotForm, chosen []string) error {
 func (p *Pages) newPilot(v *visit) {
 	form, err := p.pilotFormOf(v, identity.Pilot{})
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	p.showPilotForm(v, http.StatusOK, form, v.say("pilot.new"), nil)
@@ -214,7 +214,7 @@ func (p *Pages) editPilot(v *visit) {
 	}
 	form, err := p.pilotFormOf(v, pilot)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	p.showPilotForm(v, http.StatusOK, form, v.say("pilot.edit", pilot.Name), nil)
@@ -240,7 +240,7 @@ func (p *Pages) createPilot(v *visit) {
 func (p *Pages) pilotFailed(v *visit, pilot identity.Pilot, title string, err error) {
 	form, bad := p.pilotFormOf(v, pilot)
 	if bad != nil {
-		p.fail(v.w, v.r, bad)
+		p.failed(v, bad)
 		return
 	}
 	sent := v.r.PostForm
@@ -377,7 +377,7 @@ func (p *Pages) pilot(v *visit) {
 	now, err := p.Org.Policy(v.Principal)
 	groups, bad := p.Org.Groups(v.r.Context(), v.Principal)
 	if err = errors.Join(err, bad); err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	pilot := report.Pilot
@@ -461,7 +461,7 @@ func (p *Pages) reviewPromotion(v *visit) {
 func (p *Pages) showPromotion(v *visit, status int, pilot identity.Pilot, guard string) {
 	now, err := p.Org.Policy(v.Principal)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	p.showReview(v, status, pilotsPath+"/"+pilot.ID, v.say("pilot.promote.title", pilot.Name), review{

@@ -281,7 +281,7 @@ func (f *policyForm) rows(t *tongue, from policyForm) []changeRow {
 func (p *Pages) policy(v *visit) {
 	now, err := p.Org.Policy(v.Principal)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	p.showPolicy(v, http.StatusOK, formOf(now), nil)
@@ -292,7 +292,7 @@ func (p *Pages) showPolicy(v *visit, status int, form policyForm, about *problem
 	if view.Admin {
 		var err error
 		if view.Notices, err = p.Org.AccessNotices(v.r.Context(), v.Principal); err != nil {
-			p.fail(v.w, v.r, err)
+			p.failed(v, err)
 			return
 		}
 		view.Unlock = v.unlock()
@@ -308,7 +308,7 @@ func (p *Pages) changePolicy(v *visit) {
 	}
 	now, err := p.Org.Policy(v.Principal)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	switch v.r.PostForm.Get("do") {
@@ -441,17 +441,17 @@ func (t *tongue) guardWords(err error) string {
 }
 
 // policyProblem is an error beside the field of the page that it is about.
-func (t *tongue) policyProblem(err error) (int, problem) {
+func (v *visit) policyProblem(err error) (int, problem) {
 	invalid, ok := errors.AsType[*policy.Invalid](err)
 	if !ok {
-		return t.problemOf(err, "")
+		return v.problemOf(err, "")
 	}
 	at := map[string]string{
 		"max_personal_token_age_seconds": "personal-age", "max_application_token_age_seconds": "application-age",
 		"session_max_age_seconds": "session-age", "session_idle_seconds": "session-idle",
 	}[invalid.Field]
 	if at != "" {
-		return http.StatusBadRequest, problem{Words: t.say("policy.wrong." + at), Field: at}
+		return http.StatusBadRequest, problem{Words: v.say("policy.wrong." + at), Field: at}
 	}
-	return http.StatusBadRequest, problem{Words: t.sentence(&identity.Error{Message: invalid.Error()})}
+	return http.StatusBadRequest, problem{Words: v.sentence(&identity.Error{Message: invalid.Error()})}
 }

@@ -93,6 +93,9 @@ func (t *tongue) sentence(e *identity.Error) string {
 	return text
 }
 
+// failed shows who is logged in a page for an error that no form can mend.
+func (p *Pages) failed(v *visit, err error) { p.fail(v.w, v.r, v.denied(err)) }
+
 // fail shows a page for an error that no form can mend.
 func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, about := tongueOf(r).problemOf(err, "")

@@ -44,7 +44,7 @@ func (p *Pages) showProjects(v *visit, status int, view projectsView, about *pro
 		view.Units, view.All, err = p.units(v)
 	}
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	for _, one := range found.List {

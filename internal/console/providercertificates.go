@@ -96,7 +96,7 @@ func (p *Pages) showCertificates(v *visit, status int, s *stored, about *problem
 	}
 	view, err := p.viewOf(v, s, "certificates")
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	now := v.Facts.Now

@@ -295,18 +295,18 @@ var fieldOfCode = map[string]string{"invalid_saml_metadata_url": "saml_idp_metad
 
 // providerProblem is an error beside the field that it is about. Messages are
 // written for the API: names of its fields become those of the page.
-func (t *tongue) providerProblem(err error) (int, problem) {
+func (v *visit) providerProblem(err error) (int, problem) {
 	e := asError(err)
 	if e == nil {
-		return t.problemOf(err, "")
+		return v.problemOf(err, "")
 	}
 	field := cmp.Or(fieldOfCode[e.Code], nameInMessage.FindString(e.Message))
 	if m := mappedInMessage.FindStringSubmatch(e.Message); m != nil {
 		field = "map-" + m[1]
 	}
-	status, about := t.problemOf(err, field)
-	about.Words = t.inPageWords(about.Words)
-	if _, ok := t.texts["provider.field."+field]; !ok {
+	status, about := v.problemOf(err, field)
+	about.Words = v.inPageWords(about.Words)
+	if _, ok := v.texts["provider.field."+field]; !ok {
 		about.Field = ""
 	}
 	return status, about

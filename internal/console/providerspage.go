@@ -84,12 +84,12 @@ type providerRow struct {
 func (p *Pages) providers(v *visit) {
 	methods, err := p.Org.AuthenticationMethods(v.r.Context(), v.Principal, v.Organization.AccountID)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	domains, linked, err := p.linkedDomains(v)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	view := providersView{Path: v.base() + providersPath, Domains: len(verified(domains))}
@@ -99,7 +99,7 @@ func (p *Pages) providers(v *visit) {
 		}
 		row, err := v.providerRow(m)
 		if err != nil {
-			p.fail(v.w, v.r, err)
+			p.failed(v, err)
 			return
 		}
 		for _, d := range domains {
@@ -233,7 +233,7 @@ func (p *Pages) showProvider(v *visit, status int, s *stored, about *problem) {
 		}
 	}
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	p.showOrganization(v, status, "provider", providersPath, page{Title: s.Name, Problem: about, Body: view})
@@ -397,7 +397,7 @@ func (p *Pages) showProviderSettings(v *visit, status int, s *stored, typed bool
 		view.Groups, err = p.fieldsOfProvider(v, s, typed)
 	}
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	p.showOrganization(v, status, "providersettings", providersPath, page{Title: s.Name, Problem: about, Body: view})

@@ -39,7 +39,7 @@ func (p *Pages) showNewProvider(v *visit, status int, form url.Values, about *pr
 	}
 	domains, err := p.Org.Domains(v.r.Context(), v.Principal)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	for _, d := range verified(domains) {
@@ -109,7 +109,7 @@ func (p *Pages) setUpProvider(v *visit) {
 	view := setUpView{}
 	var err error
 	if view.providerView, err = p.viewOf(v, &s, "setup"); err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	g, _ := guideFor(s.kind())
@@ -148,7 +148,7 @@ func (p *Pages) showConnection(v *visit, status int, s *stored, about *problem) 
 		err = p.loadConnection(v, s, &view, about != nil)
 	}
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	p.showOrganization(v, status, "providerconnect", providersPath, page{Title: v.say("provider.connect.title", s.Name), Problem: about, Body: view})

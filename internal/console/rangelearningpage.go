@@ -99,7 +99,7 @@ func (p *Pages) learned(v *visit) { p.showLearned(v, http.StatusOK, nil, nil) }
 func (p *Pages) showLearned(v *visit, status int, chosen []string, about *problem) {
 	l, err := p.Org.Learning(v.r.Context(), v.Principal)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	view := learnedView{
@@ -162,7 +162,7 @@ func (p *Pages) confirmAdoption(v *visit) {
 	}
 	l, err := p.Org.Learning(v.r.Context(), v.Principal)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	c := confirmation{

@@ -54,7 +54,7 @@ func (p *Pages) ranges(v *visit) {
 func (p *Pages) showRanges(v *visit, status int, view rangesView, about *problem) {
 	now, err := p.Org.Policy(v.Principal)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	view.Path, view.Enabled, view.Most, view.Unlock = v.base()+rangesPath, now.Ranges.Enabled, policy.MaxRanges, v.unlock()
@@ -71,7 +71,7 @@ func (p *Pages) showRanges(v *visit, status int, view rangesView, about *problem
 	}
 	view.Inside, view.Way = v.inside(now.Ranges.List...), p.way(v)
 	if view.Learning, err = p.learningCard(v, cmp.Or(view.Learning.Days, usualDays)); err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	p.showOrganization(v, status, "ranges", rangesPath, page{Title: v.say("section.ip-ranges"), Problem: about, Body: view})
@@ -135,7 +135,7 @@ func (p *Pages) changeRanges(v *visit) {
 	}
 	now, err := p.Org.Policy(v.Principal)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	change, ok := changeOfRanges(now.Ranges, v.r.PostForm)

@@ -75,7 +75,7 @@ func (p *Pages) samlResponses(v *visit) {
 		all, err = p.responsesOf(v, &s)
 	}
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	view.Total = len(all)
@@ -169,7 +169,7 @@ func (p *Pages) showResponse(v *visit, status int, s *stored, r org.SAMLResponse
 	view.Row, view.Expires, view.Attributes, view.XML = v.responseRow(s.ID, r), r.Expires, r.Said.Attributes, r.Response
 	var err error
 	if view.providerView, err = p.viewOf(v, s, "responses"); err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	if c := r.Cause; c != nil {

@@ -31,7 +31,7 @@ func (p *Pages) sessions(v *visit) { p.showSessions(v, http.StatusOK, nil) }
 func (p *Pages) showSessions(v *visit, status int, about *problem) {
 	all, err := p.Login.Sessions(v.r.Context(), v.Principal)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	var view sessionsView

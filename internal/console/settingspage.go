@@ -53,17 +53,17 @@ func (p *Pages) settings(v *visit) {
 func (p *Pages) showSettings(v *visit, status int, view settingsView, about *problem) {
 	o, err := p.Org.Organization(v.r.Context(), v.Principal)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	if view.Units, view.Projects, err = p.units(v); err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	if v.Admin() {
 		usage, err := p.Org.Usage(v.r.Context(), v.Principal)
 		if err != nil {
-			p.fail(v.w, v.r, err)
+			p.failed(v, err)
 			return
 		}
 		view.Usage = &usageView{usage, v.base() + "/audit-log"}
@@ -119,7 +119,7 @@ func (p *Pages) renameUnit(v *visit, id, name string) error {
 func (p *Pages) confirmUnit(v *visit) {
 	units, _, err := p.units(v)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	i := slices.IndexFunc(units, func(u unitRow) bool { return u.ID == v.r.PathValue("account_id") })
@@ -151,7 +151,7 @@ func (p *Pages) deletion(v *visit) { p.showDeletion(v, http.StatusOK, "", nil) }
 func (p *Pages) showDeletion(v *visit, status int, typed string, about *problem) {
 	units, projects, err := p.units(v)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	p.showOrganization(v, status, "deletion", settingsPath, page{Title: v.say("deletion.title", v.Organization.Name), Problem: about, Body: deletionView{

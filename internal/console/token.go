@@ -42,12 +42,12 @@ func (p *Pages) tokens(v *visit) { p.showTokens(v, http.StatusOK, nil, nil) }
 func (p *Pages) showTokens(v *visit, status int, made *madeToken, about *problem) {
 	all, err := p.Org.Tokens(v.r.Context(), v.Principal)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	home, err := p.managing(v)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	view := tokensView{Made: made, Refused: home.noTokens(v)}
@@ -158,10 +158,10 @@ func (p *Pages) shownOnce(made org.NewToken) *madeToken {
 }
 
 // tokenProblem is why a token was not made, beside the field of its form.
-func (t *tongue) tokenProblem(err error, view *tokenView) (status int, about problem) {
-	status, about = t.problemOf(err, tokenField(err))
+func (v *visit) tokenProblem(err error, view *tokenView) (status int, about problem) {
+	status, about = v.problemOf(err, tokenField(err))
 	if about.Field == "days" {
-		about.Words = t.say("token.own.long")
+		about.Words = v.say("token.own.long")
 	}
 	view.More = view.More || about.Field == "ranges"
 	return status, about
@@ -217,7 +217,7 @@ func tokenField(err error) string {
 func (p *Pages) ownToken(v *visit) (identity.Token, bool) {
 	all, err := p.Org.Tokens(v.r.Context(), v.Principal)
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return identity.Token{}, false
 	}
 	for _, t := range all {

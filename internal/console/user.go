@@ -81,7 +81,7 @@ func (p *Pages) showUser(v *visit, status int, typed *profileForm, about *proble
 	if view.Manage {
 		for _, load := range []func(*visit, *userView) error{p.loadLogins, p.loadTokens, p.loadGroups, p.loadGrants} {
 			if err := load(v, &view); err != nil {
-				p.fail(v.w, v.r, err)
+				p.failed(v, err)
 				return
 			}
 		}
@@ -105,7 +105,7 @@ func (p *Pages) failOr404(v *visit, err error) {
 		p.notFound(v.w, v.r)
 		return
 	}
-	p.fail(v.w, v.r, err)
+	p.failed(v, err)
 }
 
 func (p *Pages) loadLogins(v *visit, view *userView) error {

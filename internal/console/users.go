@@ -68,7 +68,7 @@ func (p *Pages) showUsers(v *visit, status int, view usersView, about *problem) 
 		err = p.loadInvitations(v, &view)
 	}
 	if err != nil {
-		p.fail(v.w, v.r, err)
+		p.failed(v, err)
 		return
 	}
 	for _, m := range people.List {

@@ -77,11 +77,11 @@ func (p *Pages) confirm(w http.ResponseWriter, r *http.Request, who *identity.Pr
 		if who == nil {
 			return identity.BadCredential()
 		}
-		return p.Login.ResendConfirmation(ctx, who)
+		return p.Access.Denied(ctx, who, p.Login.ResendConfirmation(ctx, who))
 	}
 	if who != nil && !who.User.AddressLapsed.IsZero() {
 		_, err := p.Login.ConfirmOwnEmail(ctx, who, from, code)
-		return err
+		return p.Access.Denied(ctx, who, err)
 	}
 	_, err := p.Login.ConfirmEmail(ctx, from, code)
 	return err

@@ -15,6 +15,24 @@ type visit struct {
 	r *http.Request
 	*identity.Principal
 	*tongue
+	console *Pages
+}
+
+// denied records in the audit log that a use case refused what the person asked
+// for, once a minute as the API does (access.Checker.Denied), and returns the
+// error. What is shown of an error goes through here first.
+func (v *visit) denied(err error) error {
+	return v.console.Access.Denied(v.r.Context(), v.Principal, err)
+}
+
+// problemOf is an error of a use case as the page shows it.
+func (v *visit) problemOf(err error, field string) (status int, about problem) {
+	err = v.denied(err)
+	status, about = v.tongue.problemOf(err, field)
+	if status == http.StatusInternalServerError && v.console.Failed != nil {
+		v.console.Failed(v.r.Context(), requestID(v.w), err)
+	}
+	return status, about
 }
 
 // principal checks the session of a request. The error is the kind
@@ -43,7 +61,7 @@ func (p *Pages) own(handle func(v *visit)) http.HandlerFunc {
 		who, err := p.principal(w, r, access.Need{Person: true})
 		switch {
 		case err == nil:
-			handle(&visit{w, r, who, tongueOf(r)})
+			handle(&visit{w, r, who, tongueOf(r), p})
 		case !p.notYet(w, r, err):
 			p.fail(w, r, err)
 		}
@@ -86,6 +104,10 @@ func loginFor(r *http.Request) string {
 func (p *Pages) stepUp(v *visit, err error, next string) bool {
 	if codeOf(err) != "fresh_login_required" {
 		return false
+	}
+	if err := v.denied(err); codeOf(err) != "fresh_login_required" {
+		p.failed(v, err)
+		return true
 	}
 	p.beginStepUp(v, next)
 	return true

@@ -236,3 +236,57 @@ func TestAUD05_BadLoginsAndTokensDrownNothing(t *testing.T) {
 		})
 	}
 }
+
+// TestAUD05_PagesRecordWhatUseCasesRefuse as the API does, whatever page shows
+// the refusal, and however often it is asked for.
+func TestAUD05_PagesRecordWhatUseCasesRefuse(t *testing.T) {
+	scenes(t, func(t *testing.T, s *scene) {
+		bob, session := s.AddMember(t, bobEmail, bobPassword)
+		other := s.Session(t, bob)
+		v := s.as(t, session)
+		base := "/organizations/" + s.OrganizationID
+		for _, c := range []struct {
+			what, path string
+			form       []string
+			byAPI      func() servertest.Answer
+			code       string
+		}{
+			{
+				"remove an admin", base + "/users/" + s.AdminID + "/membership",
+				[]string{"do", "remove"},
+				func() servertest.Answer {
+					return s.Do(t, http.MethodDelete, s.organizationPath("/user/"+s.AdminID), other, nil)
+				}, "permission_denied",
+			},
+			{
+				"guess one's password", "/profile/authentication",
+				[]string{"do", "password", "current", "wrong words", "chosen", servertest.EvePassword},
+				func() servertest.Answer {
+					return s.Do(t, http.MethodPut, "/v1/me/password", other, map[string]string{"password": "wrong words", "new_password": servertest.EvePassword})
+				}, "authentication_failed",
+			},
+		} {
+			pages := s.nothing(t, c.what, func() {
+				for range 3 {
+					v.post(c.path, c.form...).Want(http.StatusForbidden)
+				}
+			}, "access_refused")
+			api := s.nothing(t, c.what, func() { c.byAPI().WantCode(http.StatusForbidden, c.code) }, "access_refused")
+			if len(pages) != 1 || len(api) != 1 {
+				continue
+			}
+			got, want := pages[0], api[0]
+			if got.request == "" || got.credential != session[:12] || !strings.Contains(got.detail, c.code) {
+				t.Errorf("%s: the event is %+v", c.what, got)
+			}
+			if got.request, got.credential = want.request, want.credential; got != want {
+				t.Errorf("%s: by a page the event is %+v, by the API %+v", c.what, got, want)
+			}
+		}
+		// A minute later it is said once more.
+		s.advance(time.Minute)
+		s.nothing(t, "a minute later", func() {
+			v.post(base+"/users/"+s.AdminID+"/membership", "do", "remove").Want(http.StatusForbidden)
+		}, "access_refused")
+	})
+}
