@@ -340,7 +340,7 @@ func (tx *Tx) commitAndForget(ctx context.Context) (entries, error) {
 	if err := tx.logChanges(ctx, &logged); err != nil {
 		return logged, err
 	}
-	db.own.begin(logged)
+	db.own.begin(&logged)
 	err := db.synced(tx.t.commit(ctx))
 	// Also after a failed commit: it may have happened all the same.
 	if db.Changed != nil {
@@ -384,6 +384,7 @@ func (tx *Tx) Touch(scopes ...Scope) {
 type entries struct {
 	scopes []string
 	at     []int64 // by dialect.order
+	epoch  int     // see ownChanges
 }
 
 // touched are the scopes whose facts the transaction changed.

@@ -226,6 +226,7 @@ func (f *follower) look(ctx context.Context) (w whatIsNew, err error) {
 func (f *follower) apply(w whatIsNew) (news bool) {
 	if !f.known || w.identity != f.identity {
 		f.identity = w.identity
+		f.db.own.lose()
 		if f.db.Missed != nil {
 			f.db.Missed()
 		}

@@ -284,8 +284,8 @@ func TestARepeatedChangeWaitsForTheFirst(t *testing.T) {
 func TestARepeatedChangeForgetsWhatIsOnItsWay(t *testing.T) {
 	var o ownChanges
 	e := entries{scopes: []string{"user:a", "user:b"}, at: []int64{1, 2}}
-	o.begin(e)
-	o.begin(e)
+	o.begin(&e)
+	o.begin(&e)
 	o.end(e, true)
 	if got := o.unforgotten([]string{"user:a", "user:c"}); !slices.Equal(got, []string{"user:a"}) {
 		t.Errorf("on their way: %v", got)
@@ -440,6 +440,39 @@ func TestAnotherDatabaseMakesServersForgetAll(t *testing.T) {
 		}
 	}
 	m.wants(t, 0, "organization:a")
+	m.leave()
+}
+
+// A database that takes over without the last commits gives their ids again. What
+// this process forgot for a change of its own that was lost, it has not forgotten
+// for the change of another that has its id now.
+func TestALostChangeStandsForNoOther(t *testing.T) {
+	server := storetest.StartPostgres(t, storetest.Fast)
+	address := server.Database(t)
+	db := connect(t, address)
+	migrate(t, db)
+	m := follow(t, address)
+	m.heard()
+	next, err := one(t.Context(), db.read, scanInt, `SELECT pg_current_xact_id()::text::bigint`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost, late := entries{}, entries{}
+	for at := range int64(1000) {
+		lost.at = append(lost.at, next+at)
+	}
+	m.own.begin(&lost)
+	m.own.end(lost, true)
+	late.at = lost.at
+	m.own.begin(&late) // is committed, and its goroutine gets no further
+	if err := errors.Join(server.Kill(), server.Start()); err != nil {
+		t.Fatal(err)
+	}
+	m.await(t, "a new beginning", func() bool { _, missed := m.heard(); return missed > 0 })
+	m.await(t, "a lease", m.Fresh)
+	m.own.end(late, true)
+	note(t, connect(t, address), "a", "a")
+	m.wants(t, 0, "organization:a", "user:a")
 	m.leave()
 }
 

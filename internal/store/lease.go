@@ -60,14 +60,16 @@ func (db *DB) LeaseLeft() time.Duration {
 type ownChanges struct {
 	mu        sync.Mutex
 	node      string         // the id under which this process follows; empty: it does not
+	epoch     int            // counts the databases that forgotten was about
 	on        map[string]int // scopes whose commits are not forgotten yet
 	forgotten map[int64]bool // entries that were, and that following has not come by yet
 }
 
 // begin is called before a commit.
-func (o *ownChanges) begin(e entries) {
+func (o *ownChanges) begin(e *entries) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	e.epoch = o.epoch
 	if o.on == nil {
 		o.on = map[string]int{}
 	}
@@ -86,7 +88,7 @@ func (o *ownChanges) end(e entries, certain bool) {
 			delete(o.on, s)
 		}
 	}
-	if certain && o.forgotten != nil {
+	if certain && o.forgotten != nil && e.epoch == o.epoch {
 		for _, at := range e.at {
 			o.forgotten[at] = true
 		}
@@ -111,7 +113,20 @@ func (o *ownChanges) follow(node string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.node = node
-	if o.forgotten = nil; node != "" {
+	o.restart()
+}
+
+// lose is called when commits may have been lost: what was known of an entry is
+// not known of another change that gets its id.
+func (o *ownChanges) lose() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.restart()
+}
+
+func (o *ownChanges) restart() {
+	o.epoch++
+	if o.forgotten = nil; o.node != "" {
 		o.forgotten = map[int64]bool{}
 	}
 }
