@@ -255,9 +255,14 @@ func (db *DB) inTurn(ctx context.Context, actor identity.Actor, scope Scope, fn 
 		return nil, logged, err
 	}
 	defer leave()
+	return db.run(ctx, func() (*Tx, error) { return db.begin(ctx, actor, scope, keys) }, fn)
+}
+
+// run begins a transaction, runs fn in it, and commits it.
+func (db *DB) run(ctx context.Context, begin func() (*Tx, error), fn func(*Tx) error) (tx *Tx, logged entries, err error) {
 	err = db.retry(ctx, func() error {
 		logged = entries{}
-		if tx, err = db.begin(ctx, actor, scope, keys); err != nil {
+		if tx, err = begin(); err != nil {
 			return err
 		}
 		defer tx.t.rollback()
@@ -290,10 +295,17 @@ func (db *DB) enter(ctx context.Context, scope Scope) (keys []string, leave func
 
 // begin begins a transaction that holds the sorted keys of its scope.
 func (db *DB) begin(ctx context.Context, actor identity.Actor, scope Scope, keys []string) (*Tx, error) {
+	return db.beginBy(ctx, db.dialect.begin, actor, scope, keys)
+}
+
+// beginning begins a transaction: one that sees one moment, or one that writes.
+type beginning func(ctx context.Context, p pool, readOnly bool) (transaction, error)
+
+func (db *DB) beginBy(ctx context.Context, begin beginning, actor identity.Actor, scope Scope, keys []string) (*Tx, error) {
 	if err := db.writable(); err != nil {
 		return nil, err
 	}
-	t, err := db.dialect.begin(ctx, db.write, false)
+	t, err := begin(ctx, db.write, false)
 	if err != nil {
 		return nil, err
 	}

@@ -20,16 +20,24 @@ type useRow struct {
 	Idle    int64  `json:"idle"`
 }
 
+// UsesAtOnce is how many uses one transaction is to write, so that neither
+// audited changes nor requests wait long behind it.
+func (db *DB) UsesAtOnce() int { return db.dialect.usesAtOnce }
+
 // RecordUses writes last-use records (housekeeping, in batches in which each
 // token is once). They only move forward, and so does an expiry that use
 // extends; a token without one gets none. The longest idleness grows only.
 // Owners are seen when their tokens are.
 //
-// A batch is two statements however many it has: a node may be far away. It
-// waits for nobody, so that nodes that write the same tokens cannot wait for
-// each other, nor for somebody's change: uses of what others are writing at
+// On PostgreSQL a batch is two statements however many it has: a node may be far
+// away. It waits for nobody, so that nodes that write the same tokens cannot wait
+// for each other, nor for somebody's change: uses of what others are writing at
 // this moment are returned, to be written later.
 func (tx *Tx) RecordUses(ctx context.Context, uses []identity.Use) (busy []identity.Use, err error) {
+	if t, ok := tx.q.(inFile); ok {
+		tx.wrote = true
+		return nil, recordEach(ctx, t, uses)
+	}
 	list, err := useRows(uses)
 	if err != nil {
 		return nil, err
@@ -45,14 +53,37 @@ func (tx *Tx) RecordUses(ctx context.Context, uses []identity.Use) (busy []ident
 	return tx.unwritten(ctx, list, uses)
 }
 
+// recordEach writes uses one after the other, by statements that are prepared
+// once. Where no statement is far away that takes a third of the time of one
+// that reads a list.
+func recordEach(ctx context.Context, t inFile, uses []identity.Use) error {
+	tokens, users, seen := make([][]any, len(uses)), [][]any(nil), map[string]int64{}
+	for i, u := range uses {
+		tokens[i] = []any{u.Prefix, micros(u.At), u.IP, cut(u.UserAgent), micros(u.Expires), idleSeconds(u)}
+		seen[u.UserID] = max(seen[u.UserID], micros(u.At))
+	}
+	if err := t.execEach(ctx, `UPDATE tokens SET last_used_at = $2, last_ip = $3, last_user_agent = $4,
+		expires_at = CASE WHEN expires_at > 0 AND $5 > expires_at THEN $5 ELSE expires_at END,
+		longest_idle = CASE WHEN $6 > longest_idle THEN $6 ELSE longest_idle END WHERE prefix = $1 AND last_used_at < $2`, tokens); err != nil {
+		return err
+	}
+	for id, at := range seen {
+		users = append(users, []any{id, at})
+	}
+	return t.execEach(ctx, `UPDATE users SET last_active_at = $2 WHERE id = $1 AND last_active_at < $2`, users)
+}
+
 func useRows(uses []identity.Use) (string, error) {
 	rows := make([]useRow, len(uses))
 	for i, u := range uses {
-		rows[i] = useRow{u.Prefix, u.UserID, micros(u.At), u.IP, cut(u.UserAgent), micros(u.Expires), int64((u.Idle + time.Second - 1) / time.Second)}
+		rows[i] = useRow{u.Prefix, u.UserID, micros(u.At), u.IP, cut(u.UserAgent), micros(u.Expires), idleSeconds(u)}
 	}
 	text, err := json.Marshal(rows)
 	return string(text), err
 }
+
+// idleSeconds are rounded up, so that no idleness is forgotten.
+func idleSeconds(u identity.Use) int64 { return int64((u.Idle + time.Second - 1) / time.Second) }
 
 func owners(uses []identity.Use) int64 {
 	ids := map[string]bool{}

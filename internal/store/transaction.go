@@ -69,6 +69,8 @@ func (p pool) exec(ctx context.Context, text string, args ...any) (int64, error)
 type inFile struct {
 	via
 	tx *sql.Tx
+	// ended, unless it is nil, gives the connection back.
+	ended func()
 }
 
 func beginInFile(ctx context.Context, p pool, _ bool) (transaction, error) {
@@ -76,7 +78,7 @@ func beginInFile(ctx context.Context, p pool, _ bool) (transaction, error) {
 	if err != nil {
 		return nil, err
 	}
-	return inFile{via{tx}, tx}, nil
+	return inFile{via{tx}, tx, nil}, nil
 }
 
 func (t inFile) later(ctx context.Context, take func(rows) error, text string, args ...any) error {
@@ -102,6 +104,39 @@ func taken(rows rows, take func(rows) error) error {
 
 func (t inFile) flush(context.Context) error { return nil }
 
-func (t inFile) commit(context.Context) error { return t.tx.Commit() }
+func (t inFile) commit(context.Context) error {
+	err := t.tx.Commit()
+	t.end()
+	return err
+}
 
-func (t inFile) rollback() { _ = t.tx.Rollback() }
+func (t inFile) rollback() {
+	_ = t.tx.Rollback()
+	t.end()
+}
+
+func (t inFile) end() {
+	if t.ended != nil {
+		t.ended()
+	}
+}
+
+// execEach runs a statement once for each list of arguments.
+func (t inFile) execEach(ctx context.Context, text string, args [][]any) error {
+	s, err := t.tx.PrepareContext(ctx, text)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	// Each takes some microseconds. To watch for the end of ctx takes as long.
+	unwatched := context.WithoutCancel(ctx)
+	for _, a := range args {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if _, err := s.ExecContext(unwatched, a...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
