@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -17,15 +18,14 @@ import (
 const (
 	// useEvery is how exact last-use records are.
 	useEvery = time.Second
-	// flushEvery is how long a use may wait to be written.
+	// flushEvery is how long a use may wait until a flush takes it, and flushFor
+	// how long that may take to write it.
 	flushEvery = 2 * time.Second
+	flushFor   = time.Second
 	// flushTime bounds how long the database may take for it.
 	flushTime = 5 * time.Second
 	// lastFlushes is how often the end writes what others may be writing too.
 	lastFlushes = 3
-	// usesAtOnce bounds the uses written by one transaction, so that audited
-	// changes never wait long behind it.
-	usesAtOnce = 256
 	// maxUserAgent cuts what a client says of itself, in bytes.
 	maxUserAgent = 256
 )
@@ -66,11 +66,13 @@ func (l *lastUse) due(at int64) bool {
 
 // uses gathers last uses until they are written.
 type uses struct {
-	flush sync.Mutex // one flush at a time
+	flush sync.Mutex     // held while something is taken or written
+	left  []identity.Use // taken, to be written yet
+	busy  []identity.Use // taken, and others were writing the same
 
 	mu      sync.Mutex
 	pending map[string]identity.Use
-	writing map[string]identity.Use // taken by a flush that has not committed
+	writing map[string]identity.Use // taken by a flush that has not ended; it does not change
 }
 
 // add replaces what is pending for the same token, but for its idleness.
@@ -94,28 +96,49 @@ func (s *uses) latest(prefix string) identity.Use {
 	return u
 }
 
-// take moves what is pending into the hands of a flush, in the order of
-// prefixes.
-func (s *uses) take() []identity.Use {
+// take moves what is pending into the hands of a flush, after one that has ended.
+// Nobody waits while it makes a list of that.
+func (s *uses) take() {
+	if len(s.left) > 0 {
+		return
+	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.writing, s.pending = s.pending, map[string]identity.Use{}
-	return slices.SortedFunc(maps.Values(s.writing), func(a, b identity.Use) int { return strings.Compare(a.Prefix, b.Prefix) })
+	s.mu.Unlock()
+	s.left = slices.AppendSeq(make([]identity.Use, 0, len(s.writing)), maps.Values(s.writing))
+}
+
+// part is what is to be written next, in the order of prefixes.
+func (s *uses) part(most int) []identity.Use {
+	part := s.left[:min(len(s.left), most)]
+	slices.SortFunc(part, func(a, b identity.Use) int { return strings.Compare(a.Prefix, b.Prefix) })
+	return part
+}
+
+// wrote notes that a part was written, but for what others were writing. After
+// the last part the flush has ended.
+func (s *uses) wrote(part, busy []identity.Use) (ended bool) {
+	s.left, s.busy = s.left[len(part):], append(s.busy, busy...)
+	if len(s.left) > 0 {
+		return false
+	}
+	s.give()
+	return true
 }
 
 // give ends a flush. What it could not write is pending again, unless a later
 // use is.
-func (s *uses) give(unwritten []identity.Use) {
+func (s *uses) give() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, u := range unwritten {
+	for _, u := range append(s.busy, s.left...) {
 		if later, ok := s.pending[u.Prefix]; ok {
 			later.Idle = max(later.Idle, u.Idle)
 			u = later
 		}
 		s.pending[u.Prefix] = u
 	}
-	s.writing = nil
+	s.writing, s.left, s.busy = nil, nil, nil
 }
 
 // use notes an accepted use. It writes nothing.
@@ -170,34 +193,98 @@ func (c *Checker) FlushUses(ctx context.Context) error {
 	defer c.uses.flush.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, flushTime)
 	defer cancel()
-	batch := c.uses.take()
-	var later []identity.Use // that others are writing just now
-	for len(batch) > 0 {
-		part := batch[:min(len(batch), usesAtOnce)]
-		var busy []identity.Use
-		err := c.db.Maintain(ctx, func(tx *store.Tx) (err error) {
-			busy, err = tx.RecordUses(ctx, part)
-			return err
-		})
-		if err != nil {
-			c.uses.give(append(later, batch...))
+	if err := c.writeTaken(ctx); err != nil { // by a flush that is resting
+		return err
+	}
+	c.uses.take()
+	if err := c.writeTaken(ctx); err != nil {
+		return err
+	}
+	return c.flushSightings(ctx)
+}
+
+func (c *Checker) writeTaken(ctx context.Context) error {
+	for {
+		ended, err := c.writePart(ctx)
+		if ended || err != nil {
 			return err
 		}
-		batch, later = batch[len(part):], append(later, busy...)
+		runtime.Gosched() // who has a request goes first
 	}
-	c.uses.give(later)
+}
+
+// writePart writes some of what was taken, and returns whether that was the rest
+// of it. The caller holds flush.
+func (c *Checker) writePart(ctx context.Context) (ended bool, err error) {
+	part := c.uses.part(c.db.UsesAtOnce())
+	if len(part) == 0 {
+		return true, nil
+	}
+	var busy []identity.Use
+	if err := c.db.MaintainLightly(ctx, func(tx *store.Tx) (err error) {
+		busy, err = tx.RecordUses(ctx, part)
+		return err
+	}); err != nil {
+		c.uses.give()
+		return false, err
+	}
+	return c.uses.wrote(part, busy), nil
+}
+
+// flushGently is FlushUses in parts with rests between them: written at once,
+// what a thousand tokens do in two seconds kept one request in a hundred waiting
+// for milliseconds. FlushUses writes what is left meanwhile when somebody asks.
+func (c *Checker) flushGently(ctx context.Context) error {
+	c.uses.flush.Lock()
+	c.uses.take()
+	parts := len(c.uses.left)/c.db.UsesAtOnce() + 1
+	c.uses.flush.Unlock()
+	for ended := false; !ended; {
+		var err error
+		if ended, err = c.writeNext(ctx); err != nil {
+			return err
+		}
+		if !ended && !rested(ctx, flushFor/time.Duration(parts)) {
+			return ctx.Err()
+		}
+	}
+	c.uses.flush.Lock()
+	defer c.uses.flush.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, flushTime)
+	defer cancel()
 	return c.flushSightings(ctx)
+}
+
+func (c *Checker) writeNext(ctx context.Context) (ended bool, err error) {
+	c.uses.flush.Lock()
+	defer c.uses.flush.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, flushTime)
+	defer cancel()
+	return c.writePart(ctx)
+}
+
+// rested waits, and returns false when ctx ends meanwhile.
+func rested(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
 }
 
 func (c *Checker) flushSightings(ctx context.Context) error {
 	batch := c.sightings.take()
 	for len(batch) > 0 {
-		part := batch[:min(len(batch), usesAtOnce)]
-		if err := c.db.Maintain(ctx, func(tx *store.Tx) error { return tx.RecordAddressUses(ctx, part) }); err != nil {
+		part := batch[:min(len(batch), c.db.UsesAtOnce())]
+		if err := c.db.MaintainLightly(ctx, func(tx *store.Tx) error { return tx.RecordAddressUses(ctx, part) }); err != nil {
 			c.sightings.give(batch)
 			return err
 		}
 		batch = batch[len(part):]
+		runtime.Gosched()
 	}
 	return nil
 }
@@ -210,7 +297,7 @@ func (c *Checker) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
-			if err := c.FlushUses(ctx); err != nil && ctx.Err() == nil {
+			if err := c.flushGently(ctx); err != nil && ctx.Err() == nil {
 				c.log.Warn("last-use records are not written", "error", err)
 			}
 		}

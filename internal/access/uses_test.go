@@ -7,11 +7,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/internal/store/storetest/migrated"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -263,32 +265,108 @@ func TestGivingBackKeepsTheLaterUse(t *testing.T) {
 	s := &uses{pending: map[string]identity.Use{}}
 	s.add(identity.Use{Prefix: "a", At: start})
 	s.add(identity.Use{Prefix: "b", At: start})
-	batch := s.take()
+	s.take()
+	batch := s.part(2)
 	if len(batch) != 2 || batch[0].Prefix != "a" || !s.latest("a").At.Equal(start) {
 		t.Fatalf("took %+v", batch)
 	}
 	later := start.Add(time.Minute)
 	s.add(identity.Use{Prefix: "a", At: later})
-	s.give(batch)
+	s.give()
 	if !s.latest("a").At.Equal(later) || !s.latest("b").At.Equal(start) || !s.latest("c").At.IsZero() {
 		t.Errorf("pending %+v", s.pending)
 	}
-	s.give(nil)
+	s.give()
+}
+
+// pend has a user's token wait to be written, and so many uses of tokens that do
+// not exist.
+func (w *world) pend(others int) (bearer string) {
+	u := w.user()
+	bearer = w.token(policy.PersonalToken, u)
+	w.accepted(bearer, "")
+	for i := range others {
+		w.uses.add(identity.Use{Prefix: fmt.Sprintf("spp_%08d", i), UserID: u, At: start})
+	}
+	return bearer
+}
+
+func (w *world) wantAllWritten(t *testing.T, bearer string) {
+	t.Helper()
+	if w.stored(bearer).LastUsed.IsZero() || w.Waiting() != 0 {
+		t.Errorf("the token was used %v, %d uses wait", w.stored(bearer).LastUsed, w.Waiting())
+	}
 }
 
 func TestManyUsesAreWrittenInParts(t *testing.T) {
 	w := onSQLite(t)
-	u := w.user()
-	const many = 2*usesAtOnce + 1
-	for i := range many {
-		w.uses.add(identity.Use{Prefix: fmt.Sprintf("spp_%08d", i), UserID: u, At: start})
-	}
-	bearer := w.token(policy.PersonalToken, u)
-	w.accepted(bearer, "")
+	bearer := w.pend(2*w.db.UsesAtOnce() + 1)
 	w.must(w.FlushUses(t.Context()))
-	if w.stored(bearer).LastUsed.IsZero() || len(w.uses.pending) != 0 || w.uses.writing != nil {
-		t.Error("not everything was written")
+	w.wantAllWritten(t, bearer)
+}
+
+// Between the parts of a flush in the background nothing is forgotten, and
+// whoever asks for a list waits for none of the rests.
+func TestUsesAreWrittenWithRests(t *testing.T) {
+	for name, ask := range map[string]bool{"nobody asks": false, "a list asks": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{tb: t, clock: &clock{}, url: migrated.SQLite(t)}
+				w.clock.us.Store(start.UnixMicro())
+				w.Checker = w.leaseless()
+				parts := 4
+				bearer := w.pend(parts*w.db.UsesAtOnce() - 1)
+				var flushing sync.WaitGroup
+				begun := time.Now()
+				flushing.Go(func() { w.must(w.flushGently(t.Context())) })
+				synctest.Wait() // the first part is written, and it rests
+				if n := len(w.uses.left); n != (parts-1)*w.db.UsesAtOnce() || w.uses.latest(prefixOf(bearer)).At.IsZero() {
+					t.Errorf("%d are left, and of what was used is known %+v", n, w.uses.latest(prefixOf(bearer)))
+				}
+				if ask {
+					w.must(w.FlushUses(t.Context()))
+					w.wantAllWritten(t, bearer)
+					if time.Now() != begun {
+						t.Errorf("the list waited for %v", time.Since(begun))
+					}
+				}
+				flushing.Wait()
+				w.wantAllWritten(t, bearer)
+				if took := time.Since(begun); took == 0 || took > flushFor {
+					t.Errorf("it took %v", took)
+				}
+			})
+		})
 	}
+}
+
+// A flush that ends while it rests leaves the rest to the last one, and one that
+// fails to the next.
+func TestRestsAreNoLoss(t *testing.T) {
+	w := onSQLite(t)
+	bearer := w.pend(2 * w.db.UsesAtOnce())
+	ended, stop := context.WithCancel(t.Context())
+	w.uses.take()
+	if all, err := w.writeNext(t.Context()); all || err != nil {
+		t.Fatalf("all is written: %v, %v", all, err)
+	}
+	stop()
+	w.Run(ended)
+	w.wantAllWritten(t, bearer)
+
+	bearer = w.pend(2 * w.db.UsesAtOnce())
+	w.uses.take()
+	if all, err := w.writeNext(t.Context()); all || err != nil {
+		t.Fatalf("all is written: %v, %v", all, err)
+	}
+	if all, err := w.writeNext(ended); all || err == nil {
+		t.Fatalf("written after the end: %v, %v", all, err)
+	}
+	if w.uses.left != nil || w.Waiting() < w.db.UsesAtOnce() {
+		t.Errorf("%d wait", w.Waiting())
+	}
+	w.must(w.FlushUses(t.Context()))
+	w.wantAllWritten(t, bearer)
 }
 
 // Run writes what is pending when it ends.
