@@ -127,7 +127,7 @@ func writings(t *testing.T, s *servertest.Server, client player) map[string]writ
 			"real_name": append(slices.Clone(notText), long(257)), "country": append(slices.Clone(notText), "Finland", "f1"), "city": append(slices.Clone(notText), long(257)),
 		}, []string{"real_name"}, false},
 		"project": {"POST", "/v1/project", body{"project": "x", "account_id": s.AccountID}, map[string][]any{
-			"project": projectNames, "account_id": append(slices.Clone(notText), "a00000000000"), "tags": tags, "tech_emails": techEmails, "base_port": ports, "cloud": notText,
+			"project": projectNames, "account_id": append(slices.Clone(notText), "a00000000000"), "tags": tags, "tech_emails": techEmails, "base_port": append(slices.Clone(ports), 29001), "cloud": notText,
 		}, []string{"project"}, false},
 		"project's fields": {"PUT", "/v1/project/web", body{"cloud": "x"}, map[string][]any{
 			"project_name": projectNames, "account_id": append(slices.Clone(notText), "a00000000000"), "tags": tags, "tech_emails": techEmails,

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -138,12 +139,26 @@ func object(body []byte, r *route) error {
 		if missing && rule.required {
 			return badRequest("the field %q is missing from the request body", name)
 		}
-		if missing || rule.max == 0 {
+		if missing {
 			continue
 		}
-		if n, unit := size(value); n > rule.max {
-			return badRequest("the field %q is too long: at most %d %s", name, rule.max, unit)
+		if err := rule.check(name, value); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// check refuses a value that is out of its bounds. One of another type is
+// refused where it is read.
+func (f field) check(name string, v jsontext.Value) error {
+	if f.max > 0 {
+		if n, unit := size(v); n > f.max {
+			return badRequest("the field %q is too long: at most %d %s", name, f.max, unit)
+		}
+	}
+	if n, err := strconv.ParseInt(string(v), 10, 64); f.to > 0 && err == nil && (n < f.from || n > f.to) {
+		return badRequest("the field %q must be from %d to %d", name, f.from, f.to)
 	}
 	return nil
 }

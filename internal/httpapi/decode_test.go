@@ -290,6 +290,12 @@ func TestFields(t *testing.T) {
 		{`{"name":"日本語😀éé"}`, `the field "name" is too long: at most 5 characters`},
 		{`{"name":"a","list":["a","b","c","d"]}`, `the field "list" is too long: at most 3 elements`},
 		{`{"name":["a","b","c","d","e","f"]}`, `the field "name" is too long: at most 5 elements`},
+		{`{"name":"a","count":9}`, ""},
+		{`{"name":"a","count":-2}`, ""},
+		{`{"name":"a","count":10}`, `the field "count" must be from -2 to 9`},
+		{`{"name":"a","count":-3}`, `the field "count" must be from -2 to 9`},
+		{`{"name":"a","count":"10"}`, `the field "count" has the wrong type or a value out of range`},
+		{`{"name":"a","count":99999999999999999999}`, `the field "count" has the wrong type or a value out of range`},
 		{`{"name":1}`, `the field "name" has the wrong type or a value out of range`},
 	} {
 		a, _ := b.post(t, "/v1/ruled", c.body)

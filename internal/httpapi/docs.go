@@ -31,6 +31,7 @@ type docsField struct {
 	Name, Kind string
 	Required   bool
 	Max        int // 0: no limit of its own
+	From, To   int64
 }
 
 // docsPage is the description of the table for people.
@@ -65,7 +66,7 @@ func (r *route) docsFields() []docsField {
 	var list []docsField
 	for name, schema := range properties {
 		rule := r.fields[name]
-		list = append(list, docsField{name, kindOfSchema(schema.(node)), rule.required, rule.max})
+		list = append(list, docsField{name, kindOfSchema(schema.(node)), rule.required, rule.max, rule.from, rule.to})
 	}
 	slices.SortFunc(list, func(a, b docsField) int {
 		if a.Required != b.Required {

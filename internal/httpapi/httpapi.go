@@ -100,6 +100,8 @@ type fields map[string]field
 type field struct {
 	required bool
 	max      int // characters of a string, elements of a list; 0: the body's limit
+	// from and to bound a whole number; to is 0: only its use case does.
+	from, to int64
 }
 
 // Call is what a handler knows of a request beside its body.

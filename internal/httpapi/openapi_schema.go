@@ -113,6 +113,9 @@ func limited(schema node, rule field) node {
 			with["maxLength"] = rule.max
 		}
 	}
+	if rule.to > 0 {
+		with["minimum"], with["maximum"] = rule.from, rule.to
+	}
 	return with
 }
 

@@ -161,13 +161,13 @@ func TestSchemaOfARequest(t *testing.T) {
 		Limit sallyport.OptionalSeconds `json:"limit,omitzero"`
 		Inner *embedded                 `json:"inner"`
 	}
-	r := &route{id: "X", fields: fields{"name": {required: true, max: 5}, "list": {max: 3}, "inner": {required: true}}}
+	r := &route{id: "X", fields: fields{"name": {required: true, max: 5}, "list": {max: 3}, "inner": {required: true}, "limit": {from: 1, to: 9}}}
 	want := node{
 		"type": "object", "additionalProperties": true, "required": []string{"inner", "name"},
 		"properties": node{
 			"name":  node{"type": "string", "maxLength": 5},
 			"list":  node{"type": []string{"array", "null"}, "items": node{"type": "string"}, "maxItems": 3},
-			"limit": node{"type": []string{"integer", "null"}, "format": "int64"},
+			"limit": node{"type": []string{"integer", "null"}, "format": "int64", "minimum": int64(1), "maximum": int64(9)},
 			"inner": node{"$ref": "#/components/schemas/EmbeddedInput"},
 		},
 	}

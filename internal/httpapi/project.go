@@ -11,6 +11,13 @@ import (
 	"github.com/sallyport/sallyport/internal/org"
 )
 
+// maxOldBasePort is the highest port that POST /v1/project takes: the compatible
+// API has never let its oldest call reach further.
+const maxOldBasePort = 29000
+
+// newBasePort is the rule of the calls below /v1/organization.
+var newBasePort = field{from: org.MinBasePort, to: org.MaxBasePort}
+
 func (a *API) projectRoutes() []route {
 	const tag = "projects"
 	reads, writes := access.Need{Scopes: []string{"projects:read"}}, access.Need{Scopes: []string{"projects:write"}}
@@ -24,7 +31,8 @@ func (a *API) projectRoutes() []route {
 		{
 			method: "POST", path: "/v1/project", id: "ProjectCreate", tag: tag, summary: "Create a project (for holders of organization:projects:write in its organization, or of the admin role on its unit)",
 			need: writes, status: 200, event: "project_created",
-			fields: fields{"project": {required: true, max: identity.MaxProjectName}}, handler: write(a.createProject),
+			fields:  fields{"project": {required: true, max: identity.MaxProjectName}, "base_port": {from: org.MinBasePort, to: maxOldBasePort}},
+			handler: write(a.createProject),
 		},
 		{
 			method: "GET", path: "/v1/project/{project}", id: "ProjectGet", tag: tag, summary: "Show a project",
@@ -99,6 +107,7 @@ func (a *API) organizationProjectRoutes() []route {
 			resource: organization, need: creates, status: 200, event: "project_created",
 			fields: fields{
 				"project_id": {required: true, max: identity.MaxProjectName}, "billing_group_id": {required: true}, "tags": {required: true}, "tech_emails": {max: 10},
+				"base_port": newBasePort,
 			},
 			handler: write(a.createOrganizationProject),
 		},
@@ -108,7 +117,8 @@ func (a *API) organizationProjectRoutes() []route {
 		},
 		{
 			method: "PATCH", path: one, id: "OrganizationProjectsUpdate", tag: tag, summary: "Change a project of an organization (for its admins; renaming and moving takes organization:projects:write, or the admin role on its unit)",
-			resource: organization, need: writes, status: 200, event: "project_updated", handler: write(a.updateOrganizationProject),
+			resource: organization, need: writes, status: 200, event: "project_updated", fields: fields{"base_port": newBasePort},
+			handler: write(a.updateOrganizationProject),
 		},
 		{
 			method: "DELETE", path: one, id: "OrganizationProjectsDelete", tag: tag, summary: "Delete a project of an organization (takes organization:projects:write, or the admin role on its unit)",

@@ -120,7 +120,7 @@ func (b *bench) table() []route {
 		{method: "POST", path: "/v1/thing", status: 200, handler: write(echo)},
 		{method: "GET", path: "/v1/thing", status: 200, handler: read(shown)},
 		{method: "POST", path: "/v1/own", status: 200, own: true, handler: write(echo)},
-		{method: "POST", path: "/v1/ruled", status: 200, fields: fields{"name": {required: true, max: 5}, "list": {max: 3}, "count": {}}, handler: write(echo)},
+		{method: "POST", path: "/v1/ruled", status: 200, fields: fields{"name": {required: true, max: 5}, "list": {max: 3}, "count": {from: -2, to: 9}}, handler: write(echo)},
 		{method: "PUT", path: "/v1/thing", status: 204, handler: put(func(_ context.Context, c *Call, _ thing) error {
 			b.keep(c)
 			return nil

@@ -14,8 +14,8 @@ import (
 
 // Limits of a project. Ports are those of the compatible API.
 const (
-	minBasePort  = 10000
-	maxBasePort  = 30000
+	MinBasePort  = 10000
+	MaxBasePort  = 30000
 	maxTags      = 64
 	maxTagLength = 64 // characters, of a key or a value
 	maxTechMails = 10
@@ -290,8 +290,8 @@ func tidyProject(p *identity.Project) error {
 		p.TechEmails = []string{}
 	}
 	switch {
-	case p.BasePort < minBasePort || p.BasePort > maxBasePort:
-		return identity.Invalidf("bad_request", "the base_port must be from %d to %d", minBasePort, maxBasePort)
+	case p.BasePort < MinBasePort || p.BasePort > MaxBasePort:
+		return identity.Invalidf("bad_request", "the base_port must be from %d to %d", MinBasePort, MaxBasePort)
 	case utf8.RuneCountInString(p.Cloud) > maxLabel || utf8.RuneCountInString(p.BillingGroupID) > maxLabel:
 		return identity.Invalidf("bad_request", "cloud and billing_group_id have at most %d characters each", maxLabel)
 	case len(p.TechEmails) > maxTechMails:
@@ -322,7 +322,7 @@ func checkTags(tags map[string]string) error {
 func basePort(name string) int64 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(name))
-	return minBasePort + int64(h.Sum32()%portChoices)
+	return MinBasePort + int64(h.Sum32()%portChoices)
 }
 
 func projectEvent(action string, p identity.Project, description string, before, after map[string]any) identity.Event {
