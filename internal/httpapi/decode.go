@@ -44,7 +44,7 @@ func readQuery(raw string) (pairs, error) {
 	if isPlainQuery(raw) {
 		return pairs(raw), nil
 	}
-	query, ok := readPairs(raw)
+	query, ok := readOddPairs(raw)
 	if !ok {
 		return "", badRequest("the query of the URL cannot be read; write it as a=1&b=2, with other characters percent-encoded")
 	}

@@ -18,6 +18,11 @@ func readPairs(raw string) (pairs, bool) {
 	if isPlainQuery(raw) {
 		return pairs(raw), true
 	}
+	return readOddPairs(raw)
+}
+
+// readOddPairs reads what has to be looked at in its parts.
+func readOddPairs(raw string) (pairs, bool) {
 	if strings.Count(raw, "&") >= manyPairs {
 		_, err := url.ParseQuery(raw)
 		return pairs(raw), err == nil
