@@ -63,7 +63,7 @@ func (p *Pages) Handler() http.Handler {
 	all.HandleFunc("/readyz", onlyGet)
 	p.samlRoutes(all)
 	p.uploadRoutes(all)
-	all.Handle("/", p.onlyOurHost(p.onlyText(p.onlyOurPages(limited(maxForm, mux)))))
+	all.Handle("/", p.onlyOurHost(p.onlyText(p.onlyOurPages(p.limited(maxForm, mux)))))
 	return all
 }
 

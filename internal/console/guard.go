@@ -36,9 +36,15 @@ func safe(method string) bool {
 	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
 }
 
-// limited bounds what is read of a request's body, in bytes.
-func limited(most int64, next http.Handler) http.Handler {
+// limited bounds what is read of a request's body, in bytes, and refuses one
+// that is compressed: as a form it would look empty.
+func (p *Pages) limited(most int64, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if coding := strings.Join(r.Header["Content-Encoding"], ","); r.ContentLength != 0 && coding != "" && !strings.EqualFold(coding, "identity") {
+			w.Header().Set("Accept-Encoding", "identity") // RFC 9110 section 12.5.3
+			p.message(w, r, http.StatusUnsupportedMediaType, "unread", message{Words: "unread.encoded", Link: r.URL.Path, LinkWords: "unread.again"})
+			return
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, most)
 		next.ServeHTTP(w, r)
 	})

@@ -54,7 +54,7 @@ func (p *Pages) uploadRoutes(mux *http.ServeMux) {
 	const one = organizationsPath + "/{organization_id}" + providersPath + "/{provider_id}"
 	present := access.Need{Permission: access.Admin, Fresh: true}
 	take := func(path string, handle func(v *visit)) {
-		mux.Handle("POST "+path, p.onlyOurHost(p.onlyOurPages(limited(maxUpload, p.organization(present, handle)))))
+		mux.Handle("POST "+path, p.onlyOurHost(p.onlyOurPages(p.limited(maxUpload, p.organization(present, handle)))))
 	}
 	take(one+"/connect", p.takeConnection)
 	take(one+"/certificates", p.changeCertificates)

@@ -29,7 +29,7 @@ const (
 // that counts there is signed by a provider and bound to the attempt that the
 // flow cookie holds.
 func (p *Pages) samlRoutes(mux *http.ServeMux) {
-	guard := func(h http.HandlerFunc) http.Handler { return p.onlyOurHost(h) }
+	guard := func(h http.HandlerFunc) http.Handler { return p.onlyOurHost(p.limited(maxSAMLForm, h)) }
 	mux.Handle("POST "+samlPath+"/acs", guard(p.samlResponse))
 	mux.Handle("GET "+samlPath+"/slo", guard(p.samlLogout))
 	mux.Handle("POST "+samlPath+"/slo", guard(p.samlLogout))
@@ -64,7 +64,6 @@ func (p *Pages) samlResponse(w http.ResponseWriter, r *http.Request) {
 // address, no files, no JSON, each field once, no artifact. False: it was not,
 // and the page says so.
 func (p *Pages) samlForm(w http.ResponseWriter, r *http.Request) bool {
-	r.Body = http.MaxBytesReader(w, r.Body, maxSAMLForm)
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	status := 0
 	switch {

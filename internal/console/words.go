@@ -65,6 +65,7 @@ var ownWords = map[string]string{
 	"foreign.words":                        "This form was sent from another site, so nothing was done. Open the page here and try again.",
 	"unread.title":                         "The form could not be read",
 	"unread.words":                         "Nothing was done. Open the page again and fill the form in once more.",
+	"unread.encoded":                       "It came compressed (Content-Encoding), which is not read here. Nothing was done: send it as it is.",
 	"unread.again":                         "Open it again",
 	"elsewhere.title":                      "Wrong address",
 	"elsewhere.words":                      "This server is reached at another address.",

@@ -54,6 +54,7 @@ var ownWordsDE = map[string]string{
 	"foreign.words":                        "Dieses Formular kam von einer anderen Website, deshalb wurde nichts getan. Öffnen Sie die Seite hier und versuchen Sie es noch einmal.",
 	"unread.title":                         "Das Formular konnte nicht gelesen werden",
 	"unread.words":                         "Es wurde nichts getan. Öffnen Sie die Seite erneut und füllen Sie das Formular noch einmal aus.",
+	"unread.encoded":                       "Es kam komprimiert an (Content-Encoding), was hier nicht gelesen wird. Es wurde nichts getan: Senden Sie es unkomprimiert.",
 	"unread.again":                         "Erneut öffnen",
 	"elsewhere.title":                      "Falsche Adresse",
 	"elsewhere.words":                      "Dieser Server ist unter einer anderen Adresse zu erreichen.",

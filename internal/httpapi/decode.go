@@ -74,14 +74,28 @@ func readBody(w http.ResponseWriter, req *http.Request, r *route) ([]byte, error
 	if len(body) == 0 {
 		return nil, nil
 	}
+	if err := unencoded(req); err != nil {
+		return nil, err
+	}
 	want := "application/json"
 	if r.form {
 		want = "application/x-www-form-urlencoded"
 	}
 	if !isMedia(req.Header.Get("Content-Type"), want) {
-		return nil, &identity.Error{Kind: identity.Invalid, Code: "unsupported_media_type", Message: "send the body as " + want + " and say so in the Content-Type header"}
+		return nil, &identity.Error{Kind: unsupportedMedia, Code: "unsupported_media_type", Message: "send the body as " + want + " and say so in the Content-Type header"}
 	}
 	return body, nil
+}
+
+// unencoded refuses a body that is compressed, or encoded in another way: this
+// decodes none, and a form would look empty. The answer says which codings there
+// are, which tells it from that to a wrong type (RFC 9110 section 12.5.3).
+func unencoded(req *http.Request) error {
+	coding := strings.Join(req.Header["Content-Encoding"], ",")
+	if coding == "" || strings.EqualFold(coding, "identity") {
+		return nil
+	}
+	return &identity.Error{Kind: encodedBody, Code: "unsupported_content_encoding", Message: "send the request body as it is, without the header Content-Encoding: compressed bodies are not read"}
 }
 
 // readAll reads a body. What its sender promises is taken for true, and room

@@ -348,6 +348,45 @@ func TestContentTypes(t *testing.T) {
 	}
 }
 
+// A body that is encoded is refused, not read as what it is not (RFC 9110
+// sections 12.5.3 and 15.5.16); where none is read, nothing is asked.
+func TestEncodedBodies(t *testing.T) {
+	b := newBench(t)
+	send := func(method, path, kind, coding string) answer {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, b.server.URL+path, strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", kind)
+		req.Header["Content-Encoding"] = strings.Split(coding, "|")
+		return b.send(t, req)
+	}
+	for _, coding := range []string{"gzip", "GZIP", "deflate", "br", "identity, gzip", "identity|gzip", "gzip, identity", "x", "identity;q=1", "identity, identity"} {
+		for path, kind := range map[string]string{"/v1/thing": jsonType, "/v1/form": "application/x-www-form-urlencoded", "/v1/own": "text/plain"} {
+			a := send("POST", path, kind, coding)
+			failed(t, a, 415, "unsupported_content_encoding")
+			if got := a.header.Get("Accept-Encoding"); got != "identity" {
+				t.Errorf("%s %s: accepts %q", path, coding, got)
+			}
+		}
+	}
+	if b.reached() != nil {
+		t.Error("an encoded body reached a handler")
+	}
+	for _, coding := range []string{"identity", "Identity", ""} {
+		if a := send("POST", "/v1/thing", jsonType, coding); a.status != 200 {
+			t.Errorf("as %q: %d %s", coding, a.status, a.body)
+		}
+	}
+	if a := send("DELETE", "/v1/thing", jsonType, "gzip"); a.status != 204 {
+		t.Errorf("a body that nobody reads: %d", a.status)
+	}
+	if a := send("POST", "/v1/thing", "text/plain", "identity"); a.header.Get("Accept-Encoding") != "" {
+		t.Error("a wrong type is answered as a wrong coding")
+	}
+}
+
 // A body that ends early is the sender's trouble, and changes nothing.
 func TestBodyThatBreaksOff(t *testing.T) {
 	b := newBench(t)

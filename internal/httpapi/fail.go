@@ -16,6 +16,8 @@ const (
 	methodNotAllowed identity.Kind = 200 + iota
 	headerTooLarge
 	gone
+	unsupportedMedia
+	encodedBody
 )
 
 // statuses maps kinds of error to HTTP.
@@ -32,6 +34,8 @@ var statuses = map[identity.Kind]int{
 	methodNotAllowed:         http.StatusMethodNotAllowed,
 	headerTooLarge:           http.StatusRequestHeaderFieldsTooLarge,
 	gone:                     http.StatusGone,
+	unsupportedMedia:         http.StatusUnsupportedMediaType,
+	encodedBody:              http.StatusUnsupportedMediaType,
 }
 
 // errorBody is the compatible API's error (docs/compatibility.md).
@@ -61,9 +65,6 @@ func (a *API) fail(e *exchange, id string, err error) {
 	if !ok {
 		status = http.StatusInternalServerError
 	}
-	if known.Code == "unsupported_media_type" {
-		status = http.StatusUnsupportedMediaType
-	}
 	metadata := map[string]any{"request_id": id}
 	maps.Copy(metadata, known.Metadata)
 	body, err := encode(errorBody{known.Message, []errorItem{{known.Message, status, known.Code, metadata}}})
@@ -73,6 +74,9 @@ func (a *API) fail(e *exchange, id string, err error) {
 	e.code = known.Code
 	if known.RetryAfter > 0 {
 		e.Header().Set("Retry-After", strconv.Itoa(known.RetryAfter))
+	}
+	if known.Kind == encodedBody {
+		e.Header().Set("Accept-Encoding", "identity")
 	}
 	if status == http.StatusUnauthorized {
 		e.Header().Set("WWW-Authenticate", `Bearer realm="api"`)

@@ -332,6 +332,7 @@ func TestWEB02BodiesOfOtherTypes(t *testing.T) {
 			continue
 		}
 		c := w.callOf(t, r)
+		right := c.kind
 		before := w.Dump(t)
 		for _, kind := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/octet-stream", "application/json-patch+json"} {
 			if r.Form && kind == "application/x-www-form-urlencoded" {
@@ -340,6 +341,8 @@ func TestWEB02BodiesOfOtherTypes(t *testing.T) {
 			c.kind = kind
 			c.send(t, w).WantCode(http.StatusUnsupportedMediaType, "unsupported_media_type")
 		}
+		c.kind, c.header = right, http.Header{"Content-Encoding": {"gzip"}}
+		c.send(t, w).WantCode(http.StatusUnsupportedMediaType, "unsupported_content_encoding")
 		if w.Dump(t) != before {
 			t.Errorf("%s: a refused body changed something", r.ID)
 		}

@@ -51,6 +51,8 @@ func TestBND07_TheDoorOfResponses(t *testing.T) {
 		for _, kind := range []string{"application/json", "multipart/form-data; boundary=x", "text/plain"} {
 			v.send(http.MethodPost, acs, good, map[string]string{"Sec-Fetch-Site": "cross-site", "Content-Type": kind}).Want(http.StatusUnsupportedMediaType)
 		}
+		encoded := map[string]string{"Sec-Fetch-Site": "cross-site", "Content-Encoding": "deflate"}
+		v.send(http.MethodPost, acs, good, encoded).Want(http.StatusUnsupportedMediaType)
 		v.send(http.MethodPost, acs+"?"+url.Values{"SAMLResponse": {response}, "RelayState": {a.relay}}.Encode(), []string{"x", "y"}, foreign).Want(http.StatusBadRequest)
 		v.send(http.MethodGet, acs+"?"+url.Values{"SAMLResponse": {response}}.Encode(), nil, nil).Want(http.StatusMethodNotAllowed)
 		v.send(http.MethodPost, "/login", []string{"step", "identify", "email", "x@y.example"}, foreign).Want(http.StatusForbidden)

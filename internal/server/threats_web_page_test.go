@@ -87,6 +87,13 @@ func TestWEB02_PagesThatAreReadChangeNothing(t *testing.T) {
 				}
 			})
 		}
+		encoded := maps.Clone(own)
+		encoded["Content-Encoding"] = "gzip"
+		s.nothing(t, "a form that is compressed", func() {
+			if a := alice.send(http.MethodPost, path, forms[path], encoded); a.Status != http.StatusUnsupportedMediaType || a.Header.Get("Accept-Encoding") != "identity" {
+				t.Errorf("%s compressed answers %d", path, a.Status)
+			}
+		})
 		s.nothing(t, "a form that is too large", func() {
 			alice.post(path, append(slices.Clone(forms[path]), "more", strings.Repeat("x", 17<<10))...).Want(http.StatusBadRequest)
 		})
