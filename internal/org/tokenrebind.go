@@ -86,7 +86,7 @@ func rebindable(ctx context.Context, tx *store.Tx, userID, name string) (identit
 // with it.
 func rebind(ctx context.Context, tx *store.Tx, t *identity.Token, by *store.Facts) error {
 	before := loginDetail(t.Authentication)
-	changed, err := tx.RebindToken(ctx, t.UserID, t.Prefix, by.Token.Authentication, by.Token.Identity)
+	changed, err := tx.RebindToken(ctx, t.UserID, t.Prefix, &by.Token)
 	if err != nil {
 		return err
 	}

@@ -137,7 +137,7 @@ func (tx *Tx) AddToken(ctx context.Context, t identity.Token) error {
 	if t.Created.IsZero() {
 		t.Created = tx.Now
 	}
-	if err := tx.holdOrigin(ctx, &t); err != nil {
+	if err := tx.holdOrigin(ctx, t.Parent, t.Authentication.Provider); err != nil {
 		return err
 	}
 	a := t.Authentication
@@ -150,13 +150,14 @@ func (tx *Tx) AddToken(ctx context.Context, t identity.Token) error {
 		int64(a.Method), a.Provider, a.ProviderOrganization, a.SecondFactor, micros(a.At), t.BreakGlass, t.Identity, micros(t.Ends))
 }
 
-// holdOrigin keeps what a token descends from as it is until the transaction
-// ends, so that who ends that either comes first and is seen here, or waits and
-// finds the token.
-func (tx *Tx) holdOrigin(ctx context.Context, t *identity.Token) error {
+// holdOrigin keeps what a token descends from, another token and the provider of
+// its login (empty: none), as it is until the transaction ends, so that who ends
+// that either comes first and is seen here, or waits and finds the token. The
+// order is that of who ends a provider.
+func (tx *Tx) holdOrigin(ctx context.Context, token, provider string) error {
 	for _, origin := range []struct{ id, ended string }{
-		{t.Parent, `SELECT revoked_at FROM tokens WHERE prefix = $1`},
-		{t.Authentication.Provider, `SELECT deleted_at FROM authentication_methods WHERE id = $1`},
+		{provider, `SELECT deleted_at FROM authentication_methods WHERE id = $1`},
+		{token, `SELECT revoked_at FROM tokens WHERE prefix = $1`},
 	} {
 		if origin.id == "" {
 			continue
@@ -211,13 +212,20 @@ func (tx *Tx) RevokeToken(ctx context.Context, userID, prefix string) ([]string,
 // RebindToken gives a live personal token, and those of its owner that were
 // made with it to any depth, the login of another credential. It returns the
 // prefixes of those that it changed; none when the token is not live any more.
-func (tx *Tx) RebindToken(ctx context.Context, userID, prefix string, a policy.Authentication, identityID string) ([]string, error) {
+//
+// That credential and its provider may be ended by somebody who does not hold
+// their owner's scope, as for AddToken: then it is the kind Unauthenticated.
+func (tx *Tx) RebindToken(ctx context.Context, userID, prefix string, by *identity.Token) ([]string, error) {
+	a := by.Authentication
+	if err := tx.holdOrigin(ctx, by.Prefix, a.Provider); err != nil {
+		return nil, err
+	}
 	tx.Touch(User(userID))
 	changed := []string{}
 	for queue := []string{prefix}; len(queue) > 0; queue = queue[1:] {
 		n, err := tx.exec(ctx, `UPDATE tokens SET auth_method = $4, auth_provider = $5, auth_organization = $6, auth_second_factor = $7, auth_at = $8, auth_identity = $9
 			WHERE prefix = $1 AND user_id = $2 AND kind = $3 AND revoked_at = 0`,
-			queue[0], userID, int64(policy.PersonalToken), int64(a.Method), a.Provider, a.ProviderOrganization, a.SecondFactor, micros(a.At), identityID)
+			queue[0], userID, int64(policy.PersonalToken), int64(a.Method), a.Provider, a.ProviderOrganization, a.SecondFactor, micros(a.At), by.Identity)
 		if err != nil {
 			return nil, err
 		}

@@ -547,9 +547,10 @@ func FuzzStoredAllowList(f *testing.F) {
 	})
 }
 
-// TestTOK_NothingOutlivesItsOrigin: a login with a provider, and a token made
-// with a token of that provider, are changes of their owner; the provider's end
-// is one of its organization. Whichever comes first, no token is left.
+// TestTOK_NothingOutlivesItsOrigin: a login with a provider, a token made with a
+// token of that provider, and one that is bound to such a login, are changes of
+// their owner; the provider's end is one of its organization. Whichever comes
+// first, no token is left.
 func TestTOK_NothingOutlivesItsOrigin(t *testing.T) {
 	by := func(t identity.Token) identity.Token {
 		t.Authentication = policy.Authentication{Method: policy.MethodOIDC, Provider: "am1"}
@@ -557,17 +558,29 @@ func TestTOK_NothingOutlivesItsOrigin(t *testing.T) {
 	}
 	child := personal("child")
 	child.Parent = "first"
-	for _, made := range []identity.Token{by(session("login")), child} {
+	first := by(session("first"))
+	for name, made := range map[string]func(context.Context, *Tx) error{
+		"login": func(ctx context.Context, tx *Tx) error { return tx.AddToken(ctx, by(session("login"))) },
+		"child": func(ctx context.Context, tx *Tx) error { return tx.AddToken(ctx, child) },
+		"bound": func(ctx context.Context, tx *Tx) error {
+			_, err := tx.RebindToken(ctx, "u-bob", "old", &first)
+			return err
+		},
+	} {
 		for _, endsFirst := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, ends first %t", made.Prefix, endsFirst), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, ends first %t", name, endsFirst), func(t *testing.T) {
 				eachTown(t, func(t *testing.T, db *DB) {
 					change(t, db, func(ctx context.Context, tx *Tx) error {
 						return tx.AddAuthenticationMethod(ctx, method("am1", "org-a"))
 					})
-					addToken(t, db, by(session("first")))
+					addToken(t, db, first)
+					var left []string
+					if name == "bound" {
+						addToken(t, db, personal("old"))
+					}
 					add := func(then func()) error {
 						return db.Update(t.Context(), alice, User("u-bob"), func(tx *Tx) error {
-							err := tx.AddToken(t.Context(), made)
+							err := made(t.Context(), tx)
 							then()
 							return errors.Join(err, tx.Record(t.Context(), identity.Event{Action: "token_created"}))
 						})
@@ -588,10 +601,13 @@ func TestTOK_NothingOutlivesItsOrigin(t *testing.T) {
 							t.Fatal(first)
 						}
 						wantKind(t, second, identity.Unauthenticated, "authentication_failed")
+						if name == "bound" {
+							left = []string{"old"} // and is bound to what it was
+						}
 					} else if first, second := meeting(t, db, add, end); first != nil || second != nil {
 						t.Fatal(first, second)
 					}
-					wantPrefixes(t, prefixes(t, db, "u-bob"))
+					wantPrefixes(t, prefixes(t, db, "u-bob"), left...)
 				})
 			})
 		}
