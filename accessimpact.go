@@ -34,7 +34,9 @@ type PreviewedChange struct {
 
 // AccessImpact is what a change would do to who gets in. Each credential is
 // judged at the address of its last use; one that was never used at an address
-// that is allowed.
+// that is allowed. One made at another organization's identity provider is judged
+// as new and from an allowed address; it is counted, and the lists do not name
+// it.
 type AccessImpact struct {
 	AdminHasAccess   bool           `json:"admin_has_access"`   // an admin can log in now
 	AdminKeepsAccess bool           `json:"admin_keeps_access"` // an admin can log in after the change

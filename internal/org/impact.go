@@ -35,7 +35,9 @@ type Affected struct {
 }
 
 // Hits are how many there are, and one page of them, by address and then by
-// prefix.
+// prefix. The page leaves out what the organization's own lists leave out:
+// credentials made at another organization's identity provider are counted and
+// not named.
 type Hits struct {
 	Total int
 	Page  []Hit
@@ -59,7 +61,12 @@ type Hit struct {
 }
 
 // Page is a part of long lists.
-type Page struct{ Limit, Offset int }
+type Page struct {
+	Limit, Offset int
+	// owners is for mails: the owners of credentials read of theirs whoever's
+	// lists show them.
+	owners bool
+}
 
 func (p Page) of(list []hit) []hit {
 	list = list[min(max(p.Offset, 0), len(list)):]
@@ -168,6 +175,9 @@ func (c *comparison) credential(l *store.LiveCredential) {
 		return
 	}
 	c.lost[place] = append(c.lost[place], h)
+	if !c.before.shows(l) {
+		return
+	}
 	if c.used(l, 7) {
 		c.impact.UsesOfWeek++
 	}
@@ -229,11 +239,19 @@ func (c *comparison) describe(page Page) {
 	}{{&c.impact.Loses, &c.lost, c.after, c.before}, {&c.impact.Regains, &c.back, c.before, c.after}} {
 		for i, hits := range []*Hits{&way.to.People, &way.to.Sessions, &way.to.PersonalTokens, &way.to.ApplicationTokens} {
 			hits.Total, hits.Page = len(way.hits[i]), []Hit{}
-			for _, h := range page.of(way.hits[i]) {
+			for _, h := range page.of(c.named(way.hits[i], page)) {
 				hits.Page = append(hits.Page, explain(h, way.refused, way.opens, owned[h.person.ID]))
 			}
 		}
 	}
+}
+
+// named are the hits that a page may name.
+func (c *comparison) named(hits []hit, page Page) []hit {
+	if page.owners {
+		return hits
+	}
+	return slices.DeleteFunc(hits, func(h hit) bool { return h.credential != nil && !c.before.shows(h.credential) })
 }
 
 // explain says why a hit is refused on one side, by what passes on the other.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/internal/access"
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/internal/store"
@@ -151,6 +153,77 @@ func TestPreviewOfTheAdminsOfAGroup(t *testing.T) {
 		}
 		if i := g.preview(`{"two_factor_required": false}`); len(i.Admins) != 2 {
 			t.Errorf("admins of now are %+v, want alice and bob", i.Admins)
+		}
+	})
+}
+
+// What somebody does at another organization's identity provider is not this
+// one's business: its previews count such credentials and neither name them nor
+// let an admin reckon, change by change, from where and when they are used.
+func TestPreviewsTellNothingOfOtherOrganizations(t *testing.T) {
+	onGround(t, func(g *ground) {
+		provider := g.linked(g.a)
+		g.join(g.b, g.bob, false)
+		var plain []string
+		for _, kind := range []policy.CredentialKind{policy.Session, policy.PersonalToken} {
+			plain = append(plain, g.token(identity.Token{UserID: g.bob, Kind: kind, AddressTexts: []string{"198.51.100.0/24"}, Authentication: policy.Authentication{
+				Method: policy.MethodSAML, Provider: provider, ProviderOrganization: g.a.ID,
+			}}))
+		}
+		own := g.token(identity.Token{UserID: g.bob, Kind: policy.PersonalToken})
+		g.now = g.now.Add(time.Hour)
+		for _, token := range append(plain, own) {
+			_, err := g.access.Check(t.Context(), access.Request{
+				Bearer: token, Organization: g.a.ID, Address: identity.Address{Client: netip.MustParseAddr("198.51.100.77")}, RequestID: "req_1", Need: access.Need{Permission: access.Member},
+			})
+			g.must(err)
+		}
+		g.now = g.now.Add(time.Hour)
+		preview := func(admin string, o identity.Organization, document string) org.Impact {
+			t.Helper()
+			i, err := g.Preview(t.Context(), g.as(admin, o.ID), []byte(document), everything)
+			g.must(err)
+			shown := fmt.Sprintf("%+v", i)
+			for _, token := range plain {
+				if admin == g.eve && strings.Contains(shown, token[:12]) {
+					t.Errorf("%s: eve reads of %s: %s", document, token[:12], shown)
+				}
+			}
+			return i
+		}
+		counted := func(i org.Impact) [4]int {
+			return [4]int{i.Loses.Sessions.Total, len(i.Loses.Sessions.Page), i.Loses.PersonalTokens.Total, len(i.Loses.PersonalTokens.Page)}
+		}
+		// That a change would refuse them is said, as their owner would hear it.
+		external := `{"saml_allow_external": false, "personal_tokens_require_allowed_auth_method": true}`
+		i := preview(g.eve, g.b, external)
+		if got, want := counted(i), [4]int{1, 0, 1, 0}; got != want || i.UsesOfWeek != 0 {
+			t.Errorf("external providers: %v, %d uses, want %v and none", got, i.UsesOfWeek, want)
+		}
+		i = preview(g.eve, g.b, `{"personal_tokens_enabled": false}`)
+		if got, want := counted(i), [4]int{0, 0, 2, 1}; got != want || i.Loses.PersonalTokens.Page[0].Prefix != own[:12] || i.Loses.PersonalTokens.Page[0].LastIP != "198.51.100.77" {
+			t.Errorf("no personal tokens: %v %+v, want %v and bob's own", got, i.Loses.PersonalTokens.Page, want)
+		}
+		// Ranges and ages say nothing of them.
+		for document, want := range map[string][4]int{
+			`{"api_client_ip_allowlist": ["0.0.0.0/1"], "api_client_ip_allowlist_enabled": true}`:        {1, 1, 1, 1}, // eve's session
+			`{"api_client_ip_allowlist": ["128.0.0.0/1"], "api_client_ip_allowlist_enabled": true}`:      {0, 0, 0, 0},
+			`{"api_client_ip_allowlist": ["198.51.100.0/25"], "api_client_ip_allowlist_enabled": true}`:  {0, 0, 0, 0},
+			`{"api_client_ip_allowlist": ["198.51.100.64/29"], "api_client_ip_allowlist_enabled": true}`: {1, 1, 1, 1},
+			`{"max_personal_token_age_seconds": 3600}`:                                                   {0, 0, 1, 1},
+			`{"session_max_age_seconds": 5400}`:                                                          {2, 2, 0, 0}, // eve's and bob's first
+			`{"session_idle_seconds": 3000}`:                                                             {2, 2, 0, 0},
+		} {
+			if got := counted(preview(g.eve, g.b, document)); got != want {
+				t.Errorf("%s: %v, want %v", document, got, want)
+			}
+		}
+		// Their own organization reads all of it.
+		if got, want := counted(preview(g.alice, g.a, `{"saml_enabled": false, "personal_tokens_require_allowed_auth_method": true}`)), [4]int{1, 1, 1, 1}; got != want {
+			t.Errorf("at home: %v, want %v", got, want)
+		}
+		if got, want := counted(preview(g.alice, g.a, `{"api_client_ip_allowlist": ["0.0.0.0/1"], "api_client_ip_allowlist_enabled": true}`)), [4]int{2, 2, 2, 2}; got != want {
+			t.Errorf("at home, ranges: %v, want %v", got, want)
 		}
 	})
 }

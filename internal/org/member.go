@@ -7,6 +7,7 @@ import (
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/policy"
 )
 
 // Limits of a search for members.
@@ -124,8 +125,13 @@ func (s *Service) MemberTokens(ctx context.Context, p *identity.Principal, userI
 }
 
 func concerns(t identity.Token, organizationID string) bool {
-	by := t.Authentication.ProviderOrganization
-	return by == "" || by == organizationID
+	return ownOrNobodys(t.Authentication, organizationID)
+}
+
+// ownOrNobodys says whether a login was by a method that belongs to an
+// organization, or to none.
+func ownOrNobodys(a policy.Authentication, organizationID string) bool {
+	return a.ProviderOrganization == "" || a.ProviderOrganization == organizationID
 }
 
 // RevokeMemberToken ends a token of a managed user or an application user of

@@ -42,7 +42,7 @@ func (s *Service) noticing(ctx context.Context, tx *store.Tx, o identity.Organiz
 	if err != nil {
 		return err
 	}
-	impact := compare(s.outlook(&before, readPolicy(before.Organization.Policy)), s.outlook(&after, readPolicy(after.Organization.Policy)), Page{Limit: mostTold})
+	impact := compare(s.outlook(&before, readPolicy(before.Organization.Policy)), s.outlook(&after, readPolicy(after.Organization.Policy)), Page{Limit: mostTold, owners: true})
 	return s.tell(ctx, tx, o, change, impact)
 }
 
@@ -117,7 +117,7 @@ func (s *Service) tellWaiting(ctx context.Context, tx *store.Tx, world *store.Wo
 // policy may have changed again since, which is for the next notice.
 func (s *Service) impactOf(world *store.World, n identity.AccessNotice) Impact {
 	then := world.Until(n.At)
-	return compare(s.outlook(&then, readPolicy(n.Before)), s.outlook(&then, readPolicy(n.After)), Page{Limit: mostTold})
+	return compare(s.outlook(&then, readPolicy(n.Before)), s.outlook(&then, readPolicy(n.After)), Page{Limit: mostTold, owners: true})
 }
 
 // tell writes one mail to each person who keeps no way in, or whose personal

@@ -3,6 +3,7 @@ package org
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/sallyport/sallyport/internal/store"
 	"github.com/sallyport/sallyport/policy"
@@ -58,17 +59,35 @@ func (o *outlook) credential(p *store.Resident, c *store.LiveCredential) (v verd
 		Action: policy.Access, Now: o.Now, Credential: c.Credential, Principal: p.Principal,
 		Organization: o.Organization.ID, Policy: o.policyFor(p), Covered: true,
 	}
-	if !c.LastUsed.IsZero() {
+	if !o.shows(c) {
+		v.facts.Credential = o.veiled(c.Credential)
+	} else if !c.LastUsed.IsZero() {
 		v.facts.Client, _ = netip.ParseAddr(c.LastIP)
 		v.Decision = policy.Decide(&v.facts)
 		return v
 	}
-	for _, v.facts.Client = range addressesFor(c.Credential.Addresses, v.facts.Policy) {
+	for _, v.facts.Client = range addressesFor(v.facts.Credential.Addresses, v.facts.Policy) {
 		if v.Decision = policy.Decide(&v.facts); v.Allowed() || !onlyAddress(v.Decision) {
 			return v
 		}
 	}
 	return v
+}
+
+// shows says whether the organization's own lists name a credential: see
+// MemberTokens.
+func (o *outlook) shows(c *store.LiveCredential) bool {
+	return ownOrNobodys(c.Credential.Authentication, o.Organization.ID)
+}
+
+// veiled is a credential that the organization's lists do not show, as it is
+// judged for them: made now, never used, and good from everywhere. Else whoever
+// previews one range after the other, or one longest age, would read from the
+// totals where and when somebody is at another organization.
+func (o *outlook) veiled(c policy.Credential) policy.Credential {
+	c.Created, c.LastUsed, c.Expires, c.Addresses = o.Now, o.Now, time.Time{}, nil
+	c.Authentication.At = o.Now
+	return c
 }
 
 // onlyAddress says whether another address could change a refusal.

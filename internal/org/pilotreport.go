@@ -31,7 +31,7 @@ type PilotPerson struct {
 	// none does. Without reasons they have nothing to get in with.
 	GetsIn   bool
 	Reasons  []policy.Reason
-	LastUsed time.Time // of any live credential; zero: none was used
+	LastUsed time.Time // of any live credential that the organization's lists show; zero: none was used
 	// Refused are the refusals since the pilot began, one a minute and
 	// credential, the most frequent first.
 	Refused []PilotRefusals
@@ -105,7 +105,7 @@ func (o *outlook) piloted(who *store.Resident, credentials []*store.LiveCredenti
 	}
 	for _, c := range credentials {
 		judged = append(judged, o.credential(who, c))
-		if c.LastUsed.After(person.LastUsed) {
+		if o.shows(c) && c.LastUsed.After(person.LastUsed) {
 			person.LastUsed = c.LastUsed
 		}
 	}
