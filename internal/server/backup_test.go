@@ -46,6 +46,7 @@ func backupUnderLoad(t *testing.T) (c *crash, file string, shown *ledger) {
 // TestBackupWhileWriting is experiment R13: a backup taken under load is one
 // moment of the ledger, and the restored copy is a working server.
 func TestBackupWhileWriting(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	c, file, shown := backupUnderLoad(t)
 	elsewhere := onSQLite(t, t.TempDir())
 	command(t, "", elsewhere.with("restore", file)...).want(t, 0)

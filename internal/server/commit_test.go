@@ -151,9 +151,7 @@ func (l *lostCommit) round(n int, f commitFault, c keyedChange) {
 	if err == nil && (a.status != http.StatusServiceUnavailable || !strings.Contains(string(a.body), `"service_unavailable"`)) || err != nil && !f.kills {
 		l.tb.Errorf("cut %s: the first answer is %v %v, want 503 service_unavailable", f.name, a, err)
 	}
-	if took := time.Since(begun); took > failsWithin {
-		l.tb.Errorf("cut %s: the first answer took %v", f.name, took)
-	}
+	inTime(l.tb, "cut "+f.name+": the first answer", time.Since(begun), failsWithin)
 	switch made := l.made(c); {
 	case f.answered && made != more(before, 1):
 		l.tb.Errorf("cut %s: there are %s, %s before: the database had not committed", f.name, made, before)

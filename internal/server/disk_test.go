@@ -178,9 +178,7 @@ func (s *sealed) awaitNotReady() {
 	s.tb.Helper()
 	begun := time.Now()
 	until(s.tb, "the server is not ready", func() bool { return !s.isReady() })
-	if took := time.Since(begun); took > sealedWithin {
-		s.tb.Errorf("the server was ready for %v, want %v at most", took, sealedWithin)
-	}
+	inTime(s.tb, "to be not ready", time.Since(begun), sealedWithin)
 }
 
 // refusesChanges says that changes are refused for now, leave nothing, and that

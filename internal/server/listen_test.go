@@ -46,6 +46,7 @@ func (s socket) serve(tb testing.TB, args ...string) (*node, error) {
 // TestReplacedWithoutAFailure: while the program is stopped and started again
 // on a socket that stays open, every request is answered as it should be.
 func TestReplacedWithoutAFailure(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	i := onSQLite(t, t.TempDir())
 	i.bootstrap(t)
 	held := newSocket(t, "127.0.0.1:0")

@@ -29,6 +29,7 @@ type worker struct {
 	users        []*operation // application users
 	projects     []*operation
 	last         *operation
+	named        int
 }
 
 func newLoad(l *ledger, target *installation, workers int, seed uint64) *load {
@@ -154,7 +155,11 @@ func made(a answer, o operation) string {
 	return o.ID
 }
 
-func (w *worker) name() string { return fmt.Sprintf("ledger-%d-%d", w.id, w.random.Uint32()) }
+// name is one that nothing else has.
+func (w *worker) name() string {
+	w.named++
+	return fmt.Sprintf("ledger-%d-%d", w.id, w.named)
+}
 
 func (w *worker) organization(path string) string {
 	return "/v1/organization/" + w.target.organization + path

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,6 +32,9 @@ type overload struct {
 	people []string // e-mail addresses; all have the admin's password
 	turn   atomic.Int64
 	token  string // whose checks must not notice
+	logins atomic.Int64
+	mu     sync.Mutex
+	passed []int // for each check, how many people were logged in before its answer came
 }
 
 // loginPeople is how many people log in: so many that nobody does twice within
@@ -101,6 +105,7 @@ func (o *overload) login(int) string {
 	_ = resp.Body.Close()
 	switch {
 	case resp.StatusCode == http.StatusOK:
+		o.logins.Add(1)
 		return ok
 	case resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") == "2":
 		return turnedAway
@@ -110,6 +115,12 @@ func (o *overload) login(int) string {
 
 // check asks what the token is worth, which is answered from memory.
 func (o *overload) check(int) string {
+	before := o.logins.Load()
+	defer func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.passed = append(o.passed, int(o.logins.Load()-before))
+	}()
 	req, err := http.NewRequest(http.MethodPost, o.node.url+"/oauth2/introspect", strings.NewReader("token="+o.token))
 	if err != nil {
 		return err.Error()
@@ -228,30 +239,36 @@ const (
 	checkedRate = 200.0 // a second
 	// checkedMuch is as many as R14 holds without a flood.
 	checkedMuch = heldChecks
-	// checksWithin is what R15 and DOS-01 ask of the checks of tokens meanwhile.
+	// checksWithin is what R15 and DOS-01 ask of the checks of tokens meanwhile, and
+	// letPast how many logins nine in ten of them let go first: who stood in line
+	// behind the hashes would let dozens.
 	checksWithin = 250 * time.Millisecond
+	letPast      = 8
 	// overWithin is how soon after the flood a login has to succeed.
 	overWithin = 5 * time.Second
 )
 
 // floodBounds are how many checks a second there are, how long the phases last,
-// what part of the logins without a flood has to be reached in it, and how much memory the server may take, in
-// MiB. The quick tier runs beside other tests, which slow the collector down;
-// without the queue the flood would take ten thousand MiB.
+// and how much memory the server may take, in MiB. The quick tier runs beside
+// other tests, which slow the collector down; without the queue the flood would
+// take ten thousand MiB.
 type floodBounds struct {
 	checks      float64
 	calm, flood time.Duration
-	goodput     float64
 	memory      int
 }
+
+// goodputPart is the part of the logins without a flood that has to be reached in
+// it, on a quiet machine.
+const goodputPart = 0.8
 
 func TestR15LoginFlood(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes ten seconds")
 	}
-	bounds := floodBounds{checks: checkedRate, calm: time.Second, flood: 3 * time.Second, goodput: 0.5, memory: 450}
+	bounds := floodBounds{checks: checkedRate, calm: time.Second / 2, flood: 2 * time.Second, memory: 450}
 	if soak() > 0 {
-		bounds = floodBounds{checks: checkedRate, calm: 10 * time.Second, flood: 2 * time.Minute, goodput: 0.8, memory: 300}
+		bounds = floodBounds{checks: checkedRate, calm: 10 * time.Second, flood: 2 * time.Minute, memory: 300}
 		much := bounds
 		much.checks = checkedMuch
 		t.Run("postgres", func(t *testing.T) { loginFlood(t, onPostgres(t, storetest.PostgresURL(t)), bounds) })
@@ -270,15 +287,15 @@ func loginFlood(t *testing.T, target *installation, bounds floodBounds) {
 	running.Go(func() { atRate(bounds.checks, bounds.calm, 64, o.check) })
 	unloaded, login := o.unloaded(bounds.calm) // with their share of the checks
 	running.Wait()
+	o.passed = nil
 	running.Go(func() { during = atRate(bounds.checks, bounds.flood, 256, o.check) })
 	running.Go(func() { flood = atRate(floodFactor*unloaded, bounds.flood, 500, o.login) })
 	running.Wait()
 	over := time.Now()
-	for o.login(0) != ok {
-		if time.Since(over) > overWithin {
-			t.Fatalf("%v after the flood nobody can log in", overWithin)
-		}
-	}
+	until(t, "a login after the flood", func() bool { return o.login(0) == ok })
+	inTime(t, "the first login after the flood", time.Since(over), overWithin)
+	slices.Sort(o.passed)
+	past := o.passed[len(o.passed)*9/10]
 	goodput := float64(flood.count(ok)) / flood.lasted.Seconds()
 	line, err := json.Marshal(map[string]any{
 		"experiment": "R15 " + t.Name(), "checks_per_s": bounds.checks, "hashes_per_s": bare, "logins_per_s": unloaded, "logins_over_hashes": unloaded / bare,
@@ -286,7 +303,7 @@ func loginFlood(t *testing.T, target *installation, bounds floodBounds) {
 		"flood_per_s":         floodFactor * unloaded, "flood": flood.outcomes(), "goodput_per_s": goodput, "goodput_over_logins": goodput / unloaded,
 		"login_p99_ms": flood.quantile(ok, 0.99).Milliseconds(), "refused_p99_ms": flood.quantile(turnedAway, 0.99).Milliseconds(),
 		"check_p50_us_before": before.quantile(ok, 0.5).Microseconds(), "check_p99_us_before": before.quantile(ok, 0.99).Microseconds(),
-		"check_p50_us_during": during.quantile(ok, 0.5).Microseconds(), "check_p99_us_during": during.quantile(ok, 0.99).Microseconds(),
+		"logins_let_past": past, "check_p50_us_during": during.quantile(ok, 0.5).Microseconds(), "check_p99_us_during": during.quantile(ok, 0.99).Microseconds(),
 		"rss_mib": o.node.memory(t),
 	})
 	if err != nil {
@@ -299,12 +316,13 @@ func loginFlood(t *testing.T, target *installation, bounds floodBounds) {
 	if before.count(ok) != before.total() || during.count(ok) != during.total() {
 		t.Errorf("checks before %v and during the flood %v, want nothing but successes", before.outcomes(), during.outcomes())
 	}
-	if goodput < bounds.goodput*unloaded {
+	if goodput < goodputPart*unloaded && soak() > 0 {
 		t.Errorf("%.1f logins a second succeeded in the flood, %.1f without it", goodput, unloaded)
 	}
-	if slow := during.quantile(ok, tail()); slow > checksWithin {
-		t.Errorf("checks took %v in the flood, %v before", slow, before.quantile(ok, tail()))
+	if past > letPast {
+		t.Errorf("a tenth of the checks were answered after %d logins that came later, want %d at most", past, letPast)
 	}
+	inTime(t, "99 % of the checks in the flood", during.quantile(ok, 0.99), checksWithin)
 	if used := o.node.memory(t); used > bounds.memory {
 		t.Errorf("the server took %d MiB, want at most %d", used, bounds.memory)
 	}

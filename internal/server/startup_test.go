@@ -91,6 +91,7 @@ func TestStartKilledAtSync(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs strace and some seconds")
 	}
+	t.Parallel() // it waits, most of the time
 	for n := 1; n <= 6; n++ {
 		i := onSQLite(t, filepath.Join(t.TempDir(), "data"))
 		victim, err := launch(t, killedAtSync(t, n), i.settings...)

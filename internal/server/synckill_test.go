@@ -52,6 +52,7 @@ func TestNothingLostAtSync(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs strace and some seconds")
 	}
+	t.Parallel() // it waits, most of the time
 	c := newCrash(t, onSQLite(t, t.TempDir()), 1)
 	reached, moments := 0, []int{1, 2, 3, 5, 8, 13, 21, 34}
 	if soak() > 0 {

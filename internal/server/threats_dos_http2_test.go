@@ -53,7 +53,7 @@ func header(path string) []byte {
 // ended reads until the server has closed the connection, and returns why; or
 // until it has had nothing to say for a while.
 func ended(conn *tls.Conn, framer *http2.Framer) (why http2.ErrCode, closed bool) {
-	_ = conn.SetReadDeadline(time.Now().Add(patience / 10))
+	_ = conn.SetReadDeadline(time.Now().Add(patience))
 	for {
 		frame, err := framer.ReadFrame()
 		if err != nil {
@@ -69,6 +69,7 @@ func ended(conn *tls.Conn, framer *http2.Framer) (why http2.ErrCode, closed bool
 // TestDOS04_HTTP2: who opens ten thousand streams only to reset them, or never
 // ends a header, is in nobody's way, and loses the connection.
 func TestDOS04_HTTP2(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	dir := t.TempDir()
 	cert, key := certificate(t, dir, "one.example", time.Now().Add(time.Hour))
 	n := startTLS(t, onSQLite(t, filepath.Join(dir, "data")), cert, key)
@@ -105,7 +106,11 @@ func TestDOS04_HTTP2(t *testing.T) {
 		}
 		asking.Wait()
 	})
-	before := atRate(rate, time.Second/2, 8, ask)
+	lasts := time.Second / 2
+	if soak() > 0 {
+		lasts *= 3
+	}
+	before := atRate(rate, lasts, 8, ask)
 	for _, c := range []struct {
 		name   string
 		attack func(framer *http2.Framer) error
@@ -141,7 +146,7 @@ func TestDOS04_HTTP2(t *testing.T) {
 			conn, framer, out := dialHTTP2(t, address)
 			var during paced
 			var asking sync.WaitGroup
-			asking.Go(func() { during = atRate(rate, 3*time.Second/2, 32, ask) })
+			asking.Go(func() { during = atRate(rate, lasts, 32, ask) })
 			written := make(chan error, 1)
 			go func() { written <- cmp.Or(c.attack(framer), out.Flush()) }()
 			why, closed := ended(conn, framer)
@@ -154,9 +159,7 @@ func TestDOS04_HTTP2(t *testing.T) {
 			if during.count(fine) != during.total() {
 				t.Errorf("others heard %v", during.outcomes())
 			}
-			if slow := during.quantile(fine, tail()); slow > checksWithin {
-				t.Errorf("others waited for %v", slow)
-			}
+			inTime(t, "99 % of what others asked", during.quantile(fine, 0.99), checksWithin)
 		})
 	}
 }

@@ -53,6 +53,7 @@ var nextProgram = sync.OnceValues(func() (string, error) {
 type balancer struct {
 	mu    sync.Mutex
 	nodes []*node
+	away  map[*node]bool // are not ready
 	turn  int
 }
 
@@ -62,31 +63,24 @@ func (b *balancer) set(nodes ...*node) {
 	b.nodes = nodes
 }
 
-// watch keeps the nodes that are ready, until stop is set.
+// watch asks the nodes whether they are ready, until stop is set.
 func (b *balancer) watch(stop *atomic.Bool) {
 	for !stop.Load() {
 		b.mu.Lock()
 		all := append([]*node{}, b.nodes...)
 		b.mu.Unlock()
 		for _, n := range all {
-			if a, err := call(http.MethodGet, n.url+"/readyz", "", nil); err != nil || a.status != http.StatusOK {
-				b.drop(n)
-			}
+			a, err := call(http.MethodGet, n.url+"/readyz", "", nil)
+			b.note(n, err == nil && a.status == http.StatusOK)
 		}
 		time.Sleep(20 * time.Millisecond) // as balancers do
 	}
 }
 
-func (b *balancer) drop(gone *node) {
+func (b *balancer) note(n *node, ready bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	kept := []*node{}
-	for _, n := range b.nodes {
-		if n != gone {
-			kept = append(kept, n)
-		}
-	}
-	b.nodes = kept
+	b.away[n] = !ready
 }
 
 func (b *balancer) add(n *node) {
@@ -99,7 +93,11 @@ func (b *balancer) add(n *node) {
 func (b *balancer) next() *url.URL {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.turn++
+	for range b.nodes {
+		if b.turn++; !b.away[b.nodes[b.turn%len(b.nodes)]] {
+			break
+		}
+	}
 	u, _ := url.Parse(b.nodes[b.turn%len(b.nodes)].url) // it came from one
 	return u
 }
@@ -119,12 +117,13 @@ func (b *balancer) proxy() *httputil.ReverseProxy {
 // back again, one after the other, while audited changes and reads go on
 // behind a balancer: no request fails and nothing acknowledged is lost.
 func TestR12UpgradeUnderTraffic(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	c := newCrash(t, onEngine(t, "postgres"), 3)
 	next, err := nextProgram()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var b balancer
+	b := balancer{away: map[*node]bool{}}
 	b.set(c.nodes...)
 	proxy := httptest.NewServer(b.proxy())
 	defer proxy.Close()

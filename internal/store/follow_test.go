@@ -300,17 +300,21 @@ func TestARepeatedChangeForgetsWhatIsOnItsWay(t *testing.T) {
 func TestLeaseEndsWithTheDatabase(t *testing.T) {
 	eachURL(t, func(t *testing.T, url string, _ *DB) {
 		m := followUnder(t, url, shortLease)
-		if err := <-m.notes; err != nil {
-			t.Fatal(err)
+		// A machine that is busy elsewhere ends a short lease, too.
+		last := errors.New("nothing was said yet")
+		says := func(lease bool) func() bool {
+			return func() bool {
+				for len(m.notes) > 0 {
+					last = <-m.notes
+				}
+				return lease == (last == nil) && lease == m.Fresh()
+			}
 		}
+		m.await(t, "a lease that it heard of", says(true))
 		raw(t, m.DB, `ALTER TABLE changes RENAME TO elsewhere`)
-		if err := <-m.notes; err == nil || m.Fresh() {
-			t.Errorf("note %v, and there is a lease", err)
-		}
+		m.await(t, "an end of the lease", says(false))
 		raw(t, m.DB, `ALTER TABLE elsewhere RENAME TO changes`)
-		if err := <-m.notes; err != nil || !m.Fresh() {
-			t.Errorf("note %v, and there is no lease again", err)
-		}
+		m.await(t, "a lease again", says(true))
 	})
 }
 

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sallyport/sallyport/internal/store/storetest"
 )
 
 // Zone holds the TXT records of a zone by the name in front of the zone's ("@"
@@ -170,20 +172,20 @@ func (z Zone) text(name string, edition int) string {
 	return b.String()
 }
 
-// freePort returns a port of loopback that is free over both UDP and TCP.
+// freePort returns a port of loopback that is free over both UDP and TCP. It is
+// none that the system gives away: it stays free until it is used.
 func freePort(tb testing.TB) (host, port string) {
 	tb.Helper()
 	for range 20 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		free, err := storetest.FreePort()
 		if err != nil {
 			tb.Fatal(err)
 		}
-		u, err := net.ListenPacket("udp", l.Addr().String())
-		_ = l.Close()
+		host, port = "127.0.0.1", strconv.Itoa(free)
+		u, err := net.ListenPacket("udp", net.JoinHostPort(host, port))
 		if err != nil {
 			continue
 		}
-		host, port, _ = net.SplitHostPort(u.LocalAddr().String())
 		_ = u.Close()
 		return host, port
 	}

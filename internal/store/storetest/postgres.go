@@ -120,7 +120,7 @@ func (p *Postgres) create() error {
 	}
 	var err error
 	for range 5 {
-		if p.port, err = freePort(); err != nil {
+		if p.port, err = FreePort(); err != nil {
 			return err
 		}
 		if err = p.Start(); err == nil {
@@ -272,9 +272,10 @@ func (p *Postgres) logTail() string {
 	return string(text[max(0, len(text)-most):])
 }
 
-// freePort finds a port below those that the system gives to outgoing
-// connections: it stays free while a killed server is down.
-func freePort() (int, error) {
+// FreePort finds a port below those that the system gives to outgoing
+// connections and to listeners that want any: it stays free while a killed server
+// is down.
+func FreePort() (int, error) {
 	const low, high = 20000, 32000
 	for range 100 {
 		port := low + rand.IntN(high-low)

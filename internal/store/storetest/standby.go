@@ -44,7 +44,7 @@ func (p *Postgres) standby() (*Postgres, error) {
 	s := &Postgres{programs: p.programs, account: p.account, durability: p.durability, dir: dir}
 	err = errors.Join(s.account.own(dir), s.copyOf(p))
 	if err == nil {
-		s.port, err = freePort()
+		s.port, err = FreePort()
 	}
 	if err == nil {
 		err = s.Start()
