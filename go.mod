@@ -116,3 +116,6 @@ tool (
 	honnef.co/go/tools/cmd/staticcheck
 	mvdan.cc/gofumpt
 )
+
+// Programs of npm that tests run; they are installed while packages are looked for.
+ignore ./scripts/node/node_modules
