@@ -3,55 +3,108 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
 	// halfRounds are taken in turns, of halfTime each.
 	halfRounds = 5
 	halfTime   = time.Second
-	// capacityRequests are enough to say how many a second there can be.
-	capacityRequests = 100_000
+	// firstRate is asked for, in requests a second, to see what one takes; what
+	// that says is asked for next. After so many steps a rate hardly changes.
+	firstRate = 5_000
+	rateSteps = 3
 	// latencyTarget is what 99 of 100 answers are to keep.
 	latencyTarget = time.Millisecond
 )
+
+// setting is where servers and who asks run, and so what half load is.
+type setting struct {
+	half string
+	// servers and asker are the processors of each; nil: all are everybody's.
+	servers, asker *unix.CPUSet
+}
+
+// shared has all processors for everybody, half of which are to be busy: with
+// the server and with who asks it.
+var shared = setting{half: fmt.Sprintf("%d processors that it shares with who asks", runtime.NumCPU())}
+
+// apart gives one processor to the server, half of which is to be busy, and
+// another to who asks. It is not ok where there is only one.
+func apart() (s setting, ok bool, err error) {
+	var all unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		return s, false, err
+	}
+	s = setting{"one processor of its own", new(unix.CPUSet), new(unix.CPUSet)}
+	s.servers.Set(next(&all))
+	if all.Count() == 0 {
+		return s, false, nil
+	}
+	s.asker.Set(next(&all))
+	return s, true, nil
+}
+
+// next takes a processor out of a set.
+func next(set *unix.CPUSet) int {
+	n := 0
+	for !set.IsSet(n) {
+		n++
+	}
+	set.Clear(n)
+	return n
+}
+
+// processors are those of which half are to be busy.
+func (s setting) processors() int {
+	if s.servers != nil {
+		return s.servers.Count()
+	}
+	return runtime.NumCPU()
+}
 
 // halfLoad measures how long answers take while half of what the first server
 // can answer is asked of each, in turns, and prints a line for each. Requests
 // come at times that are settled before, at random as those of people who know
 // nothing of each other do, and time counts from then: an answer that comes late
 // makes the later ones late, and no request waits unseen for its turn.
-func (d door) halfLoad(ctx context.Context, servers []*process) error {
+func (s setting) halfLoad(ctx context.Context, d door, servers []*process) error {
 	var list []*halved
-	for _, s := range servers {
-		h, err := d.halve(ctx, s)
+	for _, server := range servers {
+		h, err := s.halve(ctx, d, server)
 		if err != nil {
 			return err
 		}
 		defer h.close()
 		list = append(list, h)
 	}
-	capacity, err := list[0].capacity(ctx)
+	rate, err := list[0].rate(ctx)
 	if err != nil {
 		return servers[0].Failed(err)
 	}
-	due := arrivals(capacity/2, halfTime)
-	for range halfRounds {
+	due := arrivals(rate, halfTime)
+	for round := range halfRounds + 1 {
 		for _, h := range list {
+			if round == 1 {
+				h.forget() // connections, caches and the heap have grown
+			}
 			if err := h.round(ctx, due); err != nil {
 				return h.server.Failed(err)
 			}
 		}
 	}
 	for i, h := range list {
-		fmt.Printf("%s at half load, %v", d.name, h)
+		fmt.Printf("%s at half load of %s, %v", d.name, s.half, h)
 		if i == 0 {
-			fmt.Printf(" (target: p99 under %v; %.0f of %.0f requests a second)", latencyTarget, capacity/2, capacity)
+			fmt.Printf(" (target: p99 under %v; %.0f requests a second)", latencyTarget, rate)
 		}
 		fmt.Println()
 	}
@@ -61,49 +114,83 @@ func (d door) halfLoad(ctx context.Context, servers []*process) error {
 // halved is a server, who asks it, and what came of it.
 type halved struct {
 	*asker
-	server        *process
+	setting
+	server *process
+	counted
+}
+
+// counted is what came of some rounds.
+type counted struct {
 	rounds        int
-	used          time.Duration // of processors, by the server
+	server, asker time.Duration // of processors
 	took, delayed latencies
 }
 
-func (d door) halve(ctx context.Context, s *process) (*halved, error) {
-	requests, err := d.written(ctx, s)
+func (s setting) halve(ctx context.Context, d door, server *process) (*halved, error) {
+	requests, err := d.written(ctx, server)
 	if err != nil {
 		return nil, err
 	}
-	a, err := newAsker(s.URL, requests)
-	return &halved{asker: a, server: s}, err
+	a, err := newAsker(server.URL, requests, s.asker)
+	if err != nil {
+		return nil, err
+	}
+	h := &halved{asker: a, setting: s, server: server}
+	// On each connection at once: ours ends one on which nothing comes.
+	if err := h.run(ctx, make([]time.Duration, lanes)); err != nil {
+		return nil, errors.Join(server.Failed(err), a.close())
+	}
+	return h, nil
 }
+
+func (h *halved) forget() { h.counted = counted{} }
 
 func (h *halved) round(ctx context.Context, due []time.Duration) error {
 	before, err := h.server.cpu()
 	if err != nil {
 		return err
 	}
+	own := cpuTime()
 	if err := h.run(ctx, due); err != nil {
 		return err
 	}
+	own = cpuTime() - own
 	after, err := h.server.cpu()
-	h.rounds, h.used = h.rounds+1, h.used+after-before
-	h.took.add(h.asker.took)
-	h.delayed.add(h.late)
+	c := &h.counted
+	c.rounds, c.server, c.asker = c.rounds+1, c.server+after-before, c.asker+time.Duration(own)
+	c.took.add(h.asker.took)
+	c.delayed.add(h.late)
 	return err
 }
 
-func (h *halved) String() string {
-	share := h.used.Seconds() / (float64(h.rounds*runtime.NumCPU()) * halfTime.Seconds())
-	return fmt.Sprintf("%s: p50 %v, p99 %v (rounds %v to %v), p99.9 %v; it has %.0f %% of %d processors; asked late by p50 %v, p99 %v, p99.9 %v",
-		strings.TrimPrefix(h.server.kind, "serve-"), h.took.part(0.5), h.took.part(0.99), slices.Min(h.took.p99), slices.Max(h.took.p99), h.took.part(0.999),
-		100*share, runtime.NumCPU(), h.delayed.part(0.5), h.delayed.part(0.99), h.delayed.part(0.999))
+// rate is of how many requests a second half of the processors are busy, by what
+// one takes when about so many come. When the next is sent as soon as a
+// connection is free, many come at once, and each takes less.
+func (h *halved) rate(ctx context.Context) (rate float64, err error) {
+	rate = firstRate
+	for range rateSteps {
+		h.forget()
+		due := arrivals(rate, halfTime)
+		if err := h.round(ctx, due); err != nil {
+			return 0, err
+		}
+		busy := h.counted.server
+		if h.setting.asker == nil {
+			busy += h.counted.asker
+		}
+		rate = float64(h.processors()*len(due)) / 2 / busy.Seconds()
+	}
+	return rate, nil
 }
 
-// capacity is how many requests a second are answered when the next is sent as
-// soon as a connection is free.
-func (a *asker) capacity(ctx context.Context) (float64, error) {
-	begun := time.Now()
-	err := a.run(ctx, make([]time.Duration, capacityRequests))
-	return capacityRequests / time.Since(begun).Seconds(), err
+func (h *halved) String() string {
+	c := &h.counted
+	share := func(used time.Duration) float64 {
+		return 100 * used.Seconds() / (float64(c.rounds) * halfTime.Seconds())
+	}
+	return fmt.Sprintf("%s: p50 %v, p99 %v (rounds %v to %v), p99.9 %v; it has %.0f %% of a processor, who asks %.0f %%; asked late by p50 %v, p99 %v, p99.9 %v",
+		strings.TrimPrefix(h.server.kind, "serve-"), c.took.part(0.5), c.took.part(0.99), slices.Min(c.took.p99), slices.Max(c.took.p99), c.took.part(0.999),
+		share(c.server), share(c.asker), c.delayed.part(0.5), c.delayed.part(0.99), c.delayed.part(0.999))
 }
 
 // arrivals are times of so many requests a second on average, independent of

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"net/url"
 	"runtime"
@@ -42,13 +43,14 @@ type asker struct {
 	lanes    [lanes]lane
 	polled   [lanes]unix.PollFd // negative: nothing is awaited there
 	free     []int
+	on       *unix.CPUSet // where it runs; nil: anywhere
 	// late is from when a request was due to when it was sent; took to the end
 	// of its answer.
 	late, took []time.Duration
 }
 
 // newAsker opens the connections.
-func newAsker(address string, requests [][]byte) (*asker, error) {
+func newAsker(address string, requests [][]byte, on *unix.CPUSet) (*asker, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return nil, err
@@ -57,7 +59,7 @@ func newAsker(address string, requests [][]byte) (*asker, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &asker{requests: requests}
+	a := &asker{requests: requests, on: on}
 	for i := range a.lanes {
 		a.polled[i] = unix.PollFd{Fd: -1, Events: unix.POLLIN}
 		a.lanes[i] = lane{socket: -1, answer: make([]byte, 0, largestAnswer)}
@@ -110,6 +112,9 @@ func (a *asker) run(ctx context.Context, due []time.Duration) error {
 		runtime.LockOSThread()
 		// What sleeps is otherwise woken 50 µs late, with others.
 		err := unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+		if err == nil && a.on != nil {
+			err = unix.SchedSetaffinity(0, a.on)
+		}
 		if err == nil {
 			err = a.askAll(ctx, due)
 		}
@@ -176,8 +181,11 @@ func (a *asker) hear(due []time.Duration, begun time.Time) error {
 		}
 		l := &a.lanes[i]
 		n, err := unix.Read(l.socket, l.answer[len(l.answer):cap(l.answer)])
-		if err != nil || n == 0 {
-			return fmt.Errorf("read an answer: %d bytes: %w", n, err)
+		if err == nil && n == 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return fmt.Errorf("read an answer: %w", err)
 		}
 		l.answer = l.answer[:len(l.answer)+n]
 		whole, err := isWhole(l.answer)

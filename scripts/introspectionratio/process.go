@@ -3,15 +3,19 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sallyport/sallyport/scripts/child"
 )
@@ -33,12 +37,37 @@ type process struct {
 	next atomic.Int64
 }
 
-// launch starts a server of a kind, and returns when it listens.
-func launch(ctx context.Context, kind, dir, database string) (*process, error) {
+// launch starts a server of a kind on some processors (nil: all), and returns
+// when it listens.
+func launch(ctx context.Context, kind, dir, database string, on *unix.CPUSet) (*process, error) {
 	p := &process{kind: kind}
-	var err error
-	p.Process, err = child.Launch(ctx, filepath.Join(dir, kind+".log"), 1024, &p.ready, kind, filepath.Join(dir, kind), database)
-	return p, err
+	err := running(on, func() (err error) {
+		p.Process, err = child.Launch(ctx, filepath.Join(dir, kind+".log"), 1024, &p.ready, kind, filepath.Join(dir, kind), database)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", kind, err)
+	}
+	return p, nil
+}
+
+// running starts what runs on some processors only: a child has those of the
+// thread that starts it, and its GOMAXPROCS is their number.
+func running(on *unix.CPUSet, start func() error) (err error) {
+	if on == nil {
+		return start()
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return err
+	}
+	if err := unix.SchedSetaffinity(0, on); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unix.SchedSetaffinity(0, &before)) }()
+	return start()
 }
 
 // cpu is the time that the server has used so far.
