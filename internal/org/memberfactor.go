@@ -52,9 +52,9 @@ func (s *Service) ResetSecondFactor(ctx context.Context, p *identity.Principal, 
 }
 
 // clearProofs does an admin's work on what a managed user proves themselves
-// with.
+// with. What is left may be less to get past.
 func (s *Service) clearProofs(ctx context.Context, p *identity.Principal, userID string, work func(*memberWork) error) error {
-	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID).And(store.User(userID)), func(tx *store.Tx) error {
+	return s.opening(ctx, p, store.Organization(p.Organization.ID).And(store.User(userID)), func(tx *store.Tx) error {
 		c, err := beginMemberWork(ctx, tx, p, userID)
 		if err != nil {
 			return err

@@ -74,6 +74,29 @@ func TestTOK05_NoWayInComesOutOfADeadCredential(t *testing.T) {
 	})
 }
 
+// The same for undoing a change: what an admin closed for a while to see whether
+// it holds, nobody opens again who was thrown out meanwhile.
+func TestTOK05_NoChangeIsUndoneByADeadCredential(t *testing.T) {
+	onStages(t, func(t *testing.T, s *stage) {
+		id := s.person("bob@b.example", false)
+		s.grant(id, identity.AdminRole)
+		p := s.as(s.session(id))
+		if _, err := s.org.ChangePolicy(t.Context(), s.admin(), []byte(`{"oauth_enabled":false,"confirm_within_seconds":600}`)); err != nil {
+			t.Fatal(err)
+		}
+		s.pass(time.Second)
+		s.change(store.User(id), func(tx *store.Tx) error { return tx.VoidTokens(t.Context(), id) })
+		wantCode(t, s.org.RevertChange(t.Context(), p), "authentication_failed")
+		s.pass(time.Second)
+		p = s.as(s.session(id))
+		s.change(store.Organization(s.first.OrganizationID), func(tx *store.Tx) error { return tx.SetGrant(t.Context(), s.adminRole(id)) })
+		wantCode(t, s.org.RevertChange(t.Context(), p), "permission_denied")
+		if err := s.org.RevertChange(t.Context(), s.admin()); err != nil {
+			t.Errorf("by an admin: %v", err)
+		}
+	})
+}
+
 // adminRole is the grant of nothing to somebody who is an admin by a grant.
 func (s *stage) adminRole(userID string) identity.Grant {
 	return identity.Grant{
@@ -103,6 +126,9 @@ func (s *stage) openings(app, bob, group string) map[string]func(*identity.Princ
 		"an invitation": func(p *identity.Principal) error { return s.org.Invite(ctx, p, "eve@b.example") },
 		"a link to a new password": func(p *identity.Principal) error {
 			return s.org.ResetMemberPassword(ctx, p, bob)
+		},
+		"a login without its second factor": func(p *identity.Principal) error {
+			return s.org.ResetSecondFactor(ctx, p, bob)
 		},
 		"a grant": func(p *identity.Principal) error {
 			return s.org.UpdatePermissions(ctx, p, org.Resource{Type: "organization", ID: s.first.OrganizationID}, "grant",

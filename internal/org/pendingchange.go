@@ -172,11 +172,12 @@ func passes(ctx context.Context, tx *store.Tx, p *identity.Principal) error {
 	return refused
 }
 
-// RevertChange undoes the change that waits, before its deadline.
+// RevertChange undoes the change that waits, before its deadline. What it brings
+// back may be a way in that the change closed.
 //
 // Errors: NotFound no_pending_change; Conflict change_cannot_be_undone.
 func (s *Service) RevertChange(ctx context.Context, p *identity.Principal) error {
-	return s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {
+	return s.opening(ctx, p, store.Organization(p.Organization.ID), func(tx *store.Tx) error {
 		c, err := endable(ctx, tx, p)
 		if err != nil {
 			return err
