@@ -98,9 +98,9 @@ func offeredBy(ctx context.Context, r *store.Read, o identity.Organization) (off
 	if err != nil {
 		return offered, err
 	}
-	applied := []*policy.Policy{identity.EffectivePolicy(o.Policy, "")}
+	applied := []*policy.Policy{r.EffectivePolicy(o.Policy, "")}
 	for _, pilot := range pilots {
-		applied = append(applied, identity.EffectivePolicy(o.Policy, pilot.Change))
+		applied = append(applied, r.EffectivePolicy(o.Policy, pilot.Change))
 	}
 	for _, p := range applied {
 		if p == nil {

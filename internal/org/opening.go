@@ -56,7 +56,7 @@ func reread(ctx context.Context, tx *store.Tx, p *identity.Principal) (known sto
 	if known, err = tx.Facts(ctx, p.Token.Prefix, f.Organization); err != nil {
 		return known, f, err
 	}
-	f.Now, f.Policy = tx.Now, identity.EffectivePolicy(known.Organization.Policy, known.Pilot)
+	f.Now, f.Policy = tx.Now, tx.EffectivePolicy(known.Organization.Policy, known.Pilot)
 	f.Credential, f.Principal = credentialNow(p, &known), known.User.Principal(known.Member)
 	f.Credential.ProviderOff = known.ProviderOff
 	return known, f, nil

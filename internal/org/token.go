@@ -135,7 +135,7 @@ func creator(ctx context.Context, tx *store.Tx, p *identity.Principal) (store.Fa
 		// The managing organization is one of the user's organizations, so
 		// rule 11 refuses by it alone whenever all of them refuse. The others
 		// stay out of facts that its admins may read.
-		f.Policy = identity.EffectivePolicy(known.Organization.Policy, known.Pilot)
+		f.Policy = tx.EffectivePolicy(known.Organization.Policy, known.Pilot)
 		return known, f, nil
 	}
 	f.Memberships, err = tx.PoliciesFor(ctx, u.ID)

@@ -77,6 +77,7 @@ type DB struct {
 	nodes    board
 	own      ownChanges
 	turns    *turns
+	policies *policies
 	file     string      // of SQLite
 	place    place       // where it is
 	gone     atomic.Bool // the file is not where it was: nothing is read or written
@@ -95,7 +96,7 @@ func Open(databaseURL string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{Now: time.Now, Rand: rand.Reader, Lease: DefaultLease, write: write, read: read, dialect: d, turns: &turns{}}
+	db := &DB{Now: time.Now, Rand: rand.Reader, Lease: DefaultLease, write: write, read: read, dialect: d, turns: &turns{}, policies: &policies{}}
 	db.LimitConnections(DefaultConnections)
 	if d == sqliteDialect {
 		_, db.file, _ = strings.Cut(databaseURL, ":")
@@ -142,8 +143,9 @@ func (s Scope) And(o Scope) Scope {
 
 // Read is a transaction that sees one moment and cannot write.
 type Read struct {
-	q       querier
-	dialect *dialect
+	q        querier
+	dialect  *dialect
+	policies *policies
 	// Now is the moment the transaction began.
 	Now time.Time
 }
@@ -182,7 +184,7 @@ func (db *DB) View(ctx context.Context, fn func(*Read) error) error {
 				return err
 			}
 			defer tx.rollback()
-			return fn(&Read{q: tx, dialect: db.dialect, Now: db.now()})
+			return fn(&Read{q: tx, dialect: db.dialect, policies: db.policies, Now: db.now()})
 		}))
 	})
 }
@@ -193,7 +195,7 @@ func (db *DB) Once(fn func(*Read) error) error {
 	if err := db.readable(); err != nil {
 		return err
 	}
-	return wrap(fn(&Read{q: db.read, dialect: db.dialect, Now: db.now()}))
+	return wrap(fn(&Read{q: db.read, dialect: db.dialect, policies: db.policies, Now: db.now()}))
 }
 
 // Update runs fn in a transaction that holds scope, on behalf of actor. fn may
@@ -309,7 +311,7 @@ func (db *DB) beginBy(ctx context.Context, begin beginning, actor identity.Actor
 	if err != nil {
 		return nil, err
 	}
-	tx := &Tx{Read: Read{q: t, dialect: db.dialect}, t: t, db: db, actor: actor, scope: scope}
+	tx := &Tx{Read: Read{q: t, dialect: db.dialect, policies: db.policies}, t: t, db: db, actor: actor, scope: scope}
 	if err := tx.hold(ctx, keys); err != nil {
 		t.rollback()
 		return nil, err

@@ -61,7 +61,7 @@ func (db *DB) receive(ctx context.Context, from *Read) (moved []Moved, err error
 		}
 		moved = append(moved, Moved{t.name, rows})
 	}
-	to := &Read{q: tx, dialect: db.dialect, Now: from.Now}
+	to := &Read{q: tx, dialect: db.dialect, policies: db.policies, Now: from.Now}
 	if _, err := to.VerifyEvents(ctx); err != nil {
 		return nil, err
 	}

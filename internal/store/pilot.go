@@ -147,7 +147,7 @@ func (r *Read) PolicyFor(ctx context.Context, o identity.Organization, userID st
 	if err != nil {
 		return nil, err
 	}
-	return identity.EffectivePolicy(o.Policy, change), nil
+	return r.EffectivePolicy(o.Policy, change), nil
 }
 
 // PoliciesFor are those that a person's organizations apply to them, each as by
@@ -158,7 +158,7 @@ func (r *Read) PoliciesFor(ctx context.Context, userID string) ([]*policy.Policy
 		if err := row.Scan(&own, &change); err != nil {
 			return nil, err
 		}
-		return identity.EffectivePolicy(own, change), nil
+		return r.EffectivePolicy(own, change), nil
 	}, `SELECT o.policy, COALESCE(`+pilotOf("change", "m.organization_id", "m.user_id")+`, '')
 		FROM organizations o JOIN memberships m ON m.organization_id = o.id WHERE m.user_id = $1 AND NOT o.deleted ORDER BY o.created_at, o.id`, userID)
 }

@@ -25,7 +25,7 @@ type rehearsal struct{ before, after func(*Read) error }
 func (db *DB) Rehearsal(before, after func(*Read) error) *DB {
 	return &DB{
 		Now: db.Now, Rand: db.Rand, Seal: db.Seal, Open: db.Open, MailOff: db.MailOff,
-		write: db.write, read: db.read, dialect: db.dialect, turns: db.turns, writers: db.writers, rehearsal: &rehearsal{before, after},
+		write: db.write, read: db.read, dialect: db.dialect, turns: db.turns, policies: db.policies, writers: db.writers, rehearsal: &rehearsal{before, after},
 	}
 }
 
