@@ -45,7 +45,11 @@ func (s *Service) CreateApplicationToken(ctx context.Context, p *identity.Princi
 		if err := mayMakeTokenFor(ctx, tx, p, m); err != nil {
 			return err
 		}
-		if err := checkTokenCount(ctx, tx, userID, policy.ApplicationToken); err != nil {
+		n, err := tx.CountTokens(ctx, userID, policy.ApplicationToken)
+		if err != nil {
+			return err
+		}
+		if err := checkTokenCount(n); err != nil {
 			return err
 		}
 		t := asked

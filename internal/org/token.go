@@ -101,7 +101,7 @@ func (s *Service) CreateToken(ctx context.Context, p *identity.Principal, in Tok
 			return err
 		}
 		if d := policy.Decide(&facts); !d.Allowed() {
-			refused, err = s.refuseToken(ctx, tx, p, &known, &facts, d)
+			refused, err = s.refuseToken(ctx, tx, p, &known.Facts, &facts, d)
 			return err
 		}
 		refused = nil
@@ -117,18 +117,18 @@ func (s *Service) CreateToken(ctx context.Context, p *identity.Principal, in Tok
 // creator reads again, now that nobody can change it, who wants to make a
 // personal token, and gathers what the policy asks about it. A credential that
 // was voided after the request was let in must not leave a new one behind.
-func creator(ctx context.Context, tx *store.Tx, p *identity.Principal) (store.Facts, policy.Facts, error) {
-	known, err := tx.Facts(ctx, p.Token.Prefix, p.User.ManagingOrganizationID)
+func creator(ctx context.Context, tx *store.Tx, p *identity.Principal) (store.Maker, policy.Facts, error) {
+	known, err := tx.Maker(ctx, p.User.ID, p.Token.Prefix, p.User.ManagingOrganizationID, policy.PersonalToken)
 	if managing := known.User.ManagingOrganizationID; err == nil && managing != p.User.ManagingOrganizationID {
-		known, err = tx.Facts(ctx, p.Token.Prefix, managing)
+		known.Facts, err = tx.Facts(ctx, p.Token.Prefix, managing)
 	}
 	if err != nil {
-		return store.Facts{}, policy.Facts{}, err
+		return store.Maker{}, policy.Facts{}, err
 	}
 	u := &known.User
 	f := policy.Facts{
 		Action: policy.CreatePersonalToken, Now: tx.Now, Client: p.Address.Client,
-		Credential: credentialNow(p, &known), Principal: known.User.Principal(known.Member),
+		Credential: credentialNow(p, &known.Facts), Principal: known.User.Principal(known.Member),
 		Organization: u.ManagingOrganizationID, Covered: true,
 	}
 	if u.ManagingOrganizationID != "" {
@@ -138,8 +138,8 @@ func creator(ctx context.Context, tx *store.Tx, p *identity.Principal) (store.Fa
 		f.Policy = tx.EffectivePolicy(known.Organization.Policy, known.Pilot)
 		return known, f, nil
 	}
-	f.Memberships, err = tx.PoliciesFor(ctx, u.ID)
-	return known, f, err
+	f.Memberships = known.Policies
+	return known, f, nil
 }
 
 // readPolicy reads a stored policy; nil, which refuses, when it cannot.
@@ -181,11 +181,11 @@ func (s *Service) refuseToken(ctx context.Context, tx *store.Tx, p *identity.Pri
 
 // addPersonalToken stores the token that was asked for, made with a known
 // credential that expires at the given time (zero: never).
-func (s *Service) addPersonalToken(ctx context.Context, tx *store.Tx, t identity.Token, by *store.Facts, expires time.Time) (NewToken, error) {
+func (s *Service) addPersonalToken(ctx context.Context, tx *store.Tx, t identity.Token, by *store.Maker, expires time.Time) (NewToken, error) {
 	if err := by.User.DemandAddress(); err != nil {
 		return NewToken{}, err
 	}
-	if err := checkTokenCount(ctx, tx, by.User.ID, policy.PersonalToken); err != nil {
+	if err := checkTokenCount(by.Tokens); err != nil {
 		return NewToken{}, err
 	}
 	s.date(&t, tx.Now)
@@ -419,14 +419,14 @@ func (s *Service) sealToken(t identity.Token, kind credential.Kind) NewToken {
 	return NewToken{t, credential.Conceal(plain)}
 }
 
-// checkTokenCount refuses a token more than an owner may have of a kind. The
-// caller holds the owner's scope, so that two cannot both be the last.
-func checkTokenCount(ctx context.Context, tx *store.Tx, userID string, kind policy.CredentialKind) error {
-	n, err := tx.CountTokens(ctx, userID, kind)
-	if err == nil && n >= maxTokens {
+// checkTokenCount refuses a token more than an owner may have of a kind, when
+// there are n. The caller holds the owner's scope, so that two cannot both be
+// the last.
+func checkTokenCount(n int64) error {
+	if n >= maxTokens {
 		return identity.Invalidf("token_limit_reached", "there are %d tokens already, which is the most; revoke one that is no longer needed", n)
 	}
-	return err
+	return nil
 }
 
 func tokenAddresses(texts []string) ([]netip.Prefix, error) {

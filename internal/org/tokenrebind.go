@@ -37,10 +37,10 @@ func (s *Service) RebindToken(ctx context.Context, p *identity.Principal, name s
 		if facts.Credential.ProviderOff, err = providerOff(ctx, &tx.Read, &known.Token, known.Organization.ID); err != nil {
 			return err
 		}
-		if refused, err = s.refuseRebinding(ctx, tx, p, &known, facts); err != nil || refused != nil {
+		if refused, err = s.refuseRebinding(ctx, tx, p, &known.Facts, facts); err != nil || refused != nil {
 			return err
 		}
-		return rebind(ctx, tx, &t, &known)
+		return rebind(ctx, tx, &t, &known.Facts)
 	})
 	if err == nil {
 		err = refused

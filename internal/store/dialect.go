@@ -82,6 +82,8 @@ type dialect struct {
 	items, texts func(list string) string
 	// list is the aggregate that makes a JSON list of values.
 	list string
+	// facts is the statement of Read.Facts, which is put together once.
+	facts string
 	// hasMigrations counts tables named schema_migrations: 0 or 1.
 	hasMigrations string
 	// usesAtOnce is how many last uses one transaction is to write. What SQLite
@@ -124,6 +126,7 @@ BEGIN SELECT RAISE(ABORT, 'audit events cannot be deleted'); END;`,
 	identity:     `''`,
 	quietly:      `TRUE`,
 	list:         `json_group_array`,
+	facts:        factsQuery(`json_group_array`),
 	only:         func(value string) string { return value },
 	anew:         func(args []any) []any { return args },
 	tables:       `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name`,
@@ -175,6 +178,7 @@ ALTER TABLE changes SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analy
 	},
 	skipLocked: ` FOR UPDATE SKIP LOCKED`,
 	list:       `json_agg`,
+	facts:      factsQuery(`json_agg`),
 	only:       func(value string) string { return `ANY(ARRAY[` + value + `])` },
 	anew:       func(args []any) []any { return append([]any{pgx.QueryExecModeExec}, args...) },
 	dated:      `SELECT table_name::text FROM information_schema.columns WHERE table_schema = current_schema() AND column_name = 'created_at'`,

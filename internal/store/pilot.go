@@ -153,14 +153,18 @@ func (r *Read) PolicyFor(ctx context.Context, o identity.Organization, userID st
 // PoliciesFor are those that a person's organizations apply to them, each as by
 // PolicyFor.
 func (r *Read) PoliciesFor(ctx context.Context, userID string) ([]*policy.Policy, error) {
-	return collect(ctx, r.q, func(row scanner) (*policy.Policy, error) {
-		var own, change string
-		if err := row.Scan(&own, &change); err != nil {
-			return nil, err
-		}
-		return r.EffectivePolicy(own, change), nil
-	}, `SELECT o.policy, COALESCE(`+pilotOf("change", "m.organization_id", "m.user_id")+`, '')
-		FROM organizations o JOIN memberships m ON m.organization_id = o.id WHERE m.user_id = $1 AND NOT o.deleted ORDER BY o.created_at, o.id`, userID)
+	return collect(ctx, r.q, r.scanPolicy, policiesFor, userID)
+}
+
+var policiesFor = `SELECT o.policy, COALESCE(` + pilotOf("change", "m.organization_id", "m.user_id") + `, '')
+	FROM organizations o JOIN memberships m ON m.organization_id = o.id WHERE m.user_id = $1 AND NOT o.deleted ORDER BY o.created_at, o.id`
+
+func (r *Read) scanPolicy(row scanner) (*policy.Policy, error) {
+	var own, change string
+	if err := row.Scan(&own, &change); err != nil {
+		return nil, err
+	}
+	return r.EffectivePolicy(own, change), nil
 }
 
 // AddPilot stores a new pilot with whom it names.

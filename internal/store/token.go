@@ -112,10 +112,40 @@ func (r *Read) Token(ctx context.Context, userID, prefix string) (identity.Token
 	return found(t, err, NoToken())
 }
 
+const countTokens = `SELECT COUNT(*) FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.user_id = $1 AND` + live + ` AND t.kind = $3`
+
 // CountTokens counts the live tokens of a kind that a user has.
 func (r *Read) CountTokens(ctx context.Context, userID string, kind policy.CredentialKind) (int64, error) {
-	return one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM tokens t JOIN users u ON u.id = t.user_id
-		WHERE t.user_id = $1 AND`+live+` AND t.kind = $3`, userID, micros(r.Now), int64(kind))
+	return one(ctx, r.q, scanInt, countTokens, userID, micros(r.Now), int64(kind))
+}
+
+// Maker is what has to be known of somebody who makes a token with another one.
+type Maker struct {
+	Facts
+	// Policies are those that their organizations apply to them.
+	Policies []*policy.Policy
+	// Tokens is how many live ones of the kind they have.
+	Tokens int64
+}
+
+// Maker reads it all at once: the facts about a user's credential at an
+// organization, as Facts does, the policies as PoliciesFor, the tokens as
+// CountTokens.
+func (tx *Tx) Maker(ctx context.Context, userID, prefix, organizationID string, kind policy.CredentialKind) (m Maker, err error) {
+	if err := tx.t.later(ctx, func(rows rows) (err error) {
+		m.Policies, err = gather(rows, tx.scanPolicy)
+		return err
+	}, policiesFor, userID); err != nil {
+		return m, err
+	}
+	if err := tx.t.later(ctx, func(rows rows) (err error) {
+		m.Tokens, err = scanInt(firstRow{rows: rows})
+		return err
+	}, countTokens, userID, micros(tx.Now), int64(kind)); err != nil {
+		return m, err
+	}
+	m.Facts, err = tx.Facts(ctx, prefix, organizationID)
+	return m, err
 }
 
 // OldestSession returns the least recently used live session of a user.
@@ -351,22 +381,7 @@ func (r *Read) Facts(ctx context.Context, prefix, organizationID string) (f Fact
 	var super *bool
 	var granted []string
 	fields = append(fields, &org.id, &org.name, &org.tier, &org.account, &org.policy, &org.version, &f.Member, &super, fromJSON{&granted}, fromJSON{&f.Groups}, &f.Pilot, &f.ProviderOff, moment{&f.Learning})
-	err = first(ctx, r.q, `SELECT `+tokenColumns+`, `+userColumns+`,
-			o.id, o.name, o.tier, o.account_id, o.policy, o.policy_version, m.user_id IS NOT NULL, m.super_admin,
-			(SELECT `+r.dialect.list+`(g.permissions ORDER BY g.principal_type, g.principal_id) FROM grants g WHERE g.resource_type = 'organization' AND g.resource_id = m.organization_id
-				AND (g.principal_type = 'user' AND g.principal_id = m.user_id
-					OR g.principal_type = 'user_group' AND g.principal_id IN (SELECT gm.group_id FROM group_members gm WHERE gm.user_id = m.user_id))),
-			(SELECT `+r.dialect.list+`(ug.name ORDER BY ug.name) FROM group_members gm JOIN user_groups ug ON ug.id = gm.group_id
-				WHERE gm.user_id = m.user_id AND ug.organization_id = m.organization_id),
-			COALESCE(`+pilotOf("change", "m.organization_id", "m.user_id")+`, ''),
-			COALESCE(t.auth_organization = o.id AND NOT EXISTS (SELECT 1 FROM authentication_methods am
-				WHERE am.id = t.auth_provider AND am.organization_id = o.id AND am.enabled AND am.deleted_at = 0), FALSE),
-			o.learning_until
-		FROM tokens t
-		JOIN users u ON u.id = t.user_id
-		LEFT JOIN organizations o ON o.id = $2 AND NOT o.deleted
-		LEFT JOIN memberships m ON m.organization_id = o.id AND m.user_id = u.id
-		WHERE t.prefix = $1`, prefix, organizationID).Scan(fields...)
+	err = first(ctx, r.q, r.dialect.facts, prefix, organizationID).Scan(fields...)
 	if errors.Is(err, errNoRow) {
 		return f, identity.BadCredential()
 	}
@@ -382,6 +397,26 @@ func (r *Read) Facts(ctx context.Context, prefix, organizationID string) (f Fact
 	}
 	f.Granted, err = together(granted)
 	return f, err
+}
+
+// factsQuery is the statement of Facts; list is dialect.list.
+func factsQuery(list string) string {
+	return `SELECT ` + tokenColumns + `, ` + userColumns + `,
+		o.id, o.name, o.tier, o.account_id, o.policy, o.policy_version, m.user_id IS NOT NULL, m.super_admin,
+		(SELECT ` + list + `(g.permissions ORDER BY g.principal_type, g.principal_id) FROM grants g WHERE g.resource_type = 'organization' AND g.resource_id = m.organization_id
+			AND (g.principal_type = 'user' AND g.principal_id = m.user_id
+				OR g.principal_type = 'user_group' AND g.principal_id IN (SELECT gm.group_id FROM group_members gm WHERE gm.user_id = m.user_id))),
+		(SELECT ` + list + `(ug.name ORDER BY ug.name) FROM group_members gm JOIN user_groups ug ON ug.id = gm.group_id
+			WHERE gm.user_id = m.user_id AND ug.organization_id = m.organization_id),
+		COALESCE(` + pilotOf("change", "m.organization_id", "m.user_id") + `, ''),
+		COALESCE(t.auth_organization = o.id AND NOT EXISTS (SELECT 1 FROM authentication_methods am
+			WHERE am.id = t.auth_provider AND am.organization_id = o.id AND am.enabled AND am.deleted_at = 0), FALSE),
+		o.learning_until
+	FROM tokens t
+	JOIN users u ON u.id = t.user_id
+	LEFT JOIN organizations o ON o.id = $2 AND NOT o.deleted
+	LEFT JOIN memberships m ON m.organization_id = o.id AND m.user_id = u.id
+	WHERE t.prefix = $1`
 }
 
 // together are the permissions of several grants, each once. A list that
