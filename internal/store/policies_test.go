@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	officeOnly = `{"api_client_ip_allowlist_enabled": true, "api_client_ip_allowlist": ["192.0.2.0/24"], "api_client_ip_allowlist_descriptions": {"192.0.2.0/24": "office"}}`
+	officeOnly   = `{"api_client_ip_allowlist_enabled": true, "api_client_ip_allowlist": ["192.0.2.0/24"], "api_client_ip_allowlist_descriptions": {"192.0.2.0/24": "office"}}`
 	passwordsOff = `{"password_auth_enabled": false}`
 )
 

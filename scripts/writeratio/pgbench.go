@@ -130,9 +130,6 @@ var perSecond = regexp.MustCompile(`(?m)^tps = ([0-9.]+)`)
 
 // write runs pgbench for a time.
 func (b *bench) write(ctx context.Context, clients int, length time.Duration) (float64, error) {
-	if err := forget(ctx, b.url); err != nil {
-		return 0, err
-	}
 	n := strconv.Itoa(clients)
 	out, err := exec.CommandContext(ctx, b.program, "--no-vacuum", "--protocol=prepared", "--client="+n, "--jobs=2", "--time="+strconv.Itoa(int(length.Seconds())),
 		"--define=clients="+n, "--file="+b.script, b.url).CombinedOutput()

@@ -32,9 +32,6 @@ func launch(ctx context.Context, dir, url string, clients int) (*process, error)
 
 // write makes tokens over HTTP.
 func (p *process) write(ctx context.Context, clients int, length time.Duration) (made float64, err error) {
-	if err := forget(ctx, p.url); err != nil {
-		return 0, err
-	}
 	lines, err := p.dial(clients)
 	if err != nil {
 		return 0, err
@@ -142,10 +139,7 @@ func forget(ctx context.Context, url string) error {
 type alone struct{ *process }
 
 // write makes tokens in the server's own process.
-func (a alone) write(ctx context.Context, _ int, length time.Duration) (float64, error) {
-	if err := forget(ctx, a.url); err != nil {
-		return 0, err
-	}
+func (a alone) write(_ context.Context, _ int, length time.Duration) (float64, error) {
 	answer, err := a.Ask(length.String())
 	if err != nil {
 		return 0, a.Failed(err)
