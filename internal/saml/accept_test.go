@@ -159,6 +159,13 @@ var goodMessages = []good{
 	{name: "OK-15 the second confirmation fits", make: func(f forge) string {
 		return f.edited(`<saml:SubjectConfirmation Method`, `<saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer"><saml:SubjectConfirmationData NotOnOrAfter="2026-11-24T12:05:00Z" Recipient="https://elsewhere.example/"/></saml:SubjectConfirmation><saml:SubjectConfirmation Method`)
 	}},
+	// It is remembered as long as the later confirmation would let it pass again.
+	{name: "OK-15 two confirmations fit, CON-13", make: func(f forge) string {
+		first := `<saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer"><saml:SubjectConfirmationData InResponseTo="` + requestID + `" NotOnOrAfter="2026-11-24T12:01:00Z" Recipient="` + spACS + `"/></saml:SubjectConfirmation>`
+		ends := f.swap(` NotOnOrAfter="2026-11-24T12:05:00Z"><saml:AudienceRestriction>`, `><saml:AudienceRestriction>`)
+		confirmed := f.swap(`<saml:SubjectConfirmation Method`, first+`<saml:SubjectConfirmation Method`)
+		return f.build(message{assertion: &sigs{}, edit: func(text string) string { return confirmed(ends(text)) }})
+	}},
 	{name: "OK-16 fractions of a second", make: func(f forge) string {
 		return signedOnce(f, func(s string) string {
 			s = strings.ReplaceAll(s, "11:59:55Z", "11:59:55.1Z")

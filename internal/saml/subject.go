@@ -82,19 +82,21 @@ func isPlainText(s string) bool {
 
 // checkConfirmations demands one bearer confirmation that passes everything
 // (SAML Profiles 4.1.4.2). When none does, the refusal is that of the one that
-// came furthest.
+// came furthest. Of several that do, each could let the assertion pass again.
 func (v *verification) checkConfirmations(confirmations []*element) *Error {
 	best := refuse(StageSubject, "the Subject has no bearer confirmation")
-	furthest := -1
+	furthest, passed := -1, false
 	for _, confirmation := range confirmations {
 		reached, end, err := v.checkConfirmation(confirmation)
 		if err == nil {
+			passed = true
 			v.until(end)
-			return nil
-		}
-		if reached > furthest {
+		} else if reached > furthest {
 			best, furthest = err, reached
 		}
+	}
+	if passed {
+		return nil
 	}
 	return best
 }
