@@ -44,6 +44,7 @@ type eventRow struct {
 	Refused       bool
 	Actor, Target string
 	Words         string // one sentence
+	Told          bool   // in the language of the page
 	IP            string
 	Credential    string // prefix
 	Request       string
@@ -184,8 +185,9 @@ func (t *tongue) eventRowOf(e identity.Event, path string) eventRow {
 	only := func(name, value string) string { return withQuery(path, url.Values{name: {value}}) }
 	row := eventRow{
 		ID: e.ID, At: e.At, Action: e.Action, Refused: e.Outcome == identity.Refused, Actor: e.Actor.Name, Target: e.Target.Name,
-		Words: e.Description, Credential: e.Actor.Credential, Request: e.Actor.RequestID, Decision: e.DecisionID, OnlyAction: only("action", e.Action),
+		Credential: e.Actor.Credential, Request: e.Actor.RequestID, Decision: e.DecisionID, OnlyAction: only("action", e.Action),
 	}
+	row.Words, row.Told = t.tellEvent(e.Description)
 	if row.Actor == "" {
 		row.Actor = t.say("actor." + e.Actor.Kind)
 	}

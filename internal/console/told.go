@@ -24,15 +24,25 @@ type telling struct {
 var formatVerb = regexp.MustCompile(`%[.0-9]*[a-z]`)
 
 func newTold(byFormat map[string]string) told {
+	return newTelling(byFormat, func(string) string { return "(.+?)" })
+}
+
+// newTelling is newTold where a verb of a format stands for what a pattern
+// matches.
+func newTelling(byFormat map[string]string, pattern func(verb string) string) told {
 	var list told
 	// Of formats that fit the same message, the longer one says more.
 	formats := slices.SortedFunc(maps.Keys(byFormat), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	for _, format := range formats {
-		var fixed []string
-		for _, part := range formatVerb.Split(format, -1) {
-			fixed = append(fixed, regexp.QuoteMeta(part))
+		verbs := formatVerb.FindAllString(format, -1)
+		var message strings.Builder
+		for i, part := range formatVerb.Split(format, -1) {
+			message.WriteString(regexp.QuoteMeta(part))
+			if i < len(verbs) {
+				message.WriteString(pattern(verbs[i]))
+			}
 		}
-		list = append(list, telling{format, regexp.MustCompile("(?s)^" + strings.Join(fixed, "(.+?)") + "$"), byFormat[format]})
+		list = append(list, telling{format, regexp.MustCompile("(?s)^" + message.String() + "$"), byFormat[format]})
 	}
 	return list
 }

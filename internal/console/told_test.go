@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,7 @@ import (
 // code. What is put into it is not compared.
 func TestToldIsStillSaid(t *testing.T) {
 	var code strings.Builder
-	for _, room := range []string{"../login", "../org", "../identity", "../credential", "../store", "../saml", "../../policy"} {
+	for _, room := range []string{"../login", "../org", "../identity", "../credential", "../store", "../access", "../saml", "../../policy"} {
 		err := filepath.WalkDir(room, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
@@ -30,10 +31,11 @@ func TestToldIsStillSaid(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, one := range tongueNamed("de").told() {
+	german := tongueNamed("de")
+	for _, one := range slices.Concat(german.told(), german.happened()) {
 		format := one.format
 		for _, part := range formatVerb.Split(format, -1) {
-			if part = strings.TrimSpace(part); !strings.Contains(code.String(), part) {
+			if part = strings.Trim(part, ": "); !strings.Contains(code.String(), part) {
 				t.Errorf("nobody says %q of %q", part, format)
 			}
 		}
@@ -103,6 +105,35 @@ func TestDoorSpeaksGerman(t *testing.T) {
 			if german.tell(said) == "" {
 				t.Errorf("%s: %q is not told in German", name, said)
 			}
+		}
+	}
+}
+
+func TestEventsAreToldInGerman(t *testing.T) {
+	german := tongueNamed("de")
+	for _, c := range []struct{ sentence, want string }{
+		{"added a passkey", "hat einen Passkey hinzugefügt"},
+		{"logged in with a password and a one-time code", "hat sich angemeldet: Passwort und Einmalcode"},
+		{"logged in with Google", "hat sich angemeldet: Google"},
+		{"refused a personal_token of bob@a.example: permission_denied", "wurde abgelehnt (persönliches Token von bob@a.example): permission_denied"},
+		{"changed the permissions of 2 principals on the organization_unit \"Ops\"", `hat die Berechtigungen von 2 Personen oder Gruppen geändert (Organisationseinheit "Ops")`},
+		{
+			"changed the authentication policy although NO ADMIN can log in any more, which was accepted: password_auth_enabled; the change locks out the admin who made it, who accepted that",
+			"hat die Authentifizierungsrichtlinie geändert, obwohl sich KEIN ADMIN mehr anmelden kann, was in Kauf genommen wurde: password_auth_enabled; die Änderung sperrt den Admin aus, der sie gemacht und das in Kauf genommen hat",
+		},
+		{"confirmed a change: changed the identity provider \"Okta\"", `hat eine Änderung bestätigt: hat den Identitätsanbieter "Okta" geändert`},
+		// Names stay as they are and end where they end, whatever they read like.
+		{`renamed the user`, `renamed the user`},
+		{`renamed the organization "added a passkey" to "b\" to \"c"`, `hat die Organisation "added a passkey" in "b\" to \"c" umbenannt`},
+		{`renamed the organization "a to b" to "%[1]s %s"`, `hat die Organisation "a to b" in "%[1]s %s" umbenannt`},
+		{"signed up with logged out", "hat sich mit logged out registriert"},
+		{"nobody has translated this", "nobody has translated this"},
+	} {
+		if got, _ := german.tellEvent(c.sentence); got != c.want {
+			t.Errorf("%q is told as %q, want %q", c.sentence, got, c.want)
+		}
+		if got, told := tongueNamed("en").tellEvent(c.sentence); got != c.sentence || told {
+			t.Errorf("in English %q is told as %q", c.sentence, got)
 		}
 	}
 }

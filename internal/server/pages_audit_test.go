@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/sallyport/sallyport/internal/server/servertest"
 )
 
 var newerEvents = regexp.MustCompile(`id="newer" href="([^"]+)"`)
@@ -53,6 +55,22 @@ func TestAuditLogIsFollowed(t *testing.T) {
 		bob := s.as(t, s.Session(t, s.AddUser(t, s.OrganizationID, "bob@c.example", "", false)))
 		bob.get(since + "&part=events").Want(http.StatusForbidden)
 		s.as(t, s.Eve(t).Session).get(since + "&part=events").Want(http.StatusNotFound)
+	})
+}
+
+// TestEventsReadInTheLanguageOfThePage, with what people call things as it is.
+func TestEventsReadInTheLanguageOfThePage(t *testing.T) {
+	scenes(t, func(t *testing.T, s *scene) {
+		alice, path := s.as(t, s.AdminToken), "/organizations/"+s.OrganizationID+"/audit-log"
+		done(t, "a group", alice.post("/organizations/"+s.OrganizationID+"/groups", "name", `added a passkey" <i>`))
+		alice.cookies[languageCookie] = "de"
+		german := string(alice.get(path).Want(http.StatusOK).Body)
+		if want := `<span>` + servertest.AdminEmail + ` hat die Gruppe &#34;added a passkey\&#34; &lt;i&gt;&#34; angelegt</span>`; !strings.Contains(german, want) {
+			t.Errorf("the page lacks %s: %s", want, german)
+		}
+		if english := regexp.MustCompile(`<span lang="en">([^<]*)</span>`).FindStringSubmatch(german); english != nil {
+			t.Errorf("in English it says %s", english[1])
+		}
 	})
 }
 
