@@ -134,11 +134,17 @@ func (db *DB) writable() error {
 	return db.readable()
 }
 
-// turnedReadOnly says whether the file of a SQLite database is on a disk that is
-// read-only: one that turns so after an error, between the writes of a commit and
-// their sync, lets Linux's ext4 say that the sync succeeded, and keeps nothing.
+// turnedReadOnly says whether the file of a SQLite database is on a disk that an
+// error turns read-only: between the writes of a commit and their sync that lets
+// Linux's ext4 say that the sync succeeded, and keep nothing. It gives its journal
+// up first, and says only later that it is read-only, if it does: access(2) hears
+// nothing of it. Who changes the time of a file asks the journal.
 func (db *DB) turnedReadOnly() bool {
-	return db.file != "" && errors.Is(unix.Access(db.file, unix.W_OK), unix.EROFS)
+	if db.file == "" {
+		return false
+	}
+	err := os.Chtimes(db.file, time.Time{}, time.Now())
+	return errors.Is(err, unix.EROFS) || errors.Is(err, unix.EIO)
 }
 
 // notSynced says whether a commit failed because the disk did not keep it.
