@@ -383,7 +383,7 @@ func TestChangesOfOthersLeaveFactsInMemory(t *testing.T) {
 // given is judged by it. Moments are counted, not measured.
 func TestNothingStartedAfterAChangeIsAccepted(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		rounds, nodes := 40, []*world{w, w.other()}
+		rounds, nodes := 20, []*world{w, w.other()}
 		if w.db.Engine() == "postgres" || testing.Short() {
 			rounds = 10
 		}

@@ -105,7 +105,7 @@ func TestCleanUpGoesOnAfterAFailure(t *testing.T) {
 func TestChangesGoOnDuringACleanUp(t *testing.T) {
 	each(t, func(t *testing.T, db *DB) {
 		town(t, db)
-		const parts = 40
+		const parts = 15
 		raw(t, db, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
 			INSERT INTO attempts (id, version, purpose, step, email, user_id, session, auth_method, auth_provider, auth_organization, auth_second_factor, auth_at,
 				auth_identity, state, sealed, next_path, device, client, tries, created_at, expires_at, ended_at)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -35,8 +36,14 @@ func TestOldEventsAreRemoved(t *testing.T) {
 		day := 0
 		db.Now = func() time.Time { return begin.AddDate(0, 0, day) }
 		add := func(organization string, n int) {
-			for range n {
-				record(t, db, Organization(organization), identity.Event{Action: "one", OrganizationID: organization})
+			err := db.Update(t.Context(), alice, Organization(organization), func(tx *Tx) (err error) {
+				for range n {
+					err = errors.Join(err, tx.Record(t.Context(), identity.Event{Action: "one", OrganizationID: organization}))
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
 			}
 		}
 		// Two chains grow together, one stops early, one begins late.
