@@ -229,7 +229,7 @@ func (db *DB) Maintain(ctx context.Context, fn func(*Tx) error) error {
 		return errNotRehearsed
 	}
 	if h := db.heldIn(ctx); h != nil && h.tx != nil {
-		return wrap(fn(&Tx{Read: h.tx.Read, db: db, actor: identity.Actor{Kind: identity.ActorSystem}}))
+		return wrap(h.maintain(fn))
 	}
 	return db.change(ctx, identity.Actor{Kind: identity.ActorSystem}, Scope{}, fn)
 }

@@ -140,6 +140,14 @@ func (h *Held) update(ctx context.Context, actor identity.Actor, scope Scope, wo
 	return wrap(h.db.settle(scope, err))
 }
 
+// maintain is Maintain as a part of what is held.
+func (h *Held) maintain(fn func(*Tx) error) error {
+	tx := &Tx{Read: h.tx.Read, t: h.tx.t, db: h.db, actor: identity.Actor{Kind: identity.ActorSystem}}
+	err := fn(tx)
+	h.tx.mailed = h.tx.mailed || tx.mailed
+	return err
+}
+
 // claim makes this transaction the only one that answers the request.
 func (h *Held) claim(ctx context.Context, tx *Tx) error {
 	free, err := tx.dialect.tryLock(ctx, tx.q, "answer:"+h.id)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
 )
@@ -103,6 +104,35 @@ func TestHeldChangesEndWithTheirRequest(t *testing.T) {
 		}()
 		if err := renaming(t.Context(), db, "found"); err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+// Housekeeping that a request does after its change is part of it, and queues mail
+// that is told of when it is committed.
+func TestHousekeepingIsPartOfAHeldChange(t *testing.T) {
+	each(t, func(t *testing.T, db *DB) {
+		town(t, db)
+		db.Seal = func(_, _ string, plain []byte) string { return string(plain) }
+		mailed := 0
+		db.Mailed = func() { mailed++ }
+		for _, committed := range []bool{false, true} {
+			ctx, h := db.Hold(t.Context(), "id")
+			err := errors.Join(renaming(ctx, db, "changed"), db.Maintain(ctx, func(tx *Tx) error {
+				return errors.Join(tx.AddCode(ctx, "hash", PurposePasswordReset, "u-bob", tx.Now.Add(time.Hour)),
+					tx.SendMail(ctx, identity.Mail{Kind: identity.MailPasswordChanged, To: "bob@b.example"}))
+			}))
+			if committed && err == nil {
+				_, err = h.Commit(ctx, "sealed")
+			}
+			h.Drop()
+			if err != nil {
+				t.Fatal(err)
+			}
+			codes, err := one(t.Context(), db.read, scanInt, `SELECT COUNT(*) FROM one_time_codes`)
+			if want := map[bool]int64{true: 1}[committed]; err != nil || codes != want || mailed != int(want) {
+				t.Errorf("committed %t: %d codes, told of mail %d times (%v)", committed, codes, mailed, err)
+			}
 		}
 	})
 }
