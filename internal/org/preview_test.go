@@ -101,6 +101,7 @@ func randomWorld(rt *rapid.T, s *stage) *randomised {
 		for _, m := range methods {
 			steps = append(steps, tx.AddAuthenticationMethod(ctx, m))
 		}
+		people := []string{}
 		for i := range rapid.IntRange(1, 5).Draw(rt, "people") {
 			u := identity.User{ID: next("u"), Email: fmt.Sprintf("%s@w.example", next("p")), State: identity.StateActive}
 			if rapid.IntRange(0, 9).Draw(rt, "confirmed") > 0 {
@@ -112,6 +113,7 @@ func randomWorld(rt *rapid.T, s *stage) *randomised {
 			if i == 0 && rapid.Bool().Draw(rt, "application") {
 				u.Application, u.OrganizationID, u.EmailConfirmed, u.ManagingOrganizationID = true, w.id, time.Time{}, ""
 			}
+			people = append(people, u.ID)
 			steps = append(steps, tx.AddUser(ctx, u), tx.AddMember(ctx, w.id, u.ID, false))
 			if rapid.Bool().Draw(rt, "in the group") {
 				steps = append(steps, tx.AddToGroup(ctx, w.id, group.ID, u.ID))
@@ -123,12 +125,13 @@ func randomWorld(rt *rapid.T, s *stage) *randomised {
 				steps = append(steps, tx.SetUserState(ctx, u.ID, identity.StateDeactivated))
 			}
 		}
-		for _, err := range steps {
-			if err != nil {
-				return err
-			}
+		for i := range rapid.IntRange(0, 3).Draw(rt, "pilots") {
+			pilot := randomPilot(rt, people, group.ID)
+			pilot.ID, pilot.OrganizationID, pilot.Name = next("plt"), w.id, fmt.Sprint("pilot ", i)
+			pilot.Created = tx.Now.Add(-time.Duration(rapid.IntRange(0, 2).Draw(rt, "age of the pilot")) * time.Hour)
+			steps = append(steps, tx.AddPilot(ctx, pilot))
 		}
-		return nil
+		return errors.Join(steps...)
 	})
 	s.pass(time.Duration(rapid.IntRange(1, 7200).Draw(rt, "later")) * time.Second)
 	w.admin = w.principal(rt, admin, o)
@@ -218,6 +221,30 @@ func randomPolicy(rt *rapid.T) map[string]any {
 		change["api_client_ip_allowlist_enabled"] = rapid.Bool().Draw(rt, "ranges are enforced")
 	}
 	return change
+}
+
+// randomPilot names some people, or the group. What it sets may not fit the
+// policy, which refuses.
+func randomPilot(rt *rapid.T, people []string, group string) identity.Pilot {
+	change := randomPolicy(rt)
+	delete(change, "passkey_auth_enabled")
+	if rapid.Bool().Draw(rt, "the pilot refuses passkeys") {
+		change["passkey_auth_enabled"] = false
+	}
+	text, err := json.Marshal(change)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	pilot := identity.Pilot{Change: string(text)}
+	for _, id := range people {
+		if rapid.Bool().Draw(rt, "in the pilot") {
+			pilot.Users = append(pilot.Users, id)
+		}
+	}
+	if rapid.Bool().Draw(rt, "the pilot names the group") {
+		pilot.Groups = []string{group}
+	}
+	return pilot
 }
 
 func randomStored(rt *rapid.T) string {
