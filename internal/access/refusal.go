@@ -29,8 +29,7 @@ type refusals struct {
 
 // refuse turns a decision into the caller's error, after recording it.
 func (c *Checker) refuse(ctx context.Context, r Request, p *identity.Principal, k *known, d policy.Decision) error {
-	seen := d.Visible()
-	if seen.Status() == 401 {
+	if d.Visible().Status() == 401 {
 		return identity.BadCredential()
 	}
 	id, err := c.record(ctx, r, p, k, d)
@@ -41,8 +40,8 @@ func (c *Checker) refuse(ctx context.Context, r Request, p *identity.Principal, 
 		}
 		return fmt.Errorf("record a refusal: %w", err)
 	}
-	if seen.Status() == 404 || r.Asked && r.Organization != "" && !k.Member {
-		return store.NoOrganization()
+	if r.Asked && r.Organization != "" && !k.Member {
+		return identity.NoOrganization()
 	}
 	return identity.RefusedError(d, &p.Facts, id, c.publicURL)
 }

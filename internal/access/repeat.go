@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"github.com/sallyport/sallyport/internal/identity"
-	"github.com/sallyport/sallyport/internal/store"
 )
 
 // Repeatable is a request that its caller named by a key, to be able to send it
@@ -110,17 +109,12 @@ func (c *Checker) remembered(ctx context.Context, p *identity.Principal, id, req
 func (c *Checker) stillReaches(ctx context.Context, p *identity.Principal, organizations []string) error {
 	for _, id := range organizations {
 		d, f, err := c.outlook(ctx, p, id)
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case d.Allowed():
-			continue
-		case d.Visible().Status() == 404:
-			return store.NoOrganization()
 		}
-		refused := identity.RefusedError(d, f, "", c.publicURL)
-		refused.Recorded = false // see Denied
-		return refused
+		if !d.Allowed() {
+			return identity.RefusedError(d, f, "", c.publicURL)
+		}
 	}
 	return nil
 }

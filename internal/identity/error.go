@@ -75,6 +75,12 @@ func Conflictf(code, format string, args ...any) *Error {
 	return newError(Conflict, code, format, args)
 }
 
+// NoOrganization is the answer for an organization that does not exist or is
+// not the caller's to see.
+func NoOrganization() *Error {
+	return NotFoundf("organization_not_found", "there is no such organization, or you are not a member of it; check the id with `sallyport organization list`")
+}
+
 // BadCredential is the one answer to every bad credential: unknown, malformed,
 // revoked and expired ones are not told apart (docs/spec/policy.md, rules 1 to 3).
 // Clients of the compatible API search for the words "Invalid token".

@@ -89,21 +89,29 @@ func undescribed(f *policy.Facts) *policy.Facts {
 	return &facts
 }
 
-// RefusedError is what the caller hears of a decision that refused with 403:
-// the code and all visible reasons, the remedy, and the id under which the
-// caller and an admin find the explanation, with its page. Paths are put behind
-// publicURL.
+// RefusedError is what the caller hears of a decision that refused: the one
+// answer to every bad credential; the one for every organization that is not
+// theirs; else the code and all visible reasons, the remedy, and the id under
+// which the caller and an admin find the explanation, with its page. Paths are
+// put behind publicURL. An empty decisionID says that nothing is recorded yet:
+// there is nothing to look up, and whoever answers the request records it.
 func RefusedError(d policy.Decision, f *policy.Facts, decisionID, publicURL string) *Error {
 	seen, remedy := d.Visible(), d.Remedy(f)
-	metadata := map[string]any{"reasons": codesOf(seen), "remedy": remedy.Text, "decision_id": decisionID}
+	switch seen.Status() {
+	case 401:
+		return BadCredential()
+	case 404:
+		return NoOrganization()
+	}
+	metadata := map[string]any{"reasons": codesOf(seen), "remedy": remedy.Text}
 	if decisionID != "" {
-		metadata["decision_url"] = publicURL + "/decisions/" + decisionID
+		metadata["decision_id"], metadata["decision_url"] = decisionID, publicURL+"/decisions/"+decisionID
 	}
 	if remedy.Path != "" {
 		metadata["remedy_url"] = publicURL + remedy.Path
 	}
 	return &Error{
-		Kind: Forbidden, Code: seen.Code(), Metadata: metadata, Recorded: true,
+		Kind: Forbidden, Code: seen.Code(), Metadata: metadata, Recorded: decisionID != "",
 		Message: seen.Reasons()[0].Message + " What to do: " + remedy.Text + ".",
 	}
 }

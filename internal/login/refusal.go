@@ -55,7 +55,7 @@ func managing(ctx context.Context, r *store.Read, u *identity.User) (identity.Or
 		return identity.Organization{}, nil
 	}
 	o, err := r.Organization(ctx, u.ManagingOrganizationID)
-	if errors.Is(err, store.NoOrganization()) {
+	if errors.Is(err, identity.NoOrganization()) {
 		return identity.Organization{}, nil
 	}
 	return o, err

@@ -219,6 +219,7 @@ func TestPOL08_ProviderOffOrDeleted(t *testing.T) {
 		if got := enters(personal, g.a.ID); got != "" {
 			t.Errorf("personal token without enforcement: %q", got)
 		}
+		g.refusedTokenSays(session, m.ID)
 		enable(true)
 		if got := enters(session, g.a.ID); got != "" {
 			t.Errorf("switched on again: %q", got)
@@ -245,6 +246,27 @@ func TestPOL08_ProviderOffOrDeleted(t *testing.T) {
 		})
 		g.must(err)
 	})
+}
+
+// refusedTokenSays has a session ask for a token that the policy refuses, and
+// its admins read that the provider of the session is off.
+func (g *ground) refusedTokenSays(session, provider string) {
+	g.Helper()
+	g.manage(g.a, g.bob)
+	g.patch(`{"personal_tokens_enabled": false}`)
+	events := g.wantEvents(func() {
+		if _, err := g.CreateToken(g.Context(), g.with(session, ""), org.TokenRequest{}); err == nil {
+			g.Error("a token was made")
+		}
+	}, "token_refused")
+	g.patch(`{"personal_tokens_enabled": true}`)
+	if len(events) != 1 {
+		return
+	}
+	_, f, _, err := identity.Replay(events[0].Detail)
+	if g.must(err); !f.Credential.ProviderOff || f.Credential.Authentication.Provider != provider {
+		g.Errorf("the refusal is recorded with the credential %+v", f.Credential)
+	}
 }
 
 func TestMethodDomains(t *testing.T) {

@@ -33,21 +33,13 @@ func (s *Service) stillAccepted(ctx context.Context, tx *store.Tx, p *identity.P
 	if err != nil {
 		return err
 	}
-	d := policy.Decide(&f)
-	switch seen := d.Visible(); {
-	case d.Allowed() && holdsLess(p, &known):
-		return permissionsChanged()
-	case d.Allowed():
-		return nil
-	case seen.Status() == 401:
-		return identity.BadCredential()
-	case seen.Status() == 404:
-		return store.NoOrganization()
+	if d := policy.Decide(&f); !d.Allowed() {
+		return identity.RefusedError(d, &f, "", s.PublicURL)
 	}
-	refused := identity.RefusedError(d, &f, "", s.PublicURL)
-	delete(refused.Metadata, "decision_id") // this moment cannot be looked at again
-	refused.Recorded = false                // the door records it, as it does what use cases refuse
-	return refused
+	if holdsLess(p, &known) {
+		return permissionsChanged()
+	}
+	return nil
 }
 
 // reread reads again what the request of a caller was accepted on.
@@ -58,13 +50,13 @@ func reread(ctx context.Context, tx *store.Tx, p *identity.Principal) (known sto
 	}
 	f.Now, f.Policy = tx.Now, tx.EffectivePolicy(known.Organization.Policy, known.Pilot)
 	f.Credential, f.Principal = credentialNow(p, &known), known.User.Principal(known.Member)
-	f.Credential.ProviderOff = known.ProviderOff
 	return known, f, nil
 }
 
 // credentialNow is the caller's credential as it was read again.
 func credentialNow(p *identity.Principal, known *store.Facts) policy.Credential {
 	c := known.Token.Credential()
+	c.ProviderOff = known.ProviderOff
 	// Uses that are not written yet have moved these.
 	c.Expires, c.LastUsed = p.Facts.Credential.Expires, p.Facts.Credential.LastUsed
 	return c

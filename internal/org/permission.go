@@ -213,7 +213,7 @@ func (res Resource) find(ctx context.Context, r *store.Read, organizationID stri
 	switch res.Type {
 	case resourceOrganization:
 		if res.ID != organizationID {
-			return t, store.NoOrganization()
+			return t, identity.NoOrganization()
 		}
 		t.event.Target.Name = o.Name
 	case resourceUnit:

@@ -34,9 +34,6 @@ func (s *Service) RebindToken(ctx context.Context, p *identity.Principal, name s
 		if t, err = rebindable(ctx, tx, p.User.ID, name); err != nil {
 			return err
 		}
-		if facts.Credential.ProviderOff, err = providerOff(ctx, &tx.Read, &known.Token, known.Organization.ID); err != nil {
-			return err
-		}
 		if refused, err = s.refuseRebinding(ctx, tx, p, &known.Facts, facts); err != nil || refused != nil {
 			return err
 		}

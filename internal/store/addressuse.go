@@ -24,7 +24,7 @@ const (
 // used from; zero: it never did.
 func (r *Read) Learning(ctx context.Context, organizationID string) (until time.Time, err error) {
 	us, err := one(ctx, r.q, scanInt, `SELECT learning_until FROM organizations WHERE id = $1 AND NOT deleted`, organizationID)
-	us, err = found(us, err, NoOrganization())
+	us, err = found(us, err, identity.NoOrganization())
 	return timeOf(us), err
 }
 

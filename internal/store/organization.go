@@ -12,16 +12,10 @@ func scanOrganization(row scanner) (o identity.Organization, err error) {
 	return o, row.Scan(&o.ID, &o.Name, &o.Tier, &o.AccountID, &o.Deleted, &o.Policy, &o.PolicyVersion, moment{&o.Created}, moment{&o.Updated})
 }
 
-// NoOrganization is the answer for an organization that does not exist or is
-// not the caller's to see.
-func NoOrganization() *identity.Error {
-	return identity.NotFoundf("organization_not_found", "there is no such organization, or you are not a member of it; check the id with `sallyport organization list`")
-}
-
 // Organization returns an organization that has not been deleted.
 func (r *Read) Organization(ctx context.Context, id string) (identity.Organization, error) {
 	o, err := one(ctx, r.q, scanOrganization, `SELECT `+organizationColumns+` FROM organizations WHERE id = $1 AND NOT deleted`, id)
-	return found(o, err, NoOrganization())
+	return found(o, err, identity.NoOrganization())
 }
 
 // OrganizationsOf returns the organizations of a user, by name.

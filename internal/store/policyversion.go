@@ -25,7 +25,7 @@ func (tx *Tx) SetPolicy(ctx context.Context, organizationID, policyJSON, action 
 	tx.wrote = true
 	version, err := one(ctx, tx.q, scanInt, `UPDATE organizations SET policy = $2, policy_version = policy_version + 1, updated_at = $3 WHERE id = $1 RETURNING policy_version`,
 		organizationID, policyJSON, micros(tx.Now))
-	if version, err = found(version, err, NoOrganization()); err != nil {
+	if version, err = found(version, err, identity.NoOrganization()); err != nil {
 		return err
 	}
 	if err := tx.write(ctx, `DELETE FROM policy_versions WHERE organization_id = $1 AND version <= $2`, organizationID, version-MaxPolicyVersions); err != nil {
