@@ -125,7 +125,37 @@ func TestCommandLineFromABrowsersSession(t *testing.T) {
 			w.t.Fatal(err)
 		}
 		_, err = w.exchange(code, verifier)
-		want(w.t, "after the logout", err, identity.Unauthenticated, "authentication_failed")
+		want(w.t, "after the logout", err, identity.Invalid, "login_attempt_expired")
+	})
+}
+
+// TestSES07_WhatASessionBeganEndsWithIt: nothing half done outlives the session
+// that it was begun from, whatever ended that; another session's goes on.
+func TestSES07_WhatASessionBeganEndsWithIt(t *testing.T) {
+	each(t, func(w *world) {
+		u := w.person(alice, goodPassword)
+		ctx, in := w.t.Context(), func(p *identity.Principal) Begin { return Begin{CommandLine: commandLine(), Principal: p} }
+		for name, end := range map[string]func(p, other *identity.Principal) error{
+			"a logout":               func(p, _ *identity.Principal) error { return w.Logout(ctx, p) },
+			"its end by another one": func(p, other *identity.Principal) error { return w.EndSession(ctx, other, p.Token.Prefix) },
+		} {
+			p, other := w.session(u), w.session(u)
+			asked, stepUp, kept := w.browser(), w.browser(), w.browser()
+			asked.at(StepApprove)(asked.begin(in(p)))
+			stepUp.at(StepChoose)(stepUp.begin(Begin{Purpose: identity.AttemptStepUp, Principal: p}))
+			kept.at(StepApprove)(kept.begin(in(other)))
+			code := w.approved(in(p))
+			if err := end(p, other); err != nil {
+				w.t.Fatal(err)
+			}
+			for what, b := range map[string]*browser{"asked for": asked, "a step-up": stepUp} {
+				_, err := b.Resume(ctx, b.from, b.secret)
+				want(w.t, name+", "+what, err, identity.Invalid, "login_attempt_expired")
+			}
+			_, err := w.exchange(code, verifier)
+			want(w.t, name+", allowed", err, identity.Invalid, "login_attempt_expired")
+			kept.at(StepDone)(kept.accept())
+		}
 	})
 }
 

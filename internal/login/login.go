@@ -232,6 +232,7 @@ type entry struct {
 	attempt  *identity.Attempt // ends with it; nil: there is no row
 	saml     *samlLogin        // what the SAML provider said; nil: another way
 	until    time.Time         // end of the session that let it in; zero: none did
+	follows  string            // prefix of that session
 }
 
 // errExposed says that a login was right, with an exposed password.
@@ -285,7 +286,7 @@ func (s *Service) enter(ctx context.Context, e *entry) (Out, error) {
 		if !e.until.IsZero() {
 			fresh.shape.life = min(fresh.shape.life, e.until.Sub(tx.Now))
 		}
-		fresh.identity = e.identity
+		fresh.identity, fresh.follows = e.identity, e.follows
 		if err := fresh.begin(ctx, tx, user.ID, e.how); err != nil {
 			return err
 		}
@@ -323,14 +324,14 @@ func (e *entry) end(ctx context.Context, tx *store.Tx) error {
 	if e.attempt == nil {
 		return nil
 	}
-	if err := e.begun(ctx, tx); err != nil {
-		return err
-	}
 	ended, err := tx.EndAttempt(ctx, e.attempt.ID, e.attempt.Version)
 	if err == nil && !ended {
 		err = store.NoAttempt()
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return e.begun(ctx, tx)
 }
 
 // mend clears the counters that a login clears which no stranger can do: from

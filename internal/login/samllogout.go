@@ -3,7 +3,9 @@ package login
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/credential"
@@ -109,55 +111,57 @@ func (s *Service) logoutAsked(ctx context.Context, from Caller, p *provider, m s
 	return flow, send(&flow, answer, p.saml.config.LogoutBinding, relay, p.saml.signer)
 }
 
-// endSAMLSessions ends what a request names, once. Only sessions that this
-// provider made for this person are found at all.
+// endSAMLSessions ends what a request names, once: sessions, and logins that are
+// under way. Only those that this provider made for this person are found at all.
 func (s *Service) endSAMLSessions(ctx context.Context, from Caller, p *provider, request saml.LogoutRequest) error {
-	find := func(r *store.Read) ([]identity.SAMLSession, error) {
-		return r.SAMLSessions(ctx, p.name, request.NameID.Value, request.SessionIndexes...)
-	}
-	use := func(tx *store.Tx) error {
+	return s.endNamed(ctx, from, p, request, "was logged out by the identity provider "+p.label, func(tx *store.Tx) error {
 		fresh, err := tx.ConsumeAssertion(ctx, p.name, "logout "+request.ID, request.ReplayUntil)
 		if err == nil && !fresh {
 			err = samlUsed()
 		}
 		return err
-	}
-	var found []identity.SAMLSession
+	})
+}
+
+// endNamed ends what a logout request names, in the transaction in which first
+// has done its work. Each owner gets an event, with the given words.
+func (s *Service) endNamed(ctx context.Context, from Caller, p *provider, request saml.LogoutRequest, words string, first func(*store.Tx) error) error {
+	var owners []string
 	err := s.DB.View(ctx, func(r *store.Read) (err error) {
-		found, err = find(r)
+		owners, err = s.namedOwners(ctx, r, p, request)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if len(found) == 0 {
-		return s.DB.Maintain(ctx, use)
+	if len(owners) == 0 {
+		return s.DB.Maintain(ctx, func(tx *store.Tx) error {
+			if err := first(tx); err != nil {
+				return err
+			}
+			_, err := s.endNamedLogins(ctx, tx, p, request)
+			return err
+		})
 	}
-	scope, held := store.User(found[0].UserID), map[string]bool{}
-	for _, f := range found {
-		scope, held[f.UserID] = scope.And(store.User(f.UserID)), true
+	scope := store.User(owners[0])
+	for _, id := range owners[1:] {
+		scope = scope.And(store.User(id))
 	}
 	return s.DB.Update(ctx, from.anonymous(), scope, func(tx *store.Tx) error {
-		if err := use(tx); err != nil {
+		if err := first(tx); err != nil {
 			return err
 		}
-		now, err := find(&tx.Read)
+		// A login that is done this moment is among the sessions then.
+		logins, err := s.endNamedLogins(ctx, tx, p, request)
 		if err != nil {
 			return err
 		}
-		ended := map[string][]string{}
-		for _, f := range now {
-			if !held[f.UserID] {
-				continue // made this moment, by another login
-			}
-			gone, err := tx.RevokeToken(ctx, f.UserID, f.TokenPrefix)
-			if err != nil {
-				return err
-			}
-			ended[f.UserID] = append(ended[f.UserID], gone...)
+		sessions, err := endNamedSessions(ctx, tx, p, request, owners)
+		if err != nil {
+			return err
 		}
-		for userID := range held {
-			if err := loggedOutBy(ctx, tx, p, userID, ended[userID]); err != nil {
+		for _, id := range owners {
+			if err := loggedOutBy(ctx, tx, p, id, words, sessions[id], logins[id]); err != nil {
 				return err
 			}
 		}
@@ -165,17 +169,106 @@ func (s *Service) endSAMLSessions(ctx context.Context, from Caller, p *provider,
 	})
 }
 
-func loggedOutBy(ctx context.Context, tx *store.Tx, p *provider, userID string, ended []string) error {
+// namedOwners are the people whose sessions or logins under way a request names.
+func (s *Service) namedOwners(ctx context.Context, r *store.Read, p *provider, request saml.LogoutRequest) ([]string, error) {
+	sessions, err := r.SAMLSessions(ctx, p.name, request.NameID.Value, request.SessionIndexes...)
+	if err != nil {
+		return nil, err
+	}
+	logins, err := s.namedLogins(ctx, r, p, request)
+	if err != nil {
+		return nil, err
+	}
+	var owners []string
+	for _, f := range sessions {
+		owners = append(owners, f.UserID)
+	}
+	for _, a := range logins {
+		if a.UserID != "" {
+			owners = append(owners, a.UserID)
+		}
+	}
+	slices.Sort(owners)
+	return slices.Compact(owners), nil
+}
+
+// namedLogins are the logins under way that a request names: the provider has
+// proved who it is, and the session is still to come, because somebody has to
+// say yes or a command line has to fetch it.
+func (s *Service) namedLogins(ctx context.Context, r *store.Read, p *provider, request saml.LogoutRequest) ([]identity.Attempt, error) {
+	all, err := r.AttemptsProvedBy(ctx, p.name, string(StepSignUp))
+	return slices.DeleteFunc(all, func(a identity.Attempt) bool {
+		var d details
+		text, err := s.Keys.Open(attemptPurpose, a.ID, a.Sealed)
+		if err != nil || json.Unmarshal(text, &d) != nil {
+			return true // nobody can go on with it either
+		}
+		l := d.SAMLLogin
+		if l == nil && d.Arrived != nil {
+			l = d.Arrived.SAML
+		}
+		return l == nil || l.MethodID != p.name || l.NameID != request.NameID.Value ||
+			len(request.SessionIndexes) > 0 && !slices.Contains(request.SessionIndexes, l.SessionIndex)
+	}), err
+}
+
+// endNamedLogins ends the logins under way that a request names, also those that
+// go on meanwhile, and returns how many of whom it ended.
+func (s *Service) endNamedLogins(ctx context.Context, tx *store.Tx, p *provider, request saml.LogoutRequest) (map[string]int, error) {
+	ended := map[string]int{}
+	for {
+		list, err := s.namedLogins(ctx, &tx.Read, p, request)
+		if err != nil || len(list) == 0 {
+			return ended, err
+		}
+		for _, a := range list {
+			ok, err := tx.EndAttempt(ctx, a.ID, a.Version)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				ended[a.UserID]++
+			}
+		}
+	}
+}
+
+// endNamedSessions ends the sessions of some people that a request names, and
+// returns whose it ended.
+func endNamedSessions(ctx context.Context, tx *store.Tx, p *provider, request saml.LogoutRequest, owners []string) (map[string][]string, error) {
+	list, err := tx.SAMLSessions(ctx, p.name, request.NameID.Value, request.SessionIndexes...)
+	if err != nil {
+		return nil, err
+	}
+	ended := map[string][]string{}
+	for _, f := range list {
+		if !slices.Contains(owners, f.UserID) {
+			continue // made this moment, by another login
+		}
+		gone, err := tx.RevokeToken(ctx, f.UserID, f.TokenPrefix)
+		if err != nil {
+			return nil, err
+		}
+		ended[f.UserID] = append(ended[f.UserID], gone...)
+	}
+	return ended, nil
+}
+
+func loggedOutBy(ctx context.Context, tx *store.Tx, p *provider, userID, words string, sessions []string, logins int) error {
 	u, err := tx.User(ctx, userID)
 	if err != nil {
 		return err
 	}
-	return record(ctx, tx, &u, "logout", "was logged out by the identity provider "+p.label, map[string]any{"provider": p.name, "ended": ended})
+	fields := map[string]any{"provider": p.name, "ended": append([]string{}, sessions...)}
+	if logins > 0 {
+		fields["ended_logins"] = logins
+	}
+	return record(ctx, tx, &u, "logout", words, fields)
 }
 
 // LogoutEverywhere ends the presented session, as Logout does, and leads to the
-// SAML provider that made it, where that has single logout: StepLeave. Else the
-// answer is StepDone. What fails at the provider's side keeps nobody logged in
+// SAML provider that made it, where that has single logout: StepLeave. What that
+// provider's session has led to here ends then too. Else the answer is StepDone. What fails at the provider's side keeps nobody logged in
 // here.
 func (s *Service) LogoutEverywhere(ctx context.Context, from Caller, p *identity.Principal) (Flow, error) {
 	var at identity.SAMLSession
@@ -198,7 +291,20 @@ func (s *Service) LogoutEverywhere(ctx context.Context, from Caller, p *identity
 	if err != nil || provider.saml == nil || provider.saml.config.IDPLogoutURL == "" || provider.saml.signer == nil {
 		return flow, err
 	}
+	if err := s.endFellows(ctx, from, provider, at); err != nil {
+		return flow, err
+	}
 	return s.leaveLogout(ctx, from, provider, at)
+}
+
+// endFellows ends what else the provider's session has led to here, which the
+// provider is about to end: it tells everybody but who asked.
+func (s *Service) endFellows(ctx context.Context, from Caller, p *provider, at identity.SAMLSession) error {
+	if at.SessionIndex == "" {
+		return nil // which those are is not known
+	}
+	request := saml.LogoutRequest{NameID: saml.NameID{Value: at.NameID}, SessionIndexes: []string{at.SessionIndex}}
+	return s.endNamed(ctx, from, p, request, "was logged out of all that their session at "+p.label+" had led to", func(*store.Tx) error { return nil })
 }
 
 // leaveLogout asks a provider to end its session too.

@@ -88,6 +88,7 @@ type session struct {
 	hash          [32]byte
 	shape         shape
 	identity      string // id of the linked identity or passkey it was proved with
+	follows       string // prefix of the session that let it in, or that it replaces; empty: none
 }
 
 // newSession is a command line's.
@@ -100,7 +101,7 @@ func (s *Service) newSession() session {
 // anew, and descends from the same identity.
 func (s *Service) newSessionLike(t *identity.Token) session {
 	n := s.newSession()
-	n.shape, n.identity = shapeLike(t), t.Identity
+	n.shape, n.identity, n.follows = shapeLike(t), t.Identity, t.Prefix
 	return n
 }
 
@@ -126,7 +127,10 @@ func (n session) begin(ctx context.Context, tx *store.Tx, userID string, how pol
 	if idle := n.shape.idle; idle > 0 && idle < n.shape.life {
 		t.MaxAge, t.ExtendWhenUsed, t.Expires = idle, true, tx.Now.Add(idle)
 	}
-	return tx.AddToken(ctx, t)
+	if err := tx.AddToken(ctx, t); err != nil || n.follows == "" {
+		return err
+	}
+	return tx.FollowSAMLSession(ctx, n.follows, n.prefix)
 }
 
 func makeRoom(ctx context.Context, tx *store.Tx, userID string) error {

@@ -1,11 +1,13 @@
 package login
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/store"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -50,7 +52,8 @@ func TestSES07_SessionsAreOnesOwn(t *testing.T) {
 	})
 }
 
-// A new session in place of an older one lasts as long as that was made for.
+// A new session in place of an older one lasts as long as that was made for, and
+// the single logout that would have ended that ends it.
 func TestReplacedSessionsKeepTheirKind(t *testing.T) {
 	each(t, func(w *world) {
 		w.person(alice, goodPassword)
@@ -58,12 +61,21 @@ func TestReplacedSessionsKeepTheirKind(t *testing.T) {
 		b.at(StepIdentify)(b.begin(Begin{}))
 		b.at(StepChoose)(b.identify(alice))
 		browsers := w.principal(b.at(StepDone)(b.password(goodPassword)).Done.Token)
+		w.change(store.User(browsers.User.ID), func(ctx context.Context, tx *store.Tx) error {
+			return tx.AddSAMLSession(ctx, identity.SAMLSession{TokenPrefix: browsers.Token.Prefix, MethodID: "am-a", NameID: "alice", SessionIndex: "_1"})
+		})
 		token, err := w.ChangePassword(w.t.Context(), browsers, goodPassword, nextPassword)
 		if err != nil {
 			w.t.Fatal(err)
 		}
 		if got := shapeLike(w.principal(token).Token); got != browserShape {
 			w.t.Errorf("a browser's session became %+v", got)
+		}
+		named := see(w, func(ctx context.Context, r *store.Read) ([]identity.SAMLSession, error) {
+			return r.SAMLSessions(ctx, "am-a", "alice", "_1")
+		})
+		if len(named) != 1 || named[0].TokenPrefix != w.principal(token).Token.Prefix {
+			w.t.Errorf("a logout by the provider ends %+v", named)
 		}
 		out := w.enter(In{Email: alice, Password: nextPassword})
 		token, err = w.ChangePassword(w.t.Context(), w.principal(out.Token), nextPassword, goodPassword)

@@ -30,6 +30,7 @@ func (e *entry) begun(ctx context.Context, tx *store.Tx) error {
 	}
 	if !e.stepsUp() {
 		e.until = cmp.Or(old.Ends, old.Expires)
+		e.follows = old.Prefix
 		return nil
 	}
 	if e.who.user.ID != e.attempt.UserID || weaker(e.how, old.Authentication) {

@@ -71,7 +71,7 @@ func TestSES09_StepUpThatIsTooEasy(t *testing.T) {
 			return err
 		})
 		_, err = b.password(goodPassword)
-		want(w.t, "of a session that has ended", err, identity.Unauthenticated, "authentication_failed")
+		want(w.t, "of a session that has ended", err, identity.Invalid, "login_attempt_expired")
 		w.wantEvents("step_up", 0)
 	})
 }

@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"compress/flate"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
@@ -260,6 +261,95 @@ func TestBND06_LogoutByTheProvider(t *testing.T) {
 			t.Errorf("answered to %s", to)
 		}
 		live("own")
+	})
+}
+
+// Rows BND-4 to BND-6 for command lines: a single logout ends what goes back to
+// the provider's session, done or under way, and nothing else.
+func TestBND06_LogoutEndsCommandLines(t *testing.T) {
+	clubs(t, func(t *testing.T, c *club) {
+		m := c.saml(t, c.OrganizationID, aVerified, newSAMLIDP(t, idpEntity, 0), nil)
+		email := "ann@" + aVerified
+		verifier := strings.Repeat("v", 64)
+		sum := sha256.Sum256([]byte(verifier))
+		asking := &login.CommandLine{RedirectURI: "http://127.0.0.1:7777/done", State: "abc", CodeChallenge: base64.RawURLEncoding.EncodeToString(sum[:])}
+		arrive := func(index string, in login.Begin) *guest {
+			t.Helper()
+			c.advance(5 * time.Second) // calls are limited
+			b := c.guest(t, in)
+			if err := b.atSAML(t, m, email, func(s *said) { s.index = index }); err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		allow := func(b *guest) (code string) {
+			t.Helper()
+			if err := b.accept(t, ""); err != nil {
+				t.Fatal(err)
+			}
+			to, err := url.Parse(b.flow.Redirect)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return to.Query().Get("code")
+		}
+		exchange := func(code string) (string, error) {
+			c.advance(5 * time.Second)
+			out, err := c.Login.Exchange(t.Context(), c.from(), code, verifier, "")
+			return out.Token, err
+		}
+		fetch := func(code string) string {
+			t.Helper()
+			token, err := exchange(code)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return token
+		}
+		live := func(what, token string, want int) {
+			t.Helper()
+			if got := c.Do(t, http.MethodGet, "/v1/me", token, nil).Status; got != want {
+				t.Errorf("%s: status %d, want %d", what, got, want)
+			}
+		}
+		for _, byProvider := range []bool{true, false} {
+			browser := arrive("_1", login.Begin{}).flow.Done.Token
+			principal := c.principal(t, browser)
+			letIn := fetch(allow(c.guest(t, login.Begin{CommandLine: asking, Principal: principal})))
+			other := fetch(allow(arrive("_2", login.Begin{CommandLine: asking})))
+			waiting, kept := arrive("_1", login.Begin{CommandLine: asking}), arrive("_2", login.Begin{CommandLine: asking})
+			code := allow(arrive("_1", login.Begin{CommandLine: asking}))
+			if byProvider {
+				if err := m.logout(t, redirected(t, m.logoutRequest(email, "_1"), m.idp.signer(t))); err != nil {
+					t.Fatal(err)
+				}
+			} else if flow, err := c.Login.LogoutEverywhere(t.Context(), c.from(), principal); err != nil || flow.Step != login.StepLeave {
+				t.Fatalf("step %s, %v", flow.Step, err)
+			}
+			live("the browser", browser, http.StatusUnauthorized)
+			live("the command line that it let in", letIn, http.StatusUnauthorized)
+			live("a command line of another session there", other, http.StatusOK)
+			refusedAs(t, waiting.accept(t, ""), identity.Invalid, "login_attempt_expired")
+			_, err := exchange(code)
+			refusedAs(t, err, identity.Invalid, "login_attempt_expired")
+			live("a command line that waited meanwhile", fetch(allow(kept)), http.StatusOK)
+		}
+		// Where nothing but a command line waits.
+		waiting := arrive("_3", login.Begin{CommandLine: asking})
+		if err := m.logout(t, redirected(t, m.logoutRequest(email, "_3"), m.idp.signer(t))); err != nil {
+			t.Fatal(err)
+		}
+		refusedAs(t, waiting.accept(t, ""), identity.Invalid, "login_attempt_expired")
+		// And where somebody new has not said yes to an account.
+		a := m.logoutRequest("new@elsewhere.example", "_4")
+		b := c.guest(t, login.Begin{SignUp: true, Provider: m.ID})
+		if err := b.atSAML(t, m, "new@elsewhere.example", func(s *said) { s.index = "_4" }); err != nil || b.flow.Step != login.StepSignUp {
+			t.Fatalf("step %s, %v", b.flow.Step, err)
+		}
+		if err := m.logout(t, redirected(t, a, m.idp.signer(t))); err != nil {
+			t.Fatal(err)
+		}
+		refusedAs(t, b.accept(t, "New"), identity.Invalid, "login_attempt_expired")
 	})
 }
 

@@ -95,3 +95,15 @@ func (tx *Tx) EndAttempt(ctx context.Context, id string, version int64) (bool, e
 func (tx *Tx) EndAttemptsOf(ctx context.Context, userID string) error {
 	return tx.write(ctx, endAttempt+` AND user_id = $2 AND user_id <> ''`, micros(tx.Now), userID)
 }
+
+// endAttemptsFrom ends the attempts that were begun from a session of a user.
+func (tx *Tx) endAttemptsFrom(ctx context.Context, userID, session string) error {
+	return tx.write(ctx, endAttempt+` AND user_id = $2 AND user_id <> '' AND session = $3`, micros(tx.Now), userID, session)
+}
+
+// AttemptsProvedBy returns the live attempts in which an authentication method
+// has proved who somebody is, and those of everybody at a step.
+func (r *Read) AttemptsProvedBy(ctx context.Context, methodID, step string) ([]identity.Attempt, error) {
+	return collect(ctx, r.q, scanAttempt, `SELECT `+attemptColumns+` FROM attempts
+		WHERE expires_at > $1 AND ended_at = 0 AND (auth_provider = $2 OR step = $3) ORDER BY id`, micros(r.Now), methodID, step)
+}

@@ -23,6 +23,14 @@ func (tx *Tx) AddSAMLSession(ctx context.Context, s identity.SAMLSession) error 
 		s.TokenPrefix, s.MethodID, s.NameID, s.NameIDFormat, s.SessionIndex, micros(tx.Now))
 }
 
+// FollowSAMLSession notes that a session that is made now goes back to one that
+// a SAML provider made, which may have ended just now: a single logout ends both.
+// It does nothing for another session.
+func (tx *Tx) FollowSAMLSession(ctx context.Context, followed, tokenPrefix string) error {
+	return tx.write(ctx, `INSERT INTO saml_sessions (token_prefix, method_id, name_id, name_id_format, session_index, created_at)
+		SELECT CAST($1 AS TEXT), method_id, name_id, name_id_format, session_index, CAST($3 AS BIGINT) FROM saml_sessions WHERE token_prefix = $2`, tokenPrefix, followed, micros(tx.Now))
+}
+
 // SAMLSessions returns the live sessions of a person at a SAML provider, oldest
 // first: those with one of the indexes, or all when none is given.
 func (r *Read) SAMLSessions(ctx context.Context, methodID, nameID string, indexes ...string) ([]identity.SAMLSession, error) {

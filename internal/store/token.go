@@ -221,13 +221,11 @@ func (tx *Tx) RevokeToken(ctx context.Context, userID, prefix string) ([]string,
 	tx.Touch(User(userID))
 	ended := []string{}
 	for queue := []string{prefix}; len(queue) > 0; queue = queue[1:] {
-		tx.wrote = true
-		owner, err := one(ctx, tx.q, scanText, `UPDATE tokens SET revoked_at = $2 WHERE prefix = $1 AND revoked_at = 0 RETURNING user_id`, queue[0], micros(tx.Now))
-		if err != nil && !errors.Is(err, errNoRow) {
+		was, err := tx.revokeOne(ctx, queue[0])
+		if err != nil {
 			return nil, err
 		}
-		if err == nil {
-			tx.Touch(User(owner))
+		if was {
 			ended = append(ended, queue[0])
 		}
 		children, err := collect(ctx, tx.q, scanText, `SELECT prefix FROM tokens WHERE parent = $1 AND revoked_at = 0`, queue[0])
@@ -237,6 +235,29 @@ func (tx *Tx) RevokeToken(ctx context.Context, userID, prefix string) ([]string,
 		queue = append(queue, children...)
 	}
 	return ended, nil
+}
+
+// revokeOne ends one token, and says whether it was live. With a session goes
+// what was begun from it: nothing half done may outlive it.
+func (tx *Tx) revokeOne(ctx context.Context, prefix string) (was bool, err error) {
+	tx.wrote = true
+	type ended struct {
+		owner string
+		kind  int64
+	}
+	e, err := one(ctx, tx.q, func(row scanner) (e ended, err error) { return e, row.Scan(&e.owner, &e.kind) },
+		`UPDATE tokens SET revoked_at = $2 WHERE prefix = $1 AND revoked_at = 0 RETURNING user_id, kind`, prefix, micros(tx.Now))
+	if errors.Is(err, errNoRow) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	tx.Touch(User(e.owner))
+	if policy.CredentialKind(e.kind) == policy.Session {
+		err = tx.endAttemptsFrom(ctx, e.owner, prefix)
+	}
+	return true, err
 }
 
 // RebindToken gives a live personal token, and those of its owner that were
