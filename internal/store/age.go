@@ -3,12 +3,13 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 )
 
-// removedAtOnce bounds the rows that one transaction of the clean-up removes, so
-// that changes never wait long behind it.
+// removedAtOnce bounds the rows that the clean-up looks for at once, and those
+// that one of its transactions removes, so that changes never wait long behind it.
 const removedAtOnce = 1000
 
 const day = 24 * time.Hour
@@ -69,15 +70,21 @@ func (db *DB) remove(ctx context.Context, table, over string, args ...any) (tota
 	for {
 		begun := time.Now()
 		places, err := db.places(ctx, table, over, args...)
-		if err != nil || len(places) == 0 {
+		if err != nil {
 			return total, err
 		}
-		n, err := db.removeAt(ctx, places, table, over, args...)
-		if total += n; err != nil || len(places) < removedAtOnce {
-			return total, err
+		for part := range slices.Chunk(places, db.dialect.atOnce(removedAtOnce)) {
+			n, err := db.removeAt(ctx, part, table, over, args...)
+			if total += n; err != nil {
+				return total, err
+			}
+			if err := rest(ctx, begun); err != nil {
+				return total, err
+			}
+			begun = time.Now()
 		}
-		if err := rest(ctx, begun); err != nil {
-			return total, err
+		if len(places) < removedAtOnce {
+			return total, nil
 		}
 	}
 }
@@ -103,7 +110,7 @@ func (db *DB) places(ctx context.Context, table, over string, args ...any) (list
 // may have changed, and another may have come to its place.
 func (db *DB) removeAt(ctx context.Context, places []string, table, over string, args ...any) (n int64, err error) {
 	args = append(args, toJSON(places))
-	err = db.Maintain(ctx, func(tx *Tx) error {
+	err = db.MaintainLightly(ctx, func(tx *Tx) error {
 		n, err = tx.exec(ctx, `DELETE FROM `+table+` WHERE `+db.dialect.placedIn("$"+strconv.Itoa(len(args)))+` AND `+over, args...)
 		return err
 	})

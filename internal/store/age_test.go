@@ -105,11 +105,11 @@ func TestCleanUpGoesOnAfterAFailure(t *testing.T) {
 func TestChangesGoOnDuringACleanUp(t *testing.T) {
 	each(t, func(t *testing.T, db *DB) {
 		town(t, db)
-		const parts = 15
+		rows := int64(max(15*db.dialect.atOnce(removedAtOnce), 1500))
 		raw(t, db, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
 			INSERT INTO attempts (id, version, purpose, step, email, user_id, session, auth_method, auth_provider, auth_organization, auth_second_factor, auth_at,
 				auth_identity, state, sealed, next_path, device, client, tries, created_at, expires_at, ended_at)
-			SELECT 'a' || i, 1, 'login', 'email', '', '', '', 0, '', '', FALSE, 0, '', '', '', '', '', '', 0, 1, 2, 0 FROM n`, parts*removedAtOnce)
+			SELECT 'a' || i, 1, 'login', 'email', '', '', '', 0, '', '', FALSE, 0, '', '', '', '', '', '', 0, 1, 2, 0 FROM n`, rows)
 		left := func() int64 { return number(t, db, `SELECT COUNT(*) FROM attempts`) }
 		// Each change sees some of the rows still there, unless it came last.
 		var between atomic.Int64
@@ -126,7 +126,7 @@ func TestChangesGoOnDuringACleanUp(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if n := left(); n > 0 && n < parts*removedAtOnce {
+				if n := left(); n > 0 && n < rows {
 					between.Add(1)
 				}
 			}
@@ -134,7 +134,7 @@ func TestChangesGoOnDuringACleanUp(t *testing.T) {
 		removed := cleanUp(t, db)
 		close(stop)
 		<-done
-		if removed != parts*removedAtOnce || left() != 0 {
+		if removed != rows || left() != 0 {
 			t.Errorf("%d rows went and %d are left", removed, left())
 		}
 		if between.Load() == 0 {

@@ -86,10 +86,20 @@ type dialect struct {
 	facts string
 	// hasMigrations counts tables named schema_migrations: 0 or 1.
 	hasMigrations string
-	// usesAtOnce is how many last uses one transaction is to write. What SQLite
-	// does, this process computes, and its requests wait: a few tenths of a
-	// millisecond. To PostgreSQL each is a journey.
-	usesAtOnce int
+	// few, unless it is 0, is how many rows one transaction of housekeeping is to
+	// write. What SQLite does, this process computes, and its requests wait: a few
+	// tenths of a millisecond. PostgreSQL computes elsewhere, and each transaction
+	// is a journey there.
+	few int
+}
+
+// atOnce is how many rows one transaction of housekeeping is to write, and at
+// most that many.
+func (d *dialect) atOnce(most int) int {
+	if d.few > 0 {
+		return min(d.few, most)
+	}
+	return most
 }
 
 // hold takes a lock until the end of a transaction: before its next statement.
@@ -142,7 +152,7 @@ BEGIN SELECT RAISE(ABORT, 'audit events cannot be deleted'); END;`,
 	items:         func(list string) string { return `json_each(` + list + `)` },
 	texts:         func(list string) string { return `json_each(` + list + `)` },
 	hasMigrations: `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'`,
-	usesAtOnce:    32,
+	few:           16,
 }
 
 const postgresTableBytes = `SELECT relname::text, pg_total_relation_size(oid) FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace`
@@ -207,7 +217,6 @@ ALTER TABLE changes SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analy
 	listen:        `LISTEN sallyport_changes`,
 	notify:        `SELECT pg_notify('sallyport_changes', $1)`,
 	hasMigrations: `SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'schema_migrations'`,
-	usesAtOnce:    256,
 }
 
 // open connects to the engine that the URL names.

@@ -8,8 +8,7 @@ import (
 )
 
 // eventsAtOnce bounds the events that one transaction removes, so that audited
-// changes never wait long behind it: each event is in a dozen indexes, and on
-// SQLite nobody writes meanwhile.
+// changes never wait long behind it: each event is in a dozen indexes.
 const eventsAtOnce = 100
 
 // RemoveOldEvents removes the events from before a time, part by part, and
@@ -18,7 +17,7 @@ func (db *DB) RemoveOldEvents(ctx context.Context, before time.Time) (total int6
 	for {
 		begun := time.Now()
 		var n int64
-		err := db.Maintain(ctx, func(tx *Tx) (err error) {
+		err := db.MaintainLightly(ctx, func(tx *Tx) (err error) {
 			n, err = tx.RemoveEvents(ctx, before)
 			return err
 		})
@@ -31,15 +30,15 @@ func (db *DB) RemoveOldEvents(ctx context.Context, before time.Time) (total int6
 	}
 }
 
-// RemoveEvents removes a hundred of the oldest events at most, those of them that
-// are from before a time, and returns how many; none: none is left to remove. It
-// moves the anchors of their chains, from which VerifyEvents goes on.
+// RemoveEvents removes some of the oldest events, those of them that are from
+// before a time, and returns how many; none: none is left to remove. It moves the
+// anchors of their chains, from which VerifyEvents goes on.
 func (tx *Tx) RemoveEvents(ctx context.Context, before time.Time) (int64, error) {
 	// Ids rise with time, so the oldest events are found without an index of
 	// their own. Between two numbers, and not up to one: PostgreSQL, whose
 	// statistics know of events that are gone, then still expects few.
 	var least, most sql.NullInt64
-	err := first(ctx, tx.q, `SELECT MIN(id), MAX(id) FROM (SELECT id FROM events ORDER BY id LIMIT $1) AS oldest`, eventsAtOnce).Scan(&least, &most)
+	err := first(ctx, tx.q, `SELECT MIN(id), MAX(id) FROM (SELECT id FROM events ORDER BY id LIMIT $1) AS oldest`, tx.dialect.atOnce(eventsAtOnce)).Scan(&least, &most)
 	if err != nil || !least.Valid {
 		return 0, err
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/sallyport/sallyport/internal/identity"
 )
 
+const usesAtOnce = 256
+
 // useRow is a use as the database gets it.
 type useRow struct {
 	Prefix  string `json:"prefix"`
@@ -22,7 +24,7 @@ type useRow struct {
 
 // UsesAtOnce is how many uses one transaction is to write, so that neither
 // audited changes nor requests wait long behind it.
-func (db *DB) UsesAtOnce() int { return db.dialect.usesAtOnce }
+func (db *DB) UsesAtOnce() int { return db.dialect.atOnce(usesAtOnce) }
 
 // RecordUses writes last-use records (housekeeping, in batches in which each
 // token is once). They only move forward, and so does an expiry that use

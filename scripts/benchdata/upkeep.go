@@ -109,7 +109,7 @@ func removeEvents(ctx context.Context, db *store.DB) (string, error) {
 	for time.Since(begun) < spell {
 		step := time.Now()
 		var n int64
-		err := db.Maintain(ctx, func(tx *store.Tx) (err error) {
+		err := db.MaintainLightly(ctx, func(tx *store.Tx) (err error) {
 			n, err = tx.RemoveEvents(ctx, begun)
 			return err
 		})
