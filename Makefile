@@ -7,10 +7,9 @@ FUZZTIME ?= 10s
 # between requests. It makes tests several times slower, so it is not for all.
 RACE := ./internal/access ./internal/credential ./internal/store
 
-# Tests of theirs that run without it: the model of leases shares no memory, ten
-# thousand tokens are made one after the other, and what a function allocates is
-# counted as it is for users.
-UNRACED := LeaseModel|Allocate|TenThousand
+# Tests of theirs that run without it: those in which one goroutine goes through
+# very much, and those that count what a function allocates, as it is for users.
+UNRACED := LeaseModel|Allocate|BytesOf|TenThousandTokens|EntriesStay|AScan|Exposed|Unique
 
 .DEFAULT_GOAL := help
 .PHONY: help run build check test bench bench-data soak fuzz pictures cover package clean format lint unit dependencies suites served raced others
