@@ -411,7 +411,7 @@ var signatureAttacks = []attack{
 	{name: "CAN-2 XPath filter", stages: refusedSignature, make: transforms(envelopedXML + transform("http://www.w3.org/2002/06/xmldsig-filter2") + exclusiveXML), libraryOnly: true},
 	{name: "CAN-2 XSLT", stages: refusedSignature, make: transforms(envelopedXML + transform("http://www.w3.org/TR/1999/REC-xslt-19991116") + exclusiveXML), libraryOnly: true},
 	{name: "CAN-2 base64", stages: refusedSignature, make: transforms(envelopedXML + exclusiveXML + transform("http://www.w3.org/2000/09/xmldsig#base64")), libraryOnly: true},
-	{name: "CAN-3 10,000 prefixes", stages: refusedSignature, make: prefixList(strings.Repeat("p ", 10000))},
+	{name: "CAN-3 20,000 prefixes", stages: refusedSignature, make: prefixList(numbered("p%d "))},
 	{name: "CAN-3 #default", stages: refusedSignature, make: prefixList("#default xs")},
 	{name: "CAN-3 twice", stages: refusedSignature, make: prefixList("xs saml xs")},
 	{name: "CAN-3 two lists", stages: refusedSignature, libraryOnly: true, make: transforms(envelopedXML + `<ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#">` + strings.Repeat(`<ec:InclusiveNamespaces xmlns:ec="http://www.w3.org/2001/10/xml-exc-c14n#" PrefixList="xs"/>`, 2) + `</ds:Transform>`)},
@@ -721,6 +721,10 @@ var encryptionAttacks = []attack{
 		s := signaturePattern.FindString(a)
 		return into(evil, strings.Replace(s, "</ds:Signature>", "<ds:Object>"+without(a, s)+"</ds:Object></ds:Signature>", 1))
 	}})},
+	{name: "ENC-3 an assertion inside an attribute", stages: refusedDecrypt, make: func(f forge) string {
+		inside := f.swap(`admins</saml:AttributeValue>`, `admins</saml:AttributeValue><saml:AttributeValue>`+evil+`</saml:AttributeValue>`)
+		return f.build(message{assertion: &sigs{}, edit: inside, encrypt: sealing{}.seal(f)})
+	}},
 	{name: "ENC-3 DTD inside", stages: refusedDecrypt, make: sealedAs(sealing{plain: func(a string) string { return "<!DOCTYPE r>" + a }})},
 	{name: "ENC-3 a Response inside", stages: refusedDecrypt, make: func(f forge) string {
 		b1 := f.b1()
@@ -751,6 +755,7 @@ var encryptionAttacks = []attack{
 	{name: "ENC-6 bit of the last block", stages: refusedDecrypt, make: sealedAs(changedData(func(iv, text []byte) []byte { return append(iv, flip(text, -1)...) }))},
 	{name: "ENC-6 bit of the vector", stages: refusedDecrypt, make: sealedAs(changedData(func(iv, text []byte) []byte { return append(flip(iv, 3), text...) }))},
 	{name: "ENC-6 bit of the tag", stages: refusedDecrypt, make: sealedAs(withData(changedData(func(iv, text []byte) []byte { return append(iv, flip(text, -1)...) }), gcm256))},
+	{name: "ENC-6 changed after it was signed", stages: refusedDecrypt, make: sealedAs(sealing{plain: func(a string) string { return strings.ReplaceAll(a, alice, victim) }})},
 	{name: "ENC-6 tag of 4 bytes", stages: refusedDecrypt, make: sealedAs(withData(changedData(func(iv, text []byte) []byte { return append(iv, text[:len(text)-12]...) }), gcm256))},
 	{name: "ENC-6 bit of the key", stages: refusedDecrypt, make: sealedAs(sealing{change: func(iv, text, wrapped []byte) ([]byte, []byte) {
 		return append(iv, text...), flip(wrapped, 0)
