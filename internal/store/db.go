@@ -195,7 +195,7 @@ func (db *DB) Once(fn func(*Read) error) error {
 	if err := db.readable(); err != nil {
 		return err
 	}
-	return wrap(fn(&Read{q: db.read, dialect: db.dialect, policies: db.policies, Now: db.now()}))
+	return wrap(fn(&Read{q: db.dialect.outside(db.read), dialect: db.dialect, policies: db.policies, Now: db.now()}))
 }
 
 // Update runs fn in a transaction that holds scope, on behalf of actor. fn may

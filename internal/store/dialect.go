@@ -24,6 +24,8 @@ type dialect struct {
 	words *strings.Replacer
 	// begin begins a transaction: one that sees one moment, or one that writes.
 	begin func(ctx context.Context, p pool, readOnly bool) (transaction, error)
+	// outside is for queries of a single statement, outside of transactions.
+	outside func(p pool) querier
 	// lock makes those queue, until the ends of their transactions, who name the
 	// same key; empty: there is one transaction at a time.
 	lock string
@@ -126,6 +128,7 @@ BEGIN SELECT RAISE(ABORT, 'audit events cannot be deleted'); END;`,
 	),
 	// One writer at a time: BEGIN IMMEDIATE holds the whole file.
 	begin:   beginInFile,
+	outside: func(p pool) querier { return p },
 	tryLock: func(context.Context, querier, string) (bool, error) { return true, nil },
 	backup:  copySQLite,
 	// One writer at a time: ids are in the order of commits, and never used
@@ -178,8 +181,9 @@ CREATE TRIGGER events_keep_d BEFORE DELETE ON events FOR EACH ROW EXECUTE FUNCTI
 ALTER TABLE tokens SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02, fillfactor = 85);
 ALTER TABLE changes SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);`,
 	),
-	begin: beginPipeline,
-	lock:  `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`,
+	begin:   beginPipeline,
+	outside: func(p pool) querier { return single{p} },
+	lock:    `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`,
 	tryLock: func(ctx context.Context, q querier, key string) (bool, error) {
 		return one(ctx, q, func(row scanner) (free bool, err error) { return free, row.Scan(&free) }, `SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))`, key)
 	},

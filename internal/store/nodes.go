@@ -90,7 +90,7 @@ func (db *DB) looks() {
 			return
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), lookTime)
-		l.nodes, l.err = collect(ctx, db.read, scanNode, selectNodes)
+		l.nodes, l.err = collect(ctx, db.dialect.outside(db.read), scanNode, selectNodes)
 		cancel()
 		close(l.done)
 	}
@@ -221,7 +221,7 @@ func (db *DB) foundMade(scope Scope) ([]int64, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookTime)
 	defer cancel()
 	order := db.dialect.order
-	return collect(ctx, db.read, scanInt, `SELECT `+order+` FROM changes WHERE `+order+` >= $1 AND `+db.dialect.plausible+
+	return collect(ctx, db.dialect.outside(db.read), scanInt, `SELECT `+order+` FROM changes WHERE `+order+` >= $1 AND `+db.dialect.plausible+
 		` AND scope IN (`+strings.Join(places, ", ")+`)`, args...)
 }
 

@@ -146,3 +146,65 @@ func givenBack(db *DB) bool {
 	}
 	return true
 }
+
+// TestQueryOutsideKeepsNothing: whatever becomes of a query outside of a
+// transaction, its connection goes back once, and the next one works.
+func TestQueryOutsideKeepsNothing(t *testing.T) {
+	each(t, func(t *testing.T, db *DB) {
+		raw(t, db, addUnit, "a")
+		raw(t, db, addUnit, "b")
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		for name, c := range map[string]struct {
+			ctx  context.Context
+			fail bool
+			ask  func(ctx context.Context, r *Read) error
+		}{
+			"all rows": {ctx: t.Context(), ask: func(ctx context.Context, r *Read) error {
+				_, err := collect(ctx, r.q, scanText, allUnits)
+				return err
+			}},
+			"the first of some": {ctx: t.Context(), ask: func(ctx context.Context, r *Read) error {
+				_, err := one(ctx, r.q, scanText, allUnits)
+				return err
+			}},
+			"none": {ctx: t.Context(), fail: true, ask: func(ctx context.Context, r *Read) error {
+				_, err := one(ctx, r.q, scanText, allUnits+` LIMIT 0`)
+				return err
+			}},
+			"closed twice": {ctx: t.Context(), ask: func(ctx context.Context, r *Read) error {
+				rows, err := r.q.query(ctx, allUnits)
+				if err != nil {
+					return err
+				}
+				return errors.Join(rows.Close(), rows.Close())
+			}},
+			"a row of another kind": {ctx: t.Context(), fail: true, ask: func(ctx context.Context, r *Read) error {
+				_, err := collect(ctx, r.q, scanInt, allUnits)
+				return err
+			}},
+			"no statement": {ctx: t.Context(), fail: true, ask: func(ctx context.Context, r *Read) error {
+				_, err := collect(ctx, r.q, scanText, `SELECT nothing FROM nowhere`)
+				return err
+			}},
+			"no argument": {ctx: t.Context(), fail: true, ask: func(ctx context.Context, r *Read) error {
+				_, err := collect(ctx, r.q, scanText, allUnits, struct{}{})
+				return err
+			}},
+			"the caller has gone": {ctx: gone, fail: true, ask: func(ctx context.Context, r *Read) error {
+				_, err := collect(ctx, r.q, scanText, allUnits)
+				return err
+			}},
+		} {
+			if err := db.Once(func(r *Read) error { return c.ask(c.ctx, r) }); (err != nil) != c.fail {
+				t.Errorf("%s: got %v", name, err)
+			}
+			if !givenBack(db) {
+				t.Fatalf("%s: %d connections were kept", name, db.write.Stats().InUse)
+			}
+			if n := number(t, db, `SELECT COUNT(*) FROM changes WHERE created_at = 1`); n != 2 {
+				t.Errorf("after %s: %d rows", name, n)
+			}
+		}
+	})
+}
