@@ -7,8 +7,8 @@ package cli
 //   - Standard error is for everything else: prompts, notes, hints, and the one
 //     line of an error.
 //   - A table has a line of column names in capitals, and columns padded with
-//     spaces. An unset value is "-". An empty list prints nothing on standard
-//     output and a hint on standard error.
+//     spaces. An unset value is "-", a time has whole seconds. An empty list
+//     prints nothing on standard output and a hint on standard error.
 //   - --json prints a JSON array always, of one element where the table has one
 //     row, with all fields the server sent and not only the columns.
 //   - A secret is printed once and alone on its line or column; a note on
@@ -25,6 +25,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -113,7 +114,7 @@ func cells(row any, columns []string) ([]string, error) {
 	}
 	var line []string
 	for _, c := range columns {
-		line = append(line, cut(escape(cell(find(value, c)))))
+		line = append(line, cut(escape(cell(inSeconds(find(value, c))))))
 	}
 	return line, nil
 }
@@ -123,6 +124,16 @@ func find(value any, path string) any {
 	for key := range strings.SplitSeq(path, ".") {
 		object, _ := value.(map[string]any)
 		value = object[key]
+	}
+	return value
+}
+
+// inSeconds cuts a time as the API writes it to whole seconds, and leaves
+// everything else as it is. It never names a later time than the server means.
+func inSeconds(value any) any {
+	text, _ := value.(string)
+	if t, err := time.Parse(time.RFC3339Nano, text); err == nil && strings.HasSuffix(text, "Z") {
+		return t.Format(time.RFC3339)
 	}
 	return value
 }

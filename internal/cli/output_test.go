@@ -36,6 +36,25 @@ func TestTables(t *testing.T) {
 	}
 }
 
+// Times are cut where people read them, and exact in JSON.
+func TestTimesOfTablesAreInSeconds(t *testing.T) {
+	var out strings.Builder
+	a := &app{Env: Env{Stdout: &out}}
+	rows := []map[string]any{{"create_time": "2026-11-24T16:00:35.996702Z", "words": "at 16:00:35.5Z", "list": []any{"2026-11-24T16:00:35.5Z"}, "local": "2026-11-24T16:00:35.5+01:00", "whole": "2026-11-24T16:00:35Z"}}
+	if err := table(a, false, rows, "", "create_time", "words", "local", "whole"); err != nil {
+		t.Fatal(err)
+	}
+	const want = "CREATE_TIME           WORDS           LOCAL                        WHOLE\n" +
+		"2026-11-24T16:00:35Z  at 16:00:35.5Z  2026-11-24T16:00:35.5+01:00  2026-11-24T16:00:35Z\n"
+	if out.String() != want {
+		t.Errorf("the table is\n%swant\n%s", out.String(), want)
+	}
+	out.Reset()
+	if err := table(a, true, rows, "", "create_time"); err != nil || !strings.Contains(out.String(), "16:00:35.996702Z") {
+		t.Errorf("the JSON is %s, %v", out.String(), err)
+	}
+}
+
 func TestMissingListIsAnEmptyArray(t *testing.T) {
 	m := connected(t, newServer(t, map[string]string{"GET /v1/organizations": "{}"}))
 	m.must(t, "organization", "list", "--json")
