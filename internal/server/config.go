@@ -62,6 +62,9 @@ type Config struct {
 	HoldMail bool
 
 	publicURLSet, databaseSet, keyFileSet bool
+
+	// written says of each setting that was made how the operator wrote it.
+	written map[string]string
 }
 
 // setting is one thing an operator can set: --data-dir, SALLYPORT_DATA_DIR, or
@@ -310,6 +313,7 @@ func defaults() Config {
 	return Config{
 		Listen: "127.0.0.1:8080", DataDir: ".sallyport", Brand: "Sallyport", PasswordMinLength: 15, AuditDays: 400, LogLevel: "info",
 		Lease: store.DefaultLease, CacheEntries: access.DefaultEntries, Connections: store.DefaultConnections,
+		written: map[string]string{},
 	}
 }
 
@@ -349,6 +353,7 @@ func LoadConfig(flags map[string]string, getenv func(string) string, file string
 			if err := s.set(&c, source.value); err != nil {
 				return c, &ConfigError{source.name, err}
 			}
+			c.written[s.name] = source.name
 		}
 	}
 	return c, c.complete()

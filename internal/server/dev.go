@@ -36,6 +36,11 @@ func (t Terminal) serveDev(ctx context.Context, c Config) error {
 	if !loopback(c.Listen) {
 		return &ConfigError{"--dev", errors.New("only listens on this machine; take --dev away to listen on " + c.Listen)}
 	}
+	for _, name := range []string{"data-dir", "database-url", "secret-key-file"} {
+		if written, set := c.written[name]; set {
+			return &ConfigError{written, errors.New("--dev keeps everything in the folder .sallyport of the one that it is started in: leave this unset and start it in a folder of your choice, or take --dev away to use it")}
+		}
+	}
 	c.DataDir = ".sallyport"
 	c.DatabaseURL = "sqlite:" + filepath.Join(c.DataDir, "sallyport.db")
 	c.SecretKeyFile = filepath.Join(c.DataDir, "secret.key")

@@ -126,3 +126,32 @@ func TestDevKeepsAway(t *testing.T) {
 		t.Errorf("it says %q %q", f.stdout, f.stderr)
 	}
 }
+
+// TestDevRefusesOtherPlaces: where the data is to be is never passed over, which
+// would leave somebody in the belief that it is there.
+func TestDevRefusesOtherPlaces(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "config.yaml"), []byte("data_dir: elsewhere\n"))
+	for _, c := range []struct{ env, flag, named string }{
+		{"", "--data-dir=elsewhere", "--data-dir"},
+		{"", "--database-url=sqlite:elsewhere.db", "--database-url"},
+		{"", "--secret-key-file=elsewhere.key", "--secret-key-file"},
+		{"", "--config=config.yaml", "data_dir in config.yaml"},
+		{"SALLYPORT_DATA_DIR=elsewhere", "", "SALLYPORT_DATA_DIR"},
+		{"SALLYPORT_DATABASE_URL=postgres://u@127.0.0.1/d", "", "SALLYPORT_DATABASE_URL"},
+	} {
+		args := []string{"serve", "--dev", "--listen", "127.0.0.1:0"}
+		if c.flag != "" {
+			args = append(args, c.flag)
+		}
+		cmd := inFolder(t, dir, args...)
+		if c.env != "" {
+			cmd.Env = append(cmd.Env, c.env)
+		}
+		f := finish(t, cmd).want(t, 2)
+		if !strings.Contains(f.stderr, c.named+": --dev keeps everything") || f.stdout != "" {
+			t.Errorf("%s%s: it says %q %q", c.env, c.flag, f.stdout, f.stderr)
+		}
+	}
+	wantFiles(t, dir, "config.yaml")
+}
