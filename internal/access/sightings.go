@@ -16,6 +16,10 @@ import (
 // observed. A use that matters is made again.
 const maxSightings = 4096
 
+// sightingsAtOnce bounds those that one transaction writes. It counts what the
+// organization has: with few at once that would be most of its work.
+const sightingsAtOnce = 256
+
 // sighting is a credential at an address, at the door of an organization.
 type sighting struct {
 	organization, prefix string
@@ -61,9 +65,9 @@ func (s *sightings) put(key sighting, u identity.AddressUse) {
 // that two nodes lock rows in the same order.
 func (s *sightings) take() []identity.AddressUse {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	taken := s.pending
 	s.pending = nil
+	s.mu.Unlock() // nobody waits for the order
 	return slices.SortedFunc(maps.Values(taken), func(a, b identity.AddressUse) int {
 		return cmp.Or(strings.Compare(a.OrganizationID, b.OrganizationID), strings.Compare(a.Prefix, b.Prefix), strings.Compare(a.IP, b.IP))
 	})

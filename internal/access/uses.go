@@ -278,7 +278,7 @@ func rested(ctx context.Context, d time.Duration) bool {
 func (c *Checker) flushSightings(ctx context.Context) error {
 	batch := c.sightings.take()
 	for len(batch) > 0 {
-		part := batch[:min(len(batch), c.db.UsesAtOnce())]
+		part := batch[:min(len(batch), sightingsAtOnce)]
 		if err := c.db.MaintainLightly(ctx, func(tx *store.Tx) error { return tx.RecordAddressUses(ctx, part) }); err != nil {
 			c.sightings.give(batch)
 			return err

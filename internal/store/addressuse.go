@@ -80,7 +80,8 @@ func (tx *Tx) RecordAddressUses(ctx context.Context, uses []identity.AddressUse)
 }
 
 // boundAddressUses keeps the latest addresses of each group of which a list
-// names one.
+// names one. They are counted first, which takes an index; hardly any group has
+// too many, and to put those of a large organization in order takes long.
 func (tx *Tx) boundAddressUses(ctx context.Context, list string, kept int, group ...string) error {
 	columns, named := strings.Join(group, ", "), make([]string, len(group))
 	for i, column := range group {
@@ -89,7 +90,8 @@ func (tx *Tx) boundAddressUses(ctx context.Context, list string, kept int, group
 	const key = `organization_id, token_prefix, client_ip`
 	return tx.write(ctx, `DELETE FROM address_uses WHERE (`+key+`) IN (SELECT `+key+` FROM address_uses WHERE (`+key+`) IN (
 		SELECT `+key+` FROM (SELECT `+key+`, ROW_NUMBER() OVER (PARTITION BY `+columns+` ORDER BY last_used_at DESC, token_prefix, client_ip) AS place
-			FROM address_uses WHERE (`+columns+`) IN (SELECT `+strings.Join(named, ", ")+` FROM `+tx.dialect.items("$1")+`)) AS ranked
+			FROM address_uses WHERE (`+columns+`) IN (SELECT `+columns+` FROM address_uses
+				WHERE (`+columns+`) IN (SELECT `+strings.Join(named, ", ")+` FROM `+tx.dialect.items("$1")+`) GROUP BY `+columns+` HAVING COUNT(*) > $2)) AS ranked
 		WHERE place > $2)`+tx.dialect.skipLocked+`)`, list, kept)
 }
 
