@@ -119,13 +119,16 @@ type responseView struct {
 
 // causeView is why a login came to nothing, and what to do.
 type causeView struct {
-	Name, Side, Problem, Remedy, Expected, Found string
+	Name, Side      string
+	Problem, Remedy diagnosis
+	Expected, Found string
 }
 
 // stepRow is a step of a login.
 type stepRow struct {
-	Name, Verdict, Words  string
-	Note, Expected, Found string
+	Name, Verdict, Words string
+	Note                 diagnosis
+	Expected, Found      string
 }
 
 // fact is a name with what is found there.
@@ -173,14 +176,15 @@ func (p *Pages) showResponse(v *visit, status int, s *stored, r org.SAMLResponse
 		return
 	}
 	if c := r.Cause; c != nil {
-		view.Cause = &causeView{
-			v.known("provider.cause.", c.Name), v.known("provider.side.", c.Side), v.sentence(&identity.Error{Message: v.inPageWords(c.Problem)}),
-			v.inPageWords(c.Remedy), c.Expected, c.Found,
+		problem := v.diagnosisOf(c.Problem)
+		if !problem.Told {
+			problem.Text = v.sentence(&identity.Error{Message: problem.Text})
 		}
+		view.Cause = &causeView{v.known("provider.cause.", c.Name), v.known("provider.side.", c.Side), problem, v.remedyOf(c), c.Expected, c.Found}
 	}
 	for _, step := range r.Steps {
 		view.Steps = append(view.Steps, stepRow{
-			v.known("provider.check.", step.Step), step.Verdict, v.known("provider.verdict.", step.Verdict), v.inPageWords(step.Note), step.Expected, step.Found,
+			v.known("provider.check.", step.Step), step.Verdict, v.known("provider.verdict.", step.Verdict), v.diagnosisOf(step.Note), step.Expected, step.Found,
 		})
 	}
 	view.Facts, view.Read = v.factsOf(r.Said), v.readOf(r.Lab)

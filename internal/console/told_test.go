@@ -5,12 +5,15 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/org"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -32,7 +35,7 @@ func TestToldIsStillSaid(t *testing.T) {
 		}
 	}
 	german := tongueNamed("de")
-	for _, one := range slices.Concat(german.told(), german.happened()) {
+	for _, one := range slices.Concat(german.told(), german.happened(), german.diagnosed()) {
 		format := one.format
 		for _, part := range formatVerb.Split(format, -1) {
 			if part = strings.Trim(part, ": "); !strings.Contains(code.String(), part) {
@@ -135,5 +138,47 @@ func TestEventsAreToldInGerman(t *testing.T) {
 		if got, told := tongueNamed("en").tellEvent(c.sentence); got != c.sentence || told {
 			t.Errorf("in English %q is told as %q", c.sentence, got)
 		}
+	}
+}
+
+var remedyInCode = regexp.MustCompile(`remedy: ("(?:[^"\\\\]|\\\\.)*")`)
+
+// TestDiagnosesAreToldInGerman: each remedy is, in the words of the provider's
+// console.
+func TestDiagnosesAreToldInGerman(t *testing.T) {
+	german := tongueNamed("de")
+	code, err := os.ReadFile("../org/samlcause.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := remedyInCode.FindAllSubmatch(code, -1)
+	if len(all) < 20 {
+		t.Fatalf("%d remedies", len(all))
+	}
+	for _, m := range all {
+		remedy, err := strconv.Unquote(string(m[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		told, known := german.diagnosed().tell(remedy)
+		for _, term := range regexp.MustCompile(`{[a-z_]+}|\bsaml_[a-z_]+`).FindAllString(remedy, -1) {
+			if !known || !strings.Contains(told, term) {
+				t.Errorf("%q is told as %q, without %s", remedy, told, term)
+			}
+		}
+	}
+	cause := org.SAMLCause{
+		Kind: "In {product}, {place}, set {acs} to exactly {acs_url}", Remedy: "In English",
+		Terms: map[string]string{"product": "the identity provider", "place": "its settings for this server", "acs": "“ACS {place}”", "acs_url": "https://s.example/acs"},
+	}
+	want := diagnosis{"Setzen Sie bei dem Identitätsanbieter, Einstellungen für diesen Server, “ACS {place}” auf genau https://s.example/acs", true}
+	if got := german.remedyOf(&cause); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got := tongueNamed("en").remedyOf(&cause); got != (diagnosis{"In English", false}) {
+		t.Errorf("in English: %+v", got)
+	}
+	if got := german.diagnosisOf("the identity provider refused: nobody was logged in"); got != (diagnosis{"Der Identitätsanbieter hat abgelehnt: nobody was logged in", true}) {
+		t.Errorf("what it said is told: %+v", got)
 	}
 }

@@ -15,10 +15,15 @@ func partOfSentence(verb string) string {
 }
 
 // tellEvent is what an event says, in the tongue; told is false where that is
-// the English that is stored. What people call things stays as it is, whatever
-// it reads like.
+// the English that is stored.
 func (t *tongue) tellEvent(sentence string) (words string, told bool) {
-	for _, one := range t.happened() {
+	return t.happened().tell(sentence)
+}
+
+// tell is a sentence by its format. What people call things stays as it is,
+// whatever it reads like.
+func (list told) tell(sentence string) (words string, told bool) {
+	for _, one := range list {
 		found := one.message.FindStringSubmatch(sentence)
 		if found == nil {
 			continue
@@ -29,7 +34,7 @@ func (t *tongue) tellEvent(sentence string) (words string, told bool) {
 			if parts = append(parts, at+"s", part); !strings.Contains(one.words, at+"v") {
 				continue
 			}
-			inner, known := t.tellEvent(part)
+			inner, known := list.tell(part)
 			if !known && strings.HasPrefix(one.words, at) { // half a sentence of each language
 				return sentence, false
 			}

@@ -21,22 +21,24 @@ type tongue struct {
 	texts map[string]string
 	day   func(time.Time) string
 	told  func() told // messages from elsewhere; none: as they are, in English
-	// happened are the sentences of events; none likewise.
-	happened func() told
-	pages    map[string]func() *template.Template
+	// happened are the sentences of events, diagnosed what is wrong with SAML
+	// responses and what to change; none likewise.
+	happened, diagnosed func() told
+	pages               map[string]func() *template.Template
 }
 
 // tongues are all of them. The first is spoken to those who ask for none of
 // them.
 var tongues = []*tongue{
-	newTongue("en", english, func(t time.Time) string { return t.Format("2 January 2006") }, nil, nil),
-	newTongue("de", german, germanDay, together(toldInGerman, toldOrganizationInGerman, toldProvidersInGerman), eventsInGerman),
+	newTongue("en", english, func(t time.Time) string { return t.Format("2 January 2006") }, nil, nil, nil),
+	newTongue("de", german, germanDay, together(toldInGerman, toldOrganizationInGerman, toldProvidersInGerman), eventsInGerman, samlInGerman),
 }
 
-func newTongue(code string, texts map[string]string, day func(time.Time) string, messages, events map[string]string) *tongue {
+func newTongue(code string, texts map[string]string, day func(time.Time) string, messages, events, diagnoses map[string]string) *tongue {
 	t := &tongue{Code: code, Name: texts["language.name"], texts: texts, day: day}
 	t.told = sync.OnceValue(func() told { return newTold(messages) })
 	t.happened = sync.OnceValue(func() told { return newTelling(events, partOfSentence) })
+	t.diagnosed = sync.OnceValue(func() told { return newTelling(diagnoses, partOfSentence) })
 	t.pages = t.parsePages()
 	return t
 }

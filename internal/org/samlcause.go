@@ -18,6 +18,10 @@ type SAMLCause struct {
 	Remedy  string // what to change, in the words of the provider's console
 	// Expected and Found were compared; empty: nothing was.
 	Expected, Found string
+	// Kind is the remedy with Terms in braces, the words of the provider's console
+	// and our addresses: for pages that say it in another language.
+	Kind  string
+	Terms map[string]string
 }
 
 // Where something has to be changed.
@@ -140,9 +144,10 @@ func (s *Service) causeOf(m Method, row identity.SAMLResponse, lab identity.SAML
 		i = len(samlCauses) - 1
 	}
 	c := samlCauses[i]
+	terms := s.wordsOf(m, config)
 	return SAMLCause{
-		Name: c.name, Side: c.side, Problem: cmp.Or(lab.Problem, "the response was accepted, and the login ended with "+lab.Code),
-		Remedy: s.inWordsOf(m, config).Replace(c.remedy), Expected: lab.Expected, Found: lab.Found,
+		Name: c.name, Side: c.side, Kind: c.remedy, Terms: terms, Problem: cmp.Or(lab.Problem, "the response was accepted, and the login ended with "+lab.Code),
+		Remedy: Fill(c.remedy, terms), Expected: lab.Expected, Found: lab.Found,
 	}, nil
 }
 
@@ -153,16 +158,25 @@ func (c samlCause) fits(stage saml.Stage, lab identity.SAMLLab) bool {
 	return slices.Contains(c.stages, stage) && (len(c.when) == 0 || slices.ContainsFunc(c.when, func(part string) bool { return strings.Contains(lab.Problem, part) }))
 }
 
-// inWordsOf fills in the words of a provider's console, and our addresses.
-func (s *Service) inWordsOf(m Method, config identity.SAMLConfig) *strings.Replacer {
+// Fill puts terms into a remedy, all at once: what a term holds is no other one.
+func Fill(remedy string, terms map[string]string) string {
+	var pairs []string
+	for name, term := range terms {
+		pairs = append(pairs, "{"+name+"}", term)
+	}
+	return strings.NewReplacer(pairs...).Replace(remedy)
+}
+
+// wordsOf are the words of a provider's console, and our addresses.
+func (s *Service) wordsOf(m Method, config identity.SAMLConfig) map[string]string {
 	w, known := samlConsoles[config.Kind]
 	if !known {
 		w = samlConsoles[identity.SAMLCustom]
 	}
 	urls := identity.SAMLAddresses(s.PublicURL, m.AuthenticationMethod)
-	return strings.NewReplacer(
-		"{product}", w.Product, "{place}", w.Place, "{acs}", w.ACS, "{audience}", w.Audience, "{issuer}", w.Issuer, "{certificate}", w.Certificate,
-		"{name_id}", w.NameID, "{email}", w.Email, "{groups}", w.Groups, "{start}", w.Start, "{signing}", w.Signing, "{assignment}", w.Assignment,
-		"{acs_url}", urls.ACS, "{entity_id}", urls.EntityID, "{start_url}", s.PublicURL+"/login", "{link_url}", s.PublicURL+"/link/"+m.ID, "{signup_url}", s.PublicURL+"/signup/"+m.ID,
-	)
+	return map[string]string{
+		"product": w.Product, "place": w.Place, "acs": w.ACS, "audience": w.Audience, "issuer": w.Issuer, "certificate": w.Certificate,
+		"name_id": w.NameID, "email": w.Email, "groups": w.Groups, "start": w.Start, "signing": w.Signing, "assignment": w.Assignment,
+		"acs_url": urls.ACS, "entity_id": urls.EntityID, "start_url": s.PublicURL + "/login", "link_url": s.PublicURL + "/link/" + m.ID, "signup_url": s.PublicURL + "/signup/" + m.ID,
+	}
 }
