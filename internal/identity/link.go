@@ -86,7 +86,7 @@ type LinkDecision struct {
 // ever confirmed the account and the provider proves the address.
 //
 // A provider of one organization means nobody of another, unless they linked
-// it themselves (spec/policy.md section 3, the last note).
+// it themselves (docs/spec/policy.md section 3, the last note).
 func Link(p ProviderProof, s ProviderStanding) LinkDecision {
 	switch {
 	case s.Asking != nil:

@@ -110,7 +110,7 @@ type groupChange struct{ add, remove []identity.Group }
 func (c groupChange) none() bool { return len(c.add)+len(c.remove) == 0 }
 
 // groupChange compares the groups that somebody is in with those that the
-// provider names: it always wins (reference 5.6, rule 72). Names that no group
+// provider names: it always wins (docs/saml.md, Groups). Names that no group
 // has make none; groups that SCIM keeps are left to it, and so is who is no
 // member of the organization.
 func (l *samlLogin) groupChange(ctx context.Context, r *store.Read, userID string) (c groupChange, err error) {

@@ -127,7 +127,7 @@ func (s *Service) addOperatorSession(ctx context.Context, tx *store.Tx, t identi
 }
 
 // Recover makes a one-hour session of a named admin of an organization that
-// passes every rule of that organization's policy (spec/policy.md section
+// passes every rule of that organization's policy (docs/spec/policy.md section
 // 6.5). It is for operators whose admins are locked out; the event is for
 // everybody else.
 func (s *Service) Recover(ctx context.Context, organizationID, email string) (token string, expires time.Time, err error) {

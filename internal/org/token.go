@@ -81,7 +81,7 @@ func (s *Service) tokensOf(ctx context.Context, userID string) (list []identity.
 }
 
 // CreateToken makes a personal token of the caller, if the policy allows
-// (spec/policy.md rule 11). Made with a session it remembers how that session's
+// (docs/spec/policy.md rule 11). Made with a session it remembers how that session's
 // owner logged in. Made with a personal token it reaches no further than that
 // one: no longer, no more scopes, no more addresses, the same login; and it
 // dies with it.
