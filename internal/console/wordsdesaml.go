@@ -75,6 +75,10 @@ var samlInGerman = map[string]string{
 	"nobody was sent to the provider from here in this browser": "In diesem Browser wurde niemand von hier zum Anbieter geschickt.",
 	"nobody was logged in": "Niemand wurde angemeldet.",
 
+	"at %s, for: %s":         "um %[1]s, Zweck: %[2]s",
+	"at %s, relay state: %s": "um %[1]s, RelayState: %[2]s",
+	"NameID of %d bytes":     "NameID mit %[1]s Bytes",
+
 	// What to change.
 	"{product} itself said no. Give the person the application there ({assignment}), and compare in {place} the ACS address with {acs_url} and the entity id with {entity_id}. The log of {product} says more, at the same minute.":                      "Die Ablehnung kam von {product}. Geben Sie der Person dort die Anwendung ({assignment}) und vergleichen Sie in {place} die ACS-Adresse mit {acs_url} und die Entitäts-ID mit {entity_id}. Das Protokoll bei {product} sagt zur selben Minute mehr.",
 	"Make a new certificate in {product} and let it sign; then import the metadata of {product} here again, or store {certificate}.":                                                                                                                     "Erzeugen Sie bei {product} ein neues Zertifikat und lassen Sie es signieren. Importieren Sie dann hier die Metadaten von {product} noch einmal oder hinterlegen Sie {certificate}.",

@@ -19,6 +19,12 @@ const mostTold = 1000
 // noticing makes a change of how an organization is reached, and writes to those
 // whom it keeps out and to the admins, in the same transaction. change says in
 // words what it is; the admins get to read it.
+//
+// The world before is read here and not ahead of the transaction: it holds what
+// people do to themselves (a password, a passkey, an identity that is linked),
+// which is recorded in their own chains, so nothing that is cheap to look at
+// would say that a world read earlier is still true. Nobody may be told that they
+// lost what they never had.
 func (s *Service) noticing(ctx context.Context, tx *store.Tx, o identity.Organization, change string, work func() error) error {
 	on, err := s.notifies(ctx, tx, o)
 	if err != nil {
