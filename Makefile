@@ -84,7 +84,7 @@ served:
 	$(GO) test -timeout 20m -vet=off -parallel 4 ./internal/server
 
 others:
-	$(GO) test -p 1 -timeout 20m -vet=off $$($(GO) list ./... | grep -v $(patsubst .%,-e '%$$',$(RACE)) -e /internal/server$$)
+	$(GO) test -p 2 -timeout 20m -vet=off $$($(GO) list ./... | grep -v $(patsubst .%,-e '%$$',$(RACE)) -e /internal/server$$)
 
 raced:
 	$(GO) test -p 1 -race -timeout 20m -vet=off -skip '$(UNRACED)' $(RACE)

@@ -2,7 +2,7 @@ package console
 
 var historyWordsDE = map[string]string{
 	"history.title":         "Verlauf der Richtlinie",
-	"history.words":         "Jede Fassung der Authentifizierungsrichtlinie, samt IP-Bereichen. Jede lässt sich zurückholen.",
+	"history.words":         "Jede Fassung der Authentifizierungsrichtlinie, samt Adressbereichen. Jede lässt sich zurückholen.",
 	"history.list":          "Fassungen",
 	"history.link":          "Verlauf",
 	"history.version":       "Fassung %d",
@@ -17,7 +17,7 @@ var historyWordsDE = map[string]string{
 	"history.same":          "Die Richtlinie, die in Kraft ist, ist dieselbe.",
 	"history.lost":          "Was von dieser Fassung gespeichert ist, ist nicht lesbar.",
 	"history.mcp":           "Zugriffstoken von Agenten",
-	"history.range":         "IP-Bereich %s",
+	"history.range":         "Adressbereich %s",
 	"history.range.none":    "nicht eingetragen",
 	"history.range.listed":  "eingetragen",
 	"history.restore":       "Diese Fassung zurückholen",

@@ -18,7 +18,7 @@ var pilotWordsDE = map[string]string{
 	"pending.revert":                         "Jetzt zurücknehmen",
 	"pending.failed.title":                   "Das wurde nicht getan",
 	"pending.kind.authentication_policy":     "Änderung der Authentifizierungsrichtlinie",
-	"pending.kind.ip_allowlist":              "Änderung der IP-Bereiche",
+	"pending.kind.ip_allowlist":              "Änderung der Adressbereiche",
 	"pending.kind.pilot_promotion":           "Ausweitung eines Pilotversuchs auf alle",
 	"pending.kind.identity_provider":         "Änderung eines Identitätsanbieters",
 	"pending.kind.identity_provider_removal": "Entfernung eines Identitätsanbieters, der bis dahin ausgeschaltet ist,",

@@ -3,7 +3,7 @@ package console
 // settingsWordsDE are settingsWords in German.
 var settingsWordsDE = map[string]string{
 	"section.authentication-policy": "Authentifizierungs\u00adrichtlinie",
-	"section.ip-ranges":             "IP-Bereiche",
+	"section.ip-ranges":             "Adressbereiche",
 	"section.domains":               "Domains",
 	"section.audit-log":             "Audit-Protokoll",
 	"section.projects":              "Projekte",

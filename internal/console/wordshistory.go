@@ -4,7 +4,7 @@ package console
 // refusals, and of tokens that sleep.
 var historyWords = map[string]string{
 	"history.title":         "History of the policy",
-	"history.words":         "Each version of the authentication policy, IP ranges included. Any of them can be brought back.",
+	"history.words":         "Each version of the authentication policy, address ranges included. Any of them can be brought back.",
 	"history.list":          "Versions",
 	"history.link":          "History",
 	"history.version":       "Version %d",
@@ -19,7 +19,7 @@ var historyWords = map[string]string{
 	"history.same":          "The policy in force is the same.",
 	"history.lost":          "What is stored of this version cannot be read.",
 	"history.mcp":           "Access tokens of agents",
-	"history.range":         "IP range %s",
+	"history.range":         "Address range %s",
 	"history.range.none":    "not listed",
 	"history.range.listed":  "listed",
 	"history.restore":       "Bring this version back",

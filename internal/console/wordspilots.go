@@ -18,7 +18,7 @@ var pilotWords = map[string]string{
 	"pending.revert":                         "Undo it now",
 	"pending.failed.title":                   "That was not done",
 	"pending.kind.authentication_policy":     "A change of the authentication policy",
-	"pending.kind.ip_allowlist":              "A change of the IP ranges",
+	"pending.kind.ip_allowlist":              "A change of the address ranges",
 	"pending.kind.pilot_promotion":           "The promotion of a pilot to everybody",
 	"pending.kind.identity_provider":         "A change of an identity provider",
 	"pending.kind.identity_provider_removal": "The removal of an identity provider, which is switched off until then",

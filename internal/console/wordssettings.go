@@ -3,7 +3,7 @@ package console
 // settingsWords are those of the pages of an organization's settings.
 var settingsWords = map[string]string{
 	"section.authentication-policy": "Authentication policy",
-	"section.ip-ranges":             "IP ranges",
+	"section.ip-ranges":             "Address ranges",
 	"section.domains":               "Domains",
 	"section.audit-log":             "Audit log",
 	"section.projects":              "Projects",

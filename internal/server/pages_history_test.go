@@ -37,7 +37,7 @@ func TestHistoryPages(t *testing.T) {
 		s.setPolicy(t, s.OrganizationID, func(p *policy.Policy) { p.PasswordEnabled = false })
 		s.setPolicy(t, s.OrganizationID, func(p *policy.Policy) { *p = policy.Default() })
 		list := alice.get(base + "/history").Want(http.StatusOK)
-		says(t, list, true, "Version 4", "In force", "IP range 203.0.113.0/24", "The <office>", "Single sign-on")
+		says(t, list, true, "Version 4", "In force", "Address range 203.0.113.0/24", "The <office>", "Single sign-on")
 		says(t, alice.get(base).Want(http.StatusOK), true, `href="`+base+`/history"`)
 
 		says(t, alice.get(base+"/history/2").Want(http.StatusOK), true, "What changed since", "Bring this version back")
@@ -47,7 +47,7 @@ func TestHistoryPages(t *testing.T) {
 			alice.post(base+"/history/"+none+"/restore", "do", "save").Want(http.StatusNotFound)
 		}
 		s.nothing(t, "a review", func() {
-			says(t, alice.get(base+"/history/2/restore").Want(http.StatusOK), true, "Bring version 2 back?", "IP range 203.0.113.0/24", `name="confirm"`)
+			says(t, alice.get(base+"/history/2/restore").Want(http.StatusOK), true, "Bring version 2 back?", "Address range 203.0.113.0/24", `name="confirm"`)
 		})
 		alice.post(base+"/history/2/restore", "do", "save", "confirm", "600").Want(http.StatusSeeOther)
 		if n := s.Value(t, `SELECT COUNT(*) FROM pending_changes`); n != "1" {

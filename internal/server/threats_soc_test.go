@@ -511,7 +511,7 @@ func TestSOC09_ForcedLinking(t *testing.T) {
 		callback := c.google.login(t, late.leave(t, "google"), claims{"sub": "late"})
 		c.Do(t, http.MethodPost, "/v1/me/logout", ended, nil).Want(http.StatusOK)
 		c.untouched(t, func() {
-			refusedAs(t, late.back(t, "google", callback), identity.Unauthenticated, "authentication_failed")
+			refusedAs(t, late.back(t, "google", callback), identity.Invalid, "login_attempt_expired")
 		})
 		fresh := c.login(t, bobEmail, bobPassword, "")
 		if err := c.link(t, fresh, "google", c.google, claims{"sub": "bob"}); err != nil {
