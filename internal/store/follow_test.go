@@ -423,15 +423,23 @@ func TestEntriesOfAnotherServerAreIgnored(t *testing.T) {
 	}
 }
 
+// followed starts a database of its own, with another server that has heard all
+// that is in it.
+func followed(t *testing.T) (server *storetest.Postgres, address string, db *DB, m *memory) {
+	t.Helper()
+	server = storetest.StartPostgres(t, storetest.Fast)
+	address = server.Database(t)
+	db = connect(t, address)
+	migrate(t, db)
+	m = follow(t, address)
+	m.heard()
+	return server, address, db, m
+}
+
 // A database that was started anew may have lost what it never had on disk, and
 // one that took over what the other did not send: nothing read before counts.
 func TestAnotherDatabaseMakesServersForgetAll(t *testing.T) {
-	server := storetest.StartPostgres(t, storetest.Fast)
-	address := server.Database(t)
-	db := connect(t, address)
-	migrate(t, db)
-	m := follow(t, address)
-	m.heard()
+	server, _, db, m := followed(t)
 	if err := errors.Join(server.Kill(), server.Start()); err != nil {
 		t.Fatal(err)
 	}
@@ -451,12 +459,7 @@ func TestAnotherDatabaseMakesServersForgetAll(t *testing.T) {
 // this process forgot for a change of its own that was lost, it has not forgotten
 // for the change of another that has its id now.
 func TestALostChangeStandsForNoOther(t *testing.T) {
-	server := storetest.StartPostgres(t, storetest.Fast)
-	address := server.Database(t)
-	db := connect(t, address)
-	migrate(t, db)
-	m := follow(t, address)
-	m.heard()
+	server, address, db, m := followed(t)
 	next, err := one(t.Context(), db.read, scanInt, `SELECT pg_current_xact_id()::text::bigint`)
 	if err != nil {
 		t.Fatal(err)
