@@ -60,24 +60,28 @@ func (t *tongue) verdicts() (string, error) {
 	return string(text), err
 }
 
+// find is the first that fits a message, and what is put into it.
+func (list told) find(message string) (one telling, parts []string, found bool) {
+	for _, one := range list {
+		if fit := one.message.FindStringSubmatch(message); fit != nil {
+			return one, fit[1:], true
+		}
+	}
+	return telling{}, nil, false
+}
+
 // tell is a message in the tongue; empty: only its English is there.
 func (t *tongue) tell(message string) string {
-	for _, one := range t.told() {
-		found := one.message.FindStringSubmatch(message)
-		if found == nil {
-			continue
+	one, parts, _ := t.told().find(message)
+	words := one.words
+	for i, part := range parts {
+		verb, told := "%["+string(rune('1'+i))+"]s", t.tellList(part)
+		if strings.HasSuffix(told, ".") { // a sentence, which ends once
+			words = strings.ReplaceAll(words, verb+".", told)
 		}
-		words := one.words
-		for i, part := range found[1:] {
-			verb, told := "%["+string(rune('1'+i))+"]s", t.tellList(part)
-			if strings.HasSuffix(told, ".") { // a sentence, which ends once
-				words = strings.ReplaceAll(words, verb+".", told)
-			}
-			words = strings.ReplaceAll(words, verb, told)
-		}
-		return words
+		words = strings.ReplaceAll(words, verb, told)
 	}
-	return ""
+	return words
 }
 
 // tellWhole is tell for a message that may end with what to write instead, as

@@ -23,24 +23,21 @@ func (t *tongue) tellEvent(sentence string) (words string, told bool) {
 // tell is a sentence by its format. What people call things stays as it is,
 // whatever it reads like.
 func (list told) tell(sentence string) (words string, told bool) {
-	for _, one := range list {
-		found := one.message.FindStringSubmatch(sentence)
-		if found == nil {
+	one, parts, found := list.find(sentence)
+	if !found {
+		return sentence, false
+	}
+	var put []string
+	for i, part := range parts {
+		at := "%[" + string(rune('1'+i)) + "]"
+		if put = append(put, at+"s", part); !strings.Contains(one.words, at+"v") {
 			continue
 		}
-		var parts []string
-		for i, part := range found[1:] {
-			at := "%[" + string(rune('1'+i)) + "]"
-			if parts = append(parts, at+"s", part); !strings.Contains(one.words, at+"v") {
-				continue
-			}
-			inner, known := list.tell(part)
-			if !known && strings.HasPrefix(one.words, at) { // half a sentence of each language
-				return sentence, false
-			}
-			parts = append(parts, at+"v", inner)
+		inner, known := list.tell(part)
+		if !known && strings.HasPrefix(one.words, at) { // half a sentence of each language
+			return sentence, false
 		}
-		return strings.NewReplacer(parts...).Replace(one.words), true
+		put = append(put, at+"v", inner)
 	}
-	return sentence, false
+	return strings.NewReplacer(put...).Replace(one.words), true
 }
