@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/sallyport/sallyport/internal/access"
 )
 
 // maxForm is the largest form that is read, in bytes.
@@ -37,10 +39,10 @@ func safe(method string) bool {
 }
 
 // limited bounds what is read of a request's body, in bytes, and refuses one
-// that is compressed: as a form it would look empty.
+// that is compressed.
 func (p *Pages) limited(most int64, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if coding := strings.Join(r.Header["Content-Encoding"], ","); r.ContentLength != 0 && coding != "" && !strings.EqualFold(coding, "identity") {
+		if r.ContentLength != 0 && access.Encoded(r.Header) {
 			w.Header().Set("Accept-Encoding", "identity") // RFC 9110 section 12.5.3
 			p.message(w, r, http.StatusUnsupportedMediaType, "unread", message{Words: "unread.encoded", Link: r.URL.Path, LinkWords: "unread.again"})
 			return

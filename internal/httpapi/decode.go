@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/sallyport/sallyport/internal/access"
 	"github.com/sallyport/sallyport/internal/identity"
 )
 
@@ -87,12 +88,10 @@ func readBody(w http.ResponseWriter, req *http.Request, r *route) ([]byte, error
 	return body, nil
 }
 
-// unencoded refuses a body that is compressed, or encoded in another way: this
-// decodes none, and a form would look empty. The answer says which codings there
+// unencoded refuses a body that is encoded. The answer says which codings there
 // are, which tells it from that to a wrong type (RFC 9110 section 12.5.3).
 func unencoded(req *http.Request) error {
-	coding := strings.Join(req.Header["Content-Encoding"], ",")
-	if coding == "" || strings.EqualFold(coding, "identity") {
+	if !access.Encoded(req.Header) {
 		return nil
 	}
 	return &identity.Error{Kind: encodedBody, Code: "unsupported_content_encoding", Message: "send the request body as it is, without the header Content-Encoding: compressed bodies are not read"}
