@@ -185,7 +185,7 @@ func launchAll(ctx context.Context, dir, database string, on *unix.CPUSet) (list
 	for _, kind := range []string{serveProduct, serveBare, serveEcho} {
 		s, err := launch(ctx, kind, dir, database, on)
 		if err != nil {
-			return nil, end, err
+			return list, end, err // those that run are to be ended
 		}
 		list = append(list, s)
 	}
