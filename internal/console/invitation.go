@@ -70,9 +70,8 @@ func (p *Pages) answerInvitation(w http.ResponseWriter, r *http.Request) {
 			seeOther(w, r, "/login?"+url.Values{"next": {"/invitation?" + url.Values{"code": {code}}.Encode()}}.Encode())
 			return
 		}
-		if _, err = p.Org.AcceptInvitationByCode(r.Context(), who, code); err != nil {
-			err = p.Access.Denied(r.Context(), who, err)
-		}
+		_, err = p.Org.AcceptInvitationByCode(r.Context(), who, code)
+		err = p.Access.Denied(r.Context(), who, err)
 	} else {
 		from := p.caller(w, r)
 		_, err = p.Org.SignUpInvited(r.Context(), org.InvitedSignUp{

@@ -350,7 +350,7 @@ func (p *Pages) commandLine(w http.ResponseWriter, r *http.Request) {
 		Principal: who, Device: cookie(r, deviceCookie),
 		CommandLine: &login.CommandLine{RedirectURI: q.Get("redirect_uri"), State: q.Get("state"), CodeChallenge: q.Get("code_challenge")},
 	})
-	if err != nil && who != nil {
+	if who != nil {
 		err = p.Access.Denied(r.Context(), who, err)
 	}
 	if err != nil {
