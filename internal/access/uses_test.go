@@ -320,8 +320,11 @@ func TestUsesAreWrittenWithRests(t *testing.T) {
 				begun := time.Now()
 				flushing.Go(func() { w.must(w.flushGently(t.Context())) })
 				synctest.Wait() // the first part is written, and it rests
-				if n := len(w.uses.left); n != (parts-1)*w.db.UsesAtOnce() || w.uses.latest(prefixOf(bearer)).At.IsZero() {
-					t.Errorf("%d are left, and of what was used is known %+v", n, w.uses.latest(prefixOf(bearer)))
+				w.uses.flush.Lock()
+				left := len(w.uses.left)
+				w.uses.flush.Unlock()
+				if left != (parts-1)*w.db.UsesAtOnce() || w.uses.latest(prefixOf(bearer)).At.IsZero() {
+					t.Errorf("%d are left, and of what was used is known %+v", left, w.uses.latest(prefixOf(bearer)))
 				}
 				if ask {
 					w.must(w.FlushUses(t.Context()))
