@@ -2,7 +2,6 @@ package access
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/internal/store/storetest"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -440,11 +440,7 @@ func TestRule7_ForeignOrganizationsDoNotExist(t *testing.T) {
 // damage writes a policy behind the store's back.
 func (w *world) damage(organization, text string) {
 	w.tb.Helper()
-	driver, name := "sqlite", strings.TrimPrefix(w.url, "sqlite:")
-	if w.db.Engine() == "postgres" {
-		driver, name = "pgx", w.url
-	}
-	db, err := sql.Open(driver, name)
+	db, err := storetest.Connect(w.url)
 	w.must(err)
 	defer db.Close()
 	result, err := db.ExecContext(context.Background(), `UPDATE organizations SET policy = $1 WHERE id = $2`, text, organization)

@@ -2,13 +2,14 @@ package server_test
 
 import (
 	"bytes"
-	"database/sql"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/sallyport/sallyport/internal/store/storetest"
 )
 
 // backupUnderLoad writes a backup while workers change things, and returns the
@@ -159,7 +160,7 @@ func wantFiles(tb testing.TB, dir string, names ...string) {
 func otherDatabase(tb testing.TB) []byte {
 	tb.Helper()
 	file := filepath.Join(tb.TempDir(), "other.db")
-	db, err := sql.Open("sqlite", "file:"+file)
+	db, err := storetest.Connect("sqlite:" + file)
 	if err != nil {
 		tb.Fatal(err)
 	}

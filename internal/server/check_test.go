@@ -8,10 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	_ "github.com/jackc/pgx/v5/stdlib"
-	_ "modernc.org/sqlite"
-
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/internal/store/storetest"
 )
 
 // recorded is an entry of the audit log.
@@ -83,11 +81,7 @@ func checkIntegrity(tb testing.TB, l *ledger, i *installation) {
 
 func connect(tb testing.TB, i *installation) *sql.DB {
 	tb.Helper()
-	driver, name := "pgx", i.database
-	if file, ok := strings.CutPrefix(i.database, "sqlite:"); ok {
-		driver, name = "sqlite", "file:"+file+"?_pragma=busy_timeout(5000)&_pragma=query_only(1)"
-	}
-	db, err := sql.Open(driver, name)
+	db, err := storetest.Connect(i.database, "query_only(1)")
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -1,10 +1,11 @@
 package server_test
 
 import (
-	"database/sql"
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/sallyport/sallyport/internal/store/storetest"
 )
 
 // TestLedgerSees damages a database in each way that the experiments look for:
@@ -72,11 +73,7 @@ func smallHistory(t *testing.T) (*ledger, *installation) {
 // execute runs statements, separated by semicolons, past the program.
 func execute(tb testing.TB, i *installation, statements string) {
 	tb.Helper()
-	driver, name := "pgx", i.database
-	if file, ok := strings.CutPrefix(i.database, "sqlite:"); ok {
-		driver, name = "sqlite", "file:"+file
-	}
-	db, err := sql.Open(driver, name)
+	db, err := storetest.Connect(i.database)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -5,14 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"sort"
 	"strings"
 	"sync"
 	"testing"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the database's drivers
-	_ "modernc.org/sqlite"
+	"github.com/sallyport/sallyport/internal/store/storetest"
 )
 
 // passing are the tables and columns that change without anybody's wish: the
@@ -131,12 +129,8 @@ func (c *connection) prepare(ctx context.Context, text string) (statement *sql.S
 // database is a connection of the test's own, beside the server's.
 func (s *Server) database(tb testing.TB) *sql.DB {
 	tb.Helper()
-	driver, name := "pgx", s.Config.DatabaseURL
-	if file, ok := strings.CutPrefix(name, "sqlite:"); ok {
-		driver, name = "sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?mode=ro"
-	}
 	s.own.once.Do(func() {
-		if s.own.db, s.own.err = sql.Open(driver, name); s.own.err != nil {
+		if s.own.db, s.own.err = storetest.Connect(s.Config.DatabaseURL); s.own.err != nil {
 			return
 		}
 		s.own.versions, s.own.err = s.own.db.Conn(context.Background())

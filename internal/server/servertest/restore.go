@@ -5,10 +5,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"net/url"
 	"path/filepath"
-	"strings"
 	"testing"
+
+	"github.com/sallyport/sallyport/internal/store/storetest"
 )
 
 // notRestored are the tables of what goes on: who serves the database, what they
@@ -57,8 +57,7 @@ type restorer struct {
 }
 
 func (s *Server) openRestorer(kept string) (*restorer, error) {
-	file := strings.TrimPrefix(s.Config.DatabaseURL, "sqlite:")
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?_pragma=busy_timeout(5000)&_pragma=foreign_keys(0)&_pragma=synchronous(0)")
+	db, err := storetest.Connect(s.Config.DatabaseURL, "foreign_keys(0)", "synchronous(0)")
 	if err != nil {
 		return nil, err
 	}
