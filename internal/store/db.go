@@ -172,13 +172,13 @@ var ErrNoEvent = errors.New("store: a change must record its audit event in the 
 // View runs fn on one consistent moment. fn may be run again.
 func (db *DB) View(ctx context.Context, fn func(*Read) error) error {
 	if h := db.heldIn(ctx); h != nil && h.tx != nil {
-		return wrap(fn(&h.tx.Read))
+		return db.judge(fn(&h.tx.Read))
 	}
 	if err := db.readable(); err != nil {
 		return err
 	}
 	return db.watched(ctx, "read", func(ctx context.Context) error {
-		return wrap(db.retry(ctx, func() error {
+		return db.judge(db.retry(ctx, func() error {
 			tx, err := db.dialect.begin(ctx, db.read, true)
 			if err != nil {
 				return err
@@ -195,7 +195,7 @@ func (db *DB) Once(fn func(*Read) error) error {
 	if err := db.readable(); err != nil {
 		return err
 	}
-	return wrap(fn(&Read{q: db.dialect.outside(db.read), dialect: db.dialect, policies: db.policies, Now: db.now()}))
+	return db.judge(fn(&Read{q: db.dialect.outside(db.read), dialect: db.dialect, policies: db.policies, Now: db.now()}))
 }
 
 // Update runs fn in a transaction that holds scope, on behalf of actor. fn may
@@ -229,7 +229,7 @@ func (db *DB) Maintain(ctx context.Context, fn func(*Tx) error) error {
 		return errNotRehearsed
 	}
 	if h := db.heldIn(ctx); h != nil && h.tx != nil {
-		return wrap(h.maintain(fn))
+		return db.judge(h.maintain(fn))
 	}
 	return db.change(ctx, identity.Actor{Kind: identity.ActorSystem}, Scope{}, fn)
 }
@@ -247,7 +247,7 @@ func (db *DB) told(tx *Tx, logged entries, scope Scope, err error) error {
 	if err == nil && len(logged.scopes) > 0 {
 		return wrap(db.spread(logged.at))
 	}
-	return wrap(db.settle(scope, err))
+	return db.judge(db.settle(scope, err))
 }
 
 // inTurn runs a transaction that holds its scopes, and commits it.

@@ -67,6 +67,25 @@ func (db *DB) watchFile() error {
 	return nil
 }
 
+// judge is wrap for errors of a database whose file may be gone without WatchDisk
+// having seen it: a connection that was opened since then has found another, empty
+// file, of which every question is wrong.
+func (db *DB) judge(err error) error {
+	if _, ok := errors.AsType[*sqlite.Error](err); ok && db.place.known() {
+		if gone := db.watchFile(); gone != nil {
+			return gone
+		}
+	}
+	return wrap(err)
+}
+
+// known says whether the file was found.
+func (p *place) known() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.found != nil
+}
+
 // diskEvery is how often WatchDisk looks.
 const diskEvery = time.Second
 

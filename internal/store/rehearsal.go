@@ -38,7 +38,7 @@ func (db *DB) rehearse(ctx context.Context, actor identity.Actor, scope Scope, w
 		return errRehearsed
 	})
 	if errors.Is(err, errRehearsed) {
-		return wrap(failed)
+		return db.judge(failed)
 	}
 	return err
 }

@@ -137,7 +137,7 @@ func (h *Held) update(ctx context.Context, actor identity.Actor, scope Scope, wo
 	if err == nil {
 		return nil
 	}
-	return wrap(h.db.settle(scope, err))
+	return h.db.judge(h.db.settle(scope, err))
 }
 
 // maintain is Maintain as a part of what is held.
