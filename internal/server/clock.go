@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -12,8 +13,9 @@ const clockEvery = 5 * time.Second
 
 // clock is what the last comparison found.
 type clock struct {
-	ahead atomic.Int64 // of the database's, in nanoseconds
-	wrong atomic.Bool  // said so in the log
+	comparing sync.Mutex   // the last word is that of the last reading
+	ahead     atomic.Int64 // of the database's, in nanoseconds
+	wrong     atomic.Bool  // said so in the log
 }
 
 // CompareClock looks whether this server's clock and the database's agree; a
@@ -21,6 +23,8 @@ type clock struct {
 // others' a server would accept what has ended, so it is not ready. That the
 // database is not reached is said elsewhere, and leaves what was found.
 func (s *Server) CompareClock(ctx context.Context) {
+	s.clock.comparing.Lock()
+	defer s.clock.comparing.Unlock()
 	ahead, err := s.DB.ClockAhead(ctx)
 	if err != nil {
 		return

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -31,12 +32,14 @@ func TestR7SkewIsNotReady(t *testing.T) {
 		{-time.Hour, http.StatusServiceUnavailable, 2},
 		{0, http.StatusOK, 2},
 	} {
-		s.ahead.Store(int64(c.ahead))
-		s.CompareClock(t.Context())
-		s.Do(t, http.MethodGet, "/readyz", "", nil).Want(c.status)
-		if n := strings.Count(s.Logs.String(), "clock and the database's do not agree"); c.ahead != 0 && n < c.said {
-			t.Errorf("%v ahead: the log says so %d times, want %d", c.ahead, n, c.said)
-		}
+		s.set(c.ahead)
+		// Again where the database took too long to say what time it is.
+		until(t, fmt.Sprintf("%v ahead, status %d, said %d times", c.ahead, c.status, c.said), func() bool {
+			s.CompareClock(t.Context())
+			status := s.Do(t, http.MethodGet, "/readyz", "", nil).Status
+			said := strings.Count(s.Logs.String(), "clock and the database's do not agree")
+			return status == c.status && (c.ahead == 0 || said >= c.said)
+		})
 	}
 	// The scene began ahead of time, which may have been noticed too.
 	if n := strings.Count(s.Logs.String(), "clock and the database's do not agree"); n > 3 {

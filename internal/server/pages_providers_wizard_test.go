@@ -26,7 +26,7 @@ func TestProviderWizardWithoutScripts(t *testing.T) {
 	t.Parallel()
 	b := browser.Start(t)
 	s := newScene(t, servertest.Options{Host: "sp.test", Config: func(config *server.Config) { config.AllowPrivate = true }})
-	s.ahead.Store(0) // the provider's clock is the machine's
+	s.set(0) // the provider's clock is the machine's
 	s.change(t, store.Organization(s.OrganizationID), func(ctx context.Context, tx *store.Tx) error {
 		d := identity.Domain{ID: "dom00000000001", OrganizationID: s.OrganizationID, Name: aVerified, Challenge: "x", VerificationType: "dns"}
 		if err := tx.AddDomain(ctx, d); err != nil {

@@ -3,7 +3,6 @@ package server_test
 import (
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,8 +14,7 @@ import (
 func TestRecover(t *testing.T) {
 	for _, postgres := range []bool{false, true} {
 		t.Run(map[bool]string{false: "sqlite", true: "postgres"}[postgres], func(t *testing.T) {
-			var ahead atomic.Int64
-			s := servertest.Start(t, servertest.Options{Postgres: postgres, Clock: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
+			s := newScene(t, servertest.Options{Postgres: postgres})
 			other := s.Do(t, http.MethodPost, "/v1/organizations", s.AdminToken, map[string]string{"organization_name": "B", "tier": "business"}).Want(http.StatusOK).String("organization_id")
 			ranges := map[string]any{"api_client_ip_allowlist": []string{"192.0.2.0/24"}, "api_client_ip_allowlist_enabled": true, "accept_lockout": true}
 			for _, id := range []string{s.OrganizationID, other} {
@@ -37,13 +35,13 @@ func TestRecover(t *testing.T) {
 				t.Errorf("the events are %s", text)
 			}
 
-			ahead.Store(int64(time.Until(expires) - time.Second))
-			s.Do(t, http.MethodGet, "/v1/organization/"+s.OrganizationID, token, nil).Want(http.StatusOK)
-			ahead.Store(int64(time.Until(expires) + time.Second))
-			s.Do(t, http.MethodGet, "/v1/organization/"+s.OrganizationID, token, nil).Want(http.StatusUnauthorized)
-			if left := time.Until(expires); left > time.Hour || left < 59*time.Minute {
+			if left := expires.Sub(s.now()); left > time.Hour || left < 59*time.Minute {
 				t.Errorf("the session lives %v, want an hour", left)
 			}
+			s.advance(expires.Sub(s.now()) - time.Second)
+			s.Do(t, http.MethodGet, "/v1/organization/"+s.OrganizationID, token, nil).Want(http.StatusOK)
+			s.advance(2 * time.Second)
+			s.Do(t, http.MethodGet, "/v1/organization/"+s.OrganizationID, token, nil).Want(http.StatusUnauthorized)
 		})
 	}
 }

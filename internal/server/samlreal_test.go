@@ -30,7 +30,7 @@ func newRealSAML(t *testing.T, begin func(testing.TB, idptest.Options) *idptest.
 		t.Skip("starts a provider of another author")
 	}
 	s := newScene(t, servertest.Options{Host: "sp.test", Config: func(config *server.Config) { config.AllowPrivate = true }})
-	s.ahead.Store(0) // the provider's clock is the machine's
+	s.set(0) // the provider's clock is the machine's
 	r := &realSAML{scene: s}
 	made := s.Do(t, http.MethodPost, "/v1/account/"+s.AccountID+"/authentication", s.AdminToken, claims{"authentication_method_name": "Real", "authentication_method_type": "saml"}).
 		Want(http.StatusOK).Object()["authentication_method"].(map[string]any)

@@ -41,10 +41,10 @@ func verify(t *testing.T, s *servertest.Server, token string, claim servertest.A
 // TestDOM01_OnlyTheExactRecordCounts: another's token, one in other letters,
 // inside a longer text, or at another label proves nothing.
 func TestDOM01_OnlyTheExactRecordCounts(t *testing.T) {
-	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
+	scenes(t, func(t *testing.T, s *scene) {
 		dns := servertest.NewDNS(t)
 		s.Org.Prober.DNSServers = []string{dns.Address}
-		claim := addDomain(t, s, s.AdminToken, s.OrganizationID, registered)
+		claim := addDomain(t, s.Server, s.AdminToken, s.OrganizationID, registered)
 		label, line := "_sallyport-challenge."+registered, "token="+claim.String("challenge_token")+",expiry=never"
 		for _, c := range []struct{ name, at, text string }{
 			{"other letters", label, strings.ToLower(line)},
@@ -55,14 +55,14 @@ func TestDOM01_OnlyTheExactRecordCounts(t *testing.T) {
 			{"www", "www." + registered, line},
 		} {
 			dns.TXT(c.at, []string{c.text})
-			verify(t, s, s.AdminToken, claim).WantCode(http.StatusBadRequest, "organization_domain_verification_failed")
+			verify(t, s.Server, s.AdminToken, claim).WantCode(http.StatusBadRequest, "organization_domain_verification_failed")
 			dns.TXT(c.at)
 		}
 		if n := s.Value(t, `SELECT COUNT(*) FROM events WHERE action = 'domain_verification_failed'`); n != "1" {
 			t.Errorf("%s events of failed verifications within a minute, want 1", n)
 		}
 		publish(dns, registered, claim)
-		if state := verify(t, s, s.AdminToken, claim).Want(http.StatusOK).String("state"); state != "verified" {
+		if state := verify(t, s.Server, s.AdminToken, claim).Want(http.StatusOK).String("state"); state != "verified" {
 			t.Errorf("state %q after the exact record", state)
 		}
 	})

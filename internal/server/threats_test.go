@@ -33,16 +33,49 @@ const bobEmail, bobPassword = "bob@a.example", "violet teapots sail at dawn"
 // scene is a running server with a clock that the test moves on.
 type scene struct {
 	*servertest.Server
-	ahead *atomic.Int64
+	*clock
+}
+
+// clock is that of a scene. By itself it hardly goes: what a test says about
+// seconds and minutes is to hold on a machine that takes minutes for it.
+type clock struct {
+	begun   time.Time
+	ahead   atomic.Int64
+	machine atomic.Bool // goes as the machine's
+}
+
+// slowness is how many times slower a scene's clock goes than the machine's. It
+// does not stand still, for what comes later to be later.
+const slowness = 100
+
+func newClock() *clock {
+	c := &clock{begun: time.Now()}
+	// A minute begins: refusals are recorded once for each.
+	c.ahead.Store(int64(time.Until(c.begun.Truncate(time.Minute).Add(time.Minute))))
+	return c
+}
+
+func (c *clock) now() time.Time {
+	since := time.Since(c.begun)
+	if !c.machine.Load() {
+		since /= slowness
+	}
+	return c.begun.Add(since + time.Duration(c.ahead.Load()))
+}
+
+func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
+
+// set makes it go as the machine's from now on, ahead by a time.
+func (c *clock) set(ahead time.Duration) {
+	c.machine.Store(true)
+	c.ahead.Store(int64(ahead))
 }
 
 func newScene(tb testing.TB, o servertest.Options) *scene {
 	tb.Helper()
-	ahead := &atomic.Int64{}
-	// A minute begins: refusals are recorded once for each.
-	ahead.Store(int64(time.Until(time.Now().Truncate(time.Minute).Add(time.Minute))))
-	o.Clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	return &scene{servertest.Start(tb, o), ahead}
+	c := newClock()
+	o.Clock = c.now
+	return &scene{servertest.Start(tb, o), c}
 }
 
 // scenes runs a test on both engines; PostgreSQL is left out of short runs.
@@ -55,9 +88,6 @@ func scenes(t *testing.T, test func(t *testing.T, s *scene)) {
 		})
 	}
 }
-
-func (s *scene) now() time.Time          { return time.Now().Add(time.Duration(s.ahead.Load())) }
-func (s *scene) advance(d time.Duration) { s.ahead.Add(int64(d)) }
 
 // login is a full login; code may be empty.
 func (s *scene) login(tb testing.TB, email, password, code string) (token string) {
