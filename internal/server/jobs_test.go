@@ -25,10 +25,6 @@ import (
 // another one has done it. Each piece has one effect. The pieces that are done
 // in other rooms have their tests there: TestR20… in store and org.
 
-// stopped is how long PostgreSQL waits in these tests for a server that is
-// stopped within a transaction; it is ten seconds otherwise.
-const stoppedFor = "1s"
-
 // crew is three servers on one database. They give their connections names.
 type crew struct {
 	tb     testing.TB
@@ -54,7 +50,6 @@ func (c *crew) hire(args ...string) *node {
 	}
 	settings := address.Query()
 	settings.Set("application_name", c.name(len(c.nodes)))
-	settings.Set("idle_in_transaction_session_timeout", stoppedFor)
 	address.RawQuery = settings.Encode()
 	c.nodes = append(c.nodes, start(c.tb, append([]string{
 		"--database-url", address.String(), "--secret-key-file", c.target.dir + "/secret.key", "--lease", clusterLease.String(), "--public-url", "http://127.0.0.1:8080",
@@ -103,6 +98,18 @@ func (c *crew) heldUp(conn *pgx.Conn, but int) int {
 	return -1
 }
 
+// terminate ends the transaction that a stopped server is in, as PostgreSQL does by
+// itself after ten seconds, and says whether there was one.
+func (c *crew) terminate(conn *pgx.Conn, i int) (ended bool) {
+	c.tb.Helper()
+	err := conn.QueryRow(context.Background(), `SELECT COUNT(pg_terminate_backend(pid)) > 0 FROM pg_stat_activity
+		WHERE datname = current_database() AND application_name = $1 AND state = 'idle in transaction'`, c.name(i)).Scan(&ended)
+	if err != nil {
+		c.tb.Fatal(err)
+	}
+	return ended
+}
+
 // revertOnce lets a change pass its deadline while the organization is busy,
 // stops the server that undoes it in the middle of that, lets its claim pass,
 // and lets it go on once another one has undone the change.
@@ -136,6 +143,7 @@ func (c *crew) revertOnce() {
 	if err := busy.Commit(ctx); err != nil {
 		c.tb.Fatal(err)
 	}
+	until(c.tb, "the stopped server has the lock", func() bool { return c.terminate(watch, victim) })
 	running := c.nodes[(victim+1)%len(c.nodes)]
 	until(c.tb, "the change is undone", func() bool {
 		return strings.Contains(c.target.policyAt(c.tb, running), `"saml_enabled":true`)

@@ -74,13 +74,18 @@ func (c *crash) check(when string) {
 	c.load.settle()
 	for _, w := range c.load.workers {
 		w.url = c.nodes[0].url
-		for _, t := range w.dead {
-			if !w.try(t, http.StatusUnauthorized) {
-				c.tb.Fatalf("%s: the server does not answer", when)
-			}
-		}
+		w.tryDead(c.tb, when)
 	}
 	c.ledger.report(c.tb, when)
+}
+
+// tryDead tries each revoked token until the server answers: a connection that a
+// fault has killed makes it say that it is to be asked again.
+func (w *worker) tryDead(tb testing.TB, when string) {
+	tb.Helper()
+	for _, t := range w.dead {
+		until(tb, when+": the server answers", func() bool { return w.try(t, http.StatusUnauthorized) })
+	}
 }
 
 // restart starts a killed node.
@@ -198,7 +203,7 @@ func awaitReady(tb testing.TB, n *node) {
 			return
 		}
 		if time.Since(begun) > patience {
-			tb.Fatalf("not ready within %v: %v %v", patience, a, err)
+			tb.Fatalf("not ready within %v: %v %v; its log: %s", patience, a, err, n.stderr)
 		}
 	}
 }

@@ -92,9 +92,10 @@ type finished struct {
 // command runs the program to its end.
 func command(tb testing.TB, stdin string, args ...string) finished {
 	tb.Helper()
+	file := program(tb) // which takes its time where it is not built yet
 	ctx, cancel := context.WithTimeout(tb.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program(tb), args...)
+	cmd := exec.CommandContext(ctx, file, args...)
 	cmd.Env = environment()
 	cmd.Stdin = strings.NewReader(stdin)
 	return finish(tb, cmd)
@@ -256,9 +257,7 @@ func startProgram(tb testing.TB, file string, args ...string) *node {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if a, err := call(http.MethodGet, n.url+"/readyz", "", nil); err != nil || a.status != http.StatusOK {
-		tb.Fatalf("the server serves and is not ready: %v %v; its log: %s", a, err, n.stderr)
-	}
+	awaitReady(tb, n)
 	return n
 }
 
@@ -304,11 +303,15 @@ func (a answer) text(field string) string {
 
 func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, a.body) }
 
+// idleFor is less than what servers leave connections open for without a request:
+// none is sent on one that is just being closed.
+const idleFor = 30 * time.Second
+
 // httpClient has room for all workers on all nodes. It does not follow
 // redirects, and it gives up in time.
 var httpClient = &http.Client{
 	Timeout:       20 * time.Second,
-	Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
+	Transport:     &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: idleFor},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sallyport/sallyport/internal/store/storetest"
 )
@@ -27,7 +26,7 @@ func (i *installation) policyAt(tb testing.TB, n *node) string {
 func (i *installation) onTrial(tb testing.TB, n *node) {
 	tb.Helper()
 	a, err := call(http.MethodPatch, n.url+"/v1/organization/"+i.organization+"/config/authentication", i.token,
-		map[string]any{"saml_enabled": false, "confirm_within_seconds": 60})
+		map[string]any{"saml_enabled": false, "confirm_within_seconds": 600})
 	want(tb, http.StatusOK, a, err)
 	if now := i.policyAt(tb, n); !strings.Contains(now, `"saml_enabled":false`) {
 		tb.Fatalf("the change is not in force: %s", now)
@@ -68,12 +67,7 @@ func TestPOL16TheOtherNodeReverts(t *testing.T) {
 	target.onTrial(t, first)
 	first.kill()
 	target.expire(t)
-	for deadline := time.Now().Add(time.Minute); ; {
-		if strings.Contains(target.policyAt(t, second), `"saml_enabled":true`) {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the other server did not undo the change within a minute")
-		}
-	}
+	until(t, "the other server undoes the change", func() bool {
+		return strings.Contains(target.policyAt(t, second), `"saml_enabled":true`)
+	})
 }

@@ -153,3 +153,15 @@ func TestSQLiteFileOfAnotherKindIsUnavailable(t *testing.T) {
 	_, err := tryRead(t, db, (*Read).AnyOrganization)
 	wantKind(t, err, identity.Unavailable, "service_unavailable")
 }
+
+// A server that is stopped in the middle of a transaction keeps others waiting for
+// ten seconds, or as long as the URL says.
+func TestAStoppedServerHoldsNothingForLong(t *testing.T) {
+	url := newURL(t, "postgres")
+	for more, want := range map[string]string{"": "10s", "&" + idleInTransaction + "=3s": "3s"} {
+		got, err := one(t.Context(), connect(t, url+more).read, scanText, `SHOW `+idleInTransaction)
+		if err != nil || got != want {
+			t.Errorf("with %q: %q, %v; want %s", more, got, err, want)
+		}
+	}
+}
