@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sallyport/sallyport/internal/server/servertest"
 	"github.com/sallyport/sallyport/internal/server/servertest/browser"
@@ -64,14 +63,9 @@ func TestDoctorSizes(t *testing.T) {
 func sized(t *testing.T) (s *scene, side string) {
 	t.Helper()
 	s, side = measured(t, false)
-	deadline := time.After(time.Minute)
-	for number(scrape(t, side), "sallyport_table_rows", "table=schema_migrations") == 0 {
-		select {
-		case <-deadline:
-			t.Fatal("the tables are not measured")
-		default:
-		}
-	}
+	until(t, "the tables are measured", func() bool {
+		return number(scrape(t, side), "sallyport_table_rows", "table=schema_migrations") > 0
+	})
 	return s, side
 }
 

@@ -29,7 +29,7 @@ import (
 
 // patience is how long one Do may take. It is a guard against a test that
 // never ends, not a measure.
-const patience = 45 * time.Second
+const patience = 60 * time.Second
 
 // picturesIn names the environment variable of the folder that pictures are
 // written to; without it none are taken.
@@ -53,6 +53,7 @@ func Start(tb testing.TB) *Browser {
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(program), chromedp.UserDataDir(profile(tb)), chromedp.WindowSize(1280, 900),
 		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("headless", "new"),
+		chromedp.WSURLReadTimeout(patience),
 		// Nothing but what a page asks for goes to the network.
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-default-apps", true),
