@@ -44,7 +44,7 @@ func (s *Service) noticing(ctx context.Context, tx *store.Tx, o identity.Organiz
 	if err := work(); err != nil {
 		return err
 	}
-	after, err := tx.World(ctx, o.ID)
+	after, err := tx.Altered(ctx, &before)
 	if err != nil {
 		return err
 	}
@@ -87,11 +87,8 @@ func (s *Service) SendNotices(ctx context.Context) (found bool, err error) {
 	if err != nil || !found {
 		return false, err
 	}
-	var world store.World
-	if err := s.DB.View(ctx, func(r *store.Read) error {
-		world, err = r.World(ctx, n.OrganizationID)
-		return err
-	}); err != nil {
+	world, err := s.DB.World(ctx, n.OrganizationID, nil)
+	if err != nil {
 		return true, err
 	}
 	impact := s.impactOf(&world, n)

@@ -49,29 +49,29 @@ func (s *Service) PilotReport(ctx context.Context, p *identity.Principal, id str
 	if err := s.flush(); err != nil {
 		return report, err
 	}
-	err = s.DB.View(ctx, func(r *store.Read) error {
-		report = PilotReport{People: []PilotPerson{}}
+	var held map[string]string
+	var refused map[string]map[string]int
+	var named int64
+	w, err := s.DB.World(ctx, p.Organization.ID, func(r *store.Read) error {
 		if report.Pilot, err = r.Pilot(ctx, p.Organization.ID, id); err != nil {
 			return err
 		}
-		held, err := r.HeldByPilots(ctx, p.Organization.ID)
-		if err != nil {
+		if held, err = r.HeldByPilots(ctx, p.Organization.ID); err != nil {
 			return err
 		}
-		w, err := r.World(ctx, p.Organization.ID)
-		if err != nil {
+		if refused, err = r.RefusalsSince(ctx, p.Organization.ID, report.Pilot.Created); err != nil {
 			return err
 		}
-		refused, err := r.RefusalsSince(ctx, p.Organization.ID, report.Pilot.Created)
-		if err != nil {
-			return err
-		}
-		report.fill(s.outlook(&w, readPolicy(w.Organization.Policy)), held, refused)
-		named, err := r.CountNamed(ctx, id)
-		report.Overruled = int(named) - len(report.People)
+		named, err = r.CountNamed(ctx, id)
 		return err
 	})
-	return report, err
+	if err != nil {
+		return report, err
+	}
+	report.People = []PilotPerson{}
+	report.fill(s.outlook(&w, readPolicy(w.Organization.Policy)), held, refused)
+	report.Overruled = int(named) - len(report.People)
+	return report, nil
 }
 
 func (report *PilotReport) fill(o *outlook, held map[string]string, refused map[string]map[string]int) {

@@ -78,20 +78,16 @@ func (s *Service) previewEdit(ctx context.Context, p *identity.Principal, docume
 	if err := s.flush(); err != nil {
 		return i, err
 	}
-	err = s.DB.View(ctx, func(r *store.Read) error {
-		w, err := r.World(ctx, p.Organization.ID)
-		if err != nil {
-			return err
-		}
-		edit := policyEdit{apply: func(base policy.Policy) (policy.Policy, error) { return policy.ParseOver(base, document) }}
-		_, after, err := edit.plan(p, w.Organization)
-		if err != nil {
-			return err
-		}
-		i = compare(s.outlook(&w, readPolicy(w.Organization.Policy)), s.outlook(&w, &after), page)
-		return nil
-	})
-	return i, err
+	w, err := s.DB.World(ctx, p.Organization.ID, nil)
+	if err != nil {
+		return i, err
+	}
+	edit := policyEdit{apply: func(base policy.Policy) (policy.Policy, error) { return policy.ParseOver(base, document) }}
+	_, after, err := edit.plan(p, w.Organization)
+	if err != nil {
+		return i, err
+	}
+	return compare(s.outlook(&w, readPolicy(w.Organization.Policy)), s.outlook(&w, &after), page), nil
 }
 
 // PreviewedChange is a change of something else than the policy.
@@ -147,7 +143,7 @@ func (s *Service) PreviewProvider(ctx context.Context, p *identity.Principal, me
 }
 
 // PreviewChange runs the real use case in a transaction that is rolled back,
-// and compares the worlds before and after it.
+// and compares the worlds before and after it, when nobody waits for it any more.
 func (s *Service) PreviewChange(ctx context.Context, p *identity.Principal, c PreviewedChange, page Page) (i Impact, err error) {
 	work := previewed[[2]string{c.Kind, c.Action}]
 	if work == nil {
@@ -157,13 +153,7 @@ func (s *Service) PreviewChange(ctx context.Context, p *identity.Principal, c Pr
 		return i, err
 	}
 	var before, after store.World
-	read := func(w *store.World) func(*store.Read) error {
-		return func(r *store.Read) (err error) {
-			*w, err = r.World(ctx, p.Organization.ID)
-			return err
-		}
-	}
-	if err := work(ctx, s.rehearsing(s.DB.Rehearsal(read(&before), read(&after))), p, c.ID); err != nil {
+	if err := work(ctx, s.rehearsing(s.DB.Rehearsal(p.Organization.ID, &before, &after)), p, c.ID); err != nil {
 		return i, err
 	}
 	if after.Organization.ID == "" { // it was the case already

@@ -85,6 +85,8 @@ type DB struct {
 	sealed   atomic.Bool // the file may not be written now, and so is not
 
 	checkpoints checkpoints
+	// surveys has room for those who read a world.
+	surveys chan struct{}
 	// writers has room for those who write at the same time; nil: the pool has.
 	writers chan struct{}
 }
@@ -96,7 +98,7 @@ func Open(databaseURL string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{Now: time.Now, Rand: rand.Reader, Lease: DefaultLease, write: write, read: read, dialect: d, turns: &turns{}, policies: &policies{}}
+	db := &DB{Now: time.Now, Rand: rand.Reader, Lease: DefaultLease, write: write, read: read, dialect: d, turns: &turns{}, policies: &policies{}, surveys: make(chan struct{}, mostSurveys)}
 	db.LimitConnections(DefaultConnections)
 	if d == sqliteDialect {
 		_, db.file, _ = strings.Cut(databaseURL, ":")

@@ -133,15 +133,9 @@ func TestOfTwoChangesTheGuardSeesTheFirst(t *testing.T) {
 func TestARehearsalLeavesNothing(t *testing.T) {
 	eachTown(t, func(t *testing.T, db *DB) {
 		var before, after World
-		look := func(w *World) func(*Read) error {
-			return func(r *Read) (err error) {
-				*w, err = r.World(t.Context(), "org-a")
-				return err
-			}
-		}
 		changed := false
 		db.Changed = func([]string) { changed = true }
-		trial := db.Rehearsal(look(&before), look(&after))
+		trial := db.Rehearsal("org-a", &before, &after)
 		work := func(fail error) error {
 			return update(t.Context(), trial, func(ctx context.Context, tx *Tx) error {
 				return errors.Join(tx.RemoveMember(ctx, "org-a", "u-bob"), fail)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
@@ -35,6 +36,7 @@ type Resident struct {
 	// Admin says that they hold the admin role on the organization, themselves
 	// or through a group, or are a super admin.
 	Admin bool
+	super bool // admin
 	// Pilot is the change that is laid over the policy for them; empty: none.
 	Pilot string
 	// ManagingPolicy is the policy under which they log in, when another
@@ -64,23 +66,77 @@ type LiveCredential struct {
 	LastIP   string // empty: never used, or the address was unknown
 }
 
+// mostSurveys is how many worlds this process reads at the same time; a large one
+// takes a core for as long, a connection, and 2 KB a credential. Others wait: of
+// SQLite's connections some are for those who ask in the middle of a change.
+const mostSurveys = 2
+
+// survey waits for the room to read a world. An organization has one room at
+// most, however many ask.
+func (db *DB) survey(ctx context.Context, organizationID string) (leave func(), err error) {
+	give, err := db.turns.take(ctx, []string{"survey of organization:" + organizationID})
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case db.surveys <- struct{}{}:
+		return func() { <-db.surveys; give() }, nil
+	case <-ctx.Done():
+		give()
+		return nil, ctx.Err()
+	}
+}
+
+// World reads the world of an organization, and whatever else is to be of the
+// same moment; nil: nothing. It may run again.
+func (db *DB) World(ctx context.Context, organizationID string, also func(*Read) error) (w World, err error) {
+	if h := db.heldIn(ctx); h == nil || h.tx == nil { // who holds a change waits for nobody
+		leave, err := db.survey(ctx, organizationID)
+		if err != nil {
+			return w, db.judge(err)
+		}
+		defer leave()
+	}
+	err = db.View(ctx, func(r *Read) error {
+		if also != nil {
+			if err := also(r); err != nil {
+				return err
+			}
+		}
+		w, err = r.World(ctx, organizationID)
+		return err
+	})
+	return w, err
+}
+
 // World reads the world of an organization.
 func (r *Read) World(ctx context.Context, organizationID string) (w World, err error) {
-	if w, err = r.residents(ctx, organizationID, false); err != nil {
+	if w, err = r.residents(ctx, organizationID, everybody, ``); err != nil {
 		return w, err
 	}
+	held, err := r.pilotChanges(ctx, organizationID)
+	if err != nil {
+		return w, err
+	}
+	w.hold(held)
 	off, err := r.providersOff(ctx, organizationID)
 	if err != nil {
 		return w, err
 	}
-	w.Credentials, err = r.liveCredentials(ctx, organizationID, off)
+	w.Credentials, err = r.liveCredentials(ctx, organizationID, off, everybody)
 	return w, err
 }
 
 // Admins reads the part of a world that says whether its admins can log in:
 // the active people who are admins, and no credentials.
 func (r *Read) Admins(ctx context.Context, organizationID string) (World, error) {
-	return r.residents(ctx, organizationID, true)
+	w, err := r.residents(ctx, organizationID, admins, ` AND NOT u.application AND u.state = 'active'`)
+	if err != nil {
+		return w, err
+	}
+	held, err := r.pilotChanges(ctx, organizationID)
+	w.hold(held)
+	return w, err
 }
 
 // OrganizationIDs returns the ids of all organizations, oldest first.
@@ -115,29 +171,50 @@ const adminsOf = `WITH granted AS (
 const fromAdmins = ` (SELECT a.user_id FROM admins a UNION SELECT s.user_id FROM memberships s WHERE s.organization_id = $1 AND s.super_admin) h
 		JOIN memberships m ON m.user_id = h.user_id `
 
-func (r *Read) residents(ctx context.Context, organizationID string, adminsOnly bool) (w World, err error) {
+// among says of which memberships m a world is read.
+type among struct {
+	rows func(ids string) string // ids is the place of the argument
+	ids  []string                // nil: it takes none
+}
+
+var (
+	everybody = among{rows: func(string) string { return ` memberships m ` }}
+	admins    = among{rows: func(string) string { return fromAdmins }}
+)
+
+// among are the memberships of some users, found from the few as well.
+func (r *Read) among(ids []string) among {
+	return among{func(list string) string {
+		return ` (SELECT * FROM memberships WHERE organization_id = $1 AND user_id IN (SELECT value FROM ` + r.dialect.texts(list) + `)) m `
+	}, ids}
+}
+
+// after is what to read from in a statement that has arguments of its own.
+func (a among) after(args ...any) (from string, all []any) {
+	if a.ids != nil {
+		args = append(args, toJSON(a.ids))
+	}
+	return a.rows("$" + strconv.Itoa(len(args))), args
+}
+
+// residents reads people, and no pilots.
+func (r *Read) residents(ctx context.Context, organizationID string, who among, only string) (w World, err error) {
 	w.Now = r.Now
 	if w.Organization, err = r.Organization(ctx, organizationID); err != nil {
 		return w, err
 	}
-	from, only := ` memberships m `, ``
-	if adminsOnly {
-		from, only = fromAdmins, ` AND NOT u.application AND u.state = 'active'`
-	}
+	from, args := who.after(organizationID)
 	w.People, err = collect(ctx, r.q, scanResident, adminsOf+`SELECT u.id, u.application, m.joined_at, u.email, u.real_name, u.email_confirmed_at > 0, u.state, u.managing_organization_id, u.tokens_valid_from,
-			`+adminOf+`, COALESCE(o.policy, ''), p.user_id IS NOT NULL,
+			m.super_admin, `+adminOf+`, COALESCE(o.policy, ''), p.user_id IS NOT NULL,
 			EXISTS (SELECT 1 FROM totp_factors f WHERE f.user_id = u.id), EXISTS (SELECT 1 FROM passkeys k WHERE k.user_id = u.id AND k.suspended_at = 0)
 		FROM`+from+`JOIN users u ON u.id = m.user_id
 		LEFT JOIN passwords p ON p.user_id = u.id
 		LEFT JOIN organizations o ON o.id = u.managing_organization_id AND o.id <> m.organization_id AND NOT o.deleted
-		WHERE m.organization_id = $1`+only+` ORDER BY u.id`, organizationID)
+		WHERE m.organization_id = $1`+only+` ORDER BY u.id`, args...)
 	if err != nil {
 		return w, err
 	}
-	if err := r.linksOf(ctx, &w, from); err != nil {
-		return w, err
-	}
-	return w, r.pilotsOf(ctx, &w)
+	return w, r.linksOf(ctx, &w, who)
 }
 
 func scanResident(row scanner) (p Resident, err error) {
@@ -145,7 +222,7 @@ func scanResident(row scanner) (p Resident, err error) {
 	var validFrom int64
 	var totp bool
 	err = row.Scan(&u.ID, &u.Application, moment{&p.Joined}, &u.Email, &u.RealName, &p.EmailConfirmed, &u.State, &u.ManagingOrganizationID, &validFrom,
-		&p.Admin, &p.ManagingPolicy, &p.Password, &totp, &p.Passkey)
+		&p.super, &p.Admin, &p.ManagingPolicy, &p.Password, &totp, &p.Passkey)
 	u.TokensValidFrom, u.SecondFactor = timeOf(validFrom), totp || p.Passkey
 	p.ID, p.Application, p.Email, p.RealName, p.Principal = u.ID, u.Application, u.Email, u.RealName, u.Principal(true)
 	return p, err
@@ -178,7 +255,8 @@ func (w *World) Resident(id string) *Resident {
 
 // linksOf adds what people are linked to. What a provider that is gone, or is
 // a draft again, was linked to is none.
-func (r *Read) linksOf(ctx context.Context, w *World, from string) error {
+func (r *Read) linksOf(ctx context.Context, w *World, who among) error {
+	from, args := who.after(w.Organization.ID)
 	var owner, provider, organization, kind string
 	var off bool
 	return r.each(ctx, adminsOf+`SELECT l.user_id, l.provider, l.organization_id, COALESCE(am.type, ''), COALESCE(am.organization_id = m.organization_id AND NOT am.enabled, FALSE)
@@ -186,7 +264,7 @@ func (r *Read) linksOf(ctx context.Context, w *World, from string) error {
 		LEFT JOIN authentication_methods am ON am.id = l.provider AND am.deleted_at = 0 AND am.state = 'active'
 			AND EXISTS (SELECT 1 FROM organizations o WHERE o.id = am.organization_id AND NOT o.deleted)
 		WHERE m.organization_id = $1 AND (l.organization_id = '' OR am.id IS NOT NULL) ORDER BY l.created_at, l.id`,
-		[]any{w.Organization.ID}, []any{&owner, &provider, &organization, &kind, &off}, func() error {
+		args, []any{&owner, &provider, &organization, &kind, &off}, func() error {
 			p := w.Resident(owner)
 			if p == nil {
 				return nil
@@ -207,21 +285,30 @@ var thirdPartyMethods = map[string]policy.Method{
 	identity.ProviderGoogle: policy.MethodGoogle, identity.ProviderMicrosoft: policy.MethodMicrosoft, identity.ProviderGitHub: policy.MethodGitHub,
 }
 
-// pilotsOf adds the pilot that holds each of the people: one that names them
-// before one that names a group of theirs, then the oldest.
-func (r *Read) pilotsOf(ctx context.Context, w *World) error {
+// pilotChanges are, by user, what the pilots change that hold people: one that
+// names them before one that names a group of theirs, then the oldest.
+func (r *Read) pilotChanges(ctx context.Context, organizationID string) (map[string]string, error) {
+	held := map[string]string{}
 	var owner, change string
-	return r.each(ctx, `SELECT pm.user_id, p.change FROM pilots p JOIN (
+	err := r.each(ctx, `SELECT pm.user_id, p.change FROM pilots p JOIN (
 			SELECT pilot_id, principal_id AS user_id, 0 AS place FROM pilot_members WHERE principal_type = 'user'
 			UNION ALL SELECT gp.pilot_id, gm.user_id, 1 FROM pilot_members gp JOIN group_members gm ON gm.group_id = gp.principal_id WHERE gp.principal_type = 'user_group') pm
 			ON pm.pilot_id = p.id
 		WHERE p.organization_id = $1 ORDER BY pm.place, p.created_at, p.id`,
-		[]any{w.Organization.ID}, []any{&owner, &change}, func() error {
-			if p := w.Resident(owner); p != nil && p.Pilot == "" {
-				p.Pilot = change
+		[]any{organizationID}, []any{&owner, &change}, func() error {
+			if held[owner] == "" {
+				held[owner] = change
 			}
 			return nil
 		})
+	return held, err
+}
+
+// hold notes by which pilot people are held.
+func (w *World) hold(held map[string]string) {
+	for i := range w.People {
+		w.People[i].Pilot = held[w.People[i].ID]
+	}
 }
 
 // providersOff says of a login whether it was by an identity provider of the
@@ -233,7 +320,8 @@ func (r *Read) providersOff(ctx context.Context, organizationID string) (off fun
 	}, err
 }
 
-func (r *Read) liveCredentials(ctx context.Context, organizationID string, off func(policy.Authentication) bool) ([]LiveCredential, error) {
+func (r *Read) liveCredentials(ctx context.Context, organizationID string, off func(policy.Authentication) bool, who among) ([]LiveCredential, error) {
+	from, args := who.after(organizationID, micros(r.Now))
 	list := []LiveCredential{}
 	var c LiveCredential
 	var kind, method, created, expires, ends, used, idle int64
@@ -242,8 +330,8 @@ func (r *Read) liveCredentials(ctx context.Context, organizationID string, off f
 	a := &k.Authentication
 	err := r.each(ctx, `SELECT t.prefix, t.user_id, t.kind, t.auth_method, t.auth_provider, t.auth_organization, t.auth_second_factor,
 			t.created_at, t.expires_at, t.ends_at, t.last_used_at, t.longest_idle, t.last_ip, t.break_glass, t.addresses
-		FROM memberships m JOIN users u ON u.id = m.user_id JOIN tokens t ON t.user_id = m.user_id
-		WHERE m.organization_id = $1 AND`+live, []any{organizationID, micros(r.Now)},
+		FROM`+from+`JOIN users u ON u.id = m.user_id JOIN tokens t ON t.user_id = m.user_id
+		WHERE m.organization_id = $1 AND`+live, args,
 		[]any{
 			&c.Prefix, &c.UserID, &kind, &method, &a.Provider, &a.ProviderOrganization, &a.SecondFactor,
 			&created, &expires, &ends, &used, &idle, &c.LastIP, &k.BreakGlass, &addresses,
