@@ -122,6 +122,8 @@ func (t Terminal) serveCommand() *cobra.Command {
 func (t Terminal) serve(ctx context.Context, c Config, notice time.Duration, started func(s *Server, address string) error) error {
 	log, flush := NewLog(&c, t.Stderr)
 	defer flush()
+	ctx, done := t.hearHangUp(ctx, log)
+	defer done()
 	if c.TLSCert != "" { // before anything is made or migrated
 		if _, err := readPair(c.TLSCert, c.TLSKey); err != nil {
 			return &ConfigError{certificateSettings, err}
@@ -160,7 +162,7 @@ func (t Terminal) serve(ctx context.Context, c Config, notice time.Duration, sta
 		return errors.Join(err, s.Close())
 	}
 	tellSystemd(daemon.SdNotifyReady, log)
-	context.AfterFunc(ctx, func() { tellSystemd(daemon.SdNotifyStopping, log) })
+	defer context.AfterFunc(ctx, func() { tellSystemd(daemon.SdNotifyStopping, log) })()
 	log.Info("serving", "address", l.Addr().String(), "public_url", c.PublicURL, "database", s.DB.Engine())
 	return errors.Join(s.Serve(ctx, l), s.Close())
 }

@@ -4,9 +4,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"os"
-
-	"golang.org/x/term"
 )
 
 func logLevel(name string) (level slog.Level, err error) {
@@ -28,7 +25,7 @@ func NewLog(c *Config, w io.Writer) (log *slog.Logger, flush func()) {
 	format := c.LogFormat
 	if format == "" {
 		format = "json"
-		if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		if onTerminal(w) {
 			format = "text"
 		}
 	}

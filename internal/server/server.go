@@ -295,7 +295,15 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	_ = l.Close()
 	<-failed // from here on no connection is added
 	open.answered(drain)
-	return h.Shutdown(drain)
+	return cutOff(h.Shutdown(drain))
+}
+
+// cutOff says what became of requests that did not end in time.
+func cutOff(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("stopped, but requests that ran for more than %s after the port was closed were cut off", drainTime)
+	}
+	return err
 }
 
 // serveHTTP asks clients to leave once the server is stopping, since a connection

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -139,6 +140,25 @@ func TestSecondSignal(t *testing.T) {
 		call(http.MethodGet, n.url+"/healthz", "", nil) // the signals are two
 	}
 	<-n.ended
+}
+
+// TestHangUp: who asks for the settings to be read anew, as other servers do on
+// SIGHUP, ends no service.
+func TestHangUp(t *testing.T) {
+	n := start(t, onSQLite(t, t.TempDir()).settings...)
+	if err := n.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	for !strings.Contains(n.stderr.String(), "SIGHUP changes nothing") {
+		c, err := net.Dial("tcp", strings.TrimPrefix(n.url, "http://")) // a request would have a line in the log, too
+		if err != nil {
+			t.Fatalf("the server is gone: %v; its log: %s", err, n.stderr)
+		}
+		_ = c.Close()
+	}
+	if code := n.stop(t); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
 }
 
 // TestOPS03_Health is row OPS-03: whoever asks learns whether the server is well, and
