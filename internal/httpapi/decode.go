@@ -210,6 +210,9 @@ func badJSON(err error) error {
 		if errors.Is(err, json.ErrUnknownName) {
 			return badRequest("the request body has a field %s that this route does not know; check its spelling", quoted(string(semantic.JSONPointer)))
 		}
+		if semantic.JSONPointer == "" {
+			return badRequest("the request body must be a JSON object, {…}")
+		}
 		return badRequest("the field %s has the wrong type or a value out of range", quoted(string(semantic.JSONPointer)))
 	}
 	var syntactic *jsontext.SyntacticError

@@ -297,6 +297,9 @@ func TestFields(t *testing.T) {
 		{`{"name":"a","count":"10"}`, `the field "count" has the wrong type or a value out of range`},
 		{`{"name":"a","count":99999999999999999999}`, `the field "count" has the wrong type or a value out of range`},
 		{`{"name":1}`, `the field "name" has the wrong type or a value out of range`},
+		{`["name"]`, `the request body must be a JSON object, {…}`},
+		{`"name"`, `the request body must be a JSON object, {…}`},
+		{`[[[1]]]`, `the request body must be a JSON object, {…}`},
 	} {
 		a, _ := b.post(t, "/v1/ruled", c.body)
 		if c.want == "" {
