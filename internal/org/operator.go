@@ -2,7 +2,10 @@ package org
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/credential"
@@ -174,12 +177,11 @@ func (s *Service) Recover(ctx context.Context, organizationID, email string) (to
 // adminByEmail returns the id of an active admin of an organization.
 func adminByEmail(ctx context.Context, r *store.Read, organizationID, email string) (string, error) {
 	if _, err := r.Organization(ctx, organizationID); err != nil {
-		return "", err
+		return "", namingOrganizations(ctx, r, organizationID, err)
 	}
-	notAdmin := identity.Forbiddenf("user_not_organization_admin", "%s is not an admin of this organization; name one who is", email)
 	u, err := r.UserByEmail(ctx, email)
 	if isMissing(err) {
-		return "", notAdmin
+		return "", namingAdmins(ctx, r, organizationID, email)
 	}
 	if err != nil {
 		return "", err
@@ -190,13 +192,61 @@ func adminByEmail(ctx context.Context, r *store.Read, organizationID, email stri
 	}
 	switch {
 	case !held.admin:
-		return "", notAdmin
+		return "", namingAdmins(ctx, r, organizationID, email)
 	case u.Application:
 		return "", identity.Forbiddenf("action_forbidden_on_application_users", "%s is an application user; name a person", email)
 	case u.State != identity.StateActive:
 		return "", identity.Forbiddenf("user_deactivated", "%s is deactivated, so a session would be of no use; name another admin", email)
 	}
 	return u.ID, nil
+}
+
+// mostNamed is how many organizations or admins are named to an operator who
+// named none of them. Who has the database may read all of it.
+const mostNamed = 5
+
+// namingOrganizations tells the operator which organizations there are: those
+// who cannot log in have nowhere else to look.
+func namingOrganizations(ctx context.Context, r *store.Read, id string, missing error) error {
+	ids, err := r.OrganizationIDs(ctx)
+	if !isMissing(missing) || err != nil {
+		return errors.Join(missing, err)
+	}
+	names := []string{}
+	for _, id := range ids[:min(mostNamed, len(ids))] {
+		o, err := r.Organization(ctx, id)
+		if err != nil {
+			return err
+		}
+		names = append(names, fmt.Sprintf("%s (%q)", o.ID, o.Name))
+	}
+	return identity.NotFoundf("organization_not_found", "there is no organization %q in this database; it has %s", id, listed(names, len(ids)))
+}
+
+// namingAdmins tells the operator who the admins are.
+func namingAdmins(ctx context.Context, r *store.Read, organizationID, email string) error {
+	world, err := r.Admins(ctx, organizationID)
+	if err != nil {
+		return err
+	}
+	names := []string{}
+	for _, p := range world.People {
+		names = append(names, p.Email)
+	}
+	slices.Sort(names)
+	return identity.Forbiddenf("user_not_organization_admin", "%s is not an admin of this organization; name one who is: %s",
+		email, listed(names[:min(mostNamed, len(names))], len(names)))
+}
+
+// listed are some of a number of names.
+func listed(names []string, of int) string {
+	switch {
+	case of == 0:
+		return "none"
+	case of > len(names):
+		return fmt.Sprintf("%s and %d more", strings.Join(names, ", "), of-len(names))
+	}
+	return strings.Join(names, ", ")
 }
 
 func breakGlassEvent(o identity.Organization, userID, email string, expires time.Time) identity.Event {

@@ -164,6 +164,10 @@ func TestRecoverIsForAdminsWhoCanUseIt(t *testing.T) {
 			if code(err) != c.want || token != "" {
 				t.Errorf("%s: %v, want %q", c.email, err, c.want)
 			}
+			named := strings.Contains(err.Error(), "alice@a.example, role@a.example") && !strings.Contains(err.Error(), "gone@a.example")
+			if c.want == "user_not_organization_admin" && !named {
+				t.Errorf("%s: %v, want the admins who can be named", c.email, err)
+			}
 		}
 		if s.all() != before {
 			t.Error("something was recorded")

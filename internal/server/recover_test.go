@@ -62,9 +62,10 @@ func TestRecoverCommand(t *testing.T) {
 		t.Error(err)
 	}
 	for _, c := range []struct{ organization, email, want string }{
-		{i.organization, "nobody@a.example", "is not an admin"},
+		{i.organization, "nobody@a.example", "is not an admin of this organization; name one who is: " + adminEmail},
 		{i.organization, "alice", "mail"},
-		{"org123", adminEmail, "(organization_not_found)\n"}, // the code last, as the client says it
+		{"org123", adminEmail, "(organization_not_found)\n"},      // the code last, as the client says it
+		{"org123", adminEmail, "it has " + i.organization + " ("}, // who is locked out has nowhere else to look
 	} {
 		f := command(t, "", i.with("recover", "--organization", c.organization, "--email", c.email)...).want(t, 1)
 		if !strings.Contains(f.stderr, c.want) || f.stdout != "" {
