@@ -365,16 +365,11 @@ func (t Terminal) migrateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			o, err := open(&c)
-			if err != nil {
-				return err
-			}
-			defer o.db.Close()
-			run, verb := o.db.Migrate, "applied"
+			run, verb := migrateNow, "applied"
 			if dryRun {
-				run, verb = o.db.Pending, "would apply"
+				run, verb = pending, "would apply"
 			}
-			steps, err := run(cmd.Context())
+			steps, err := run(cmd.Context(), &c)
 			if err != nil {
 				return schemaError(err)
 			}
@@ -390,6 +385,29 @@ func (t Terminal) migrateCommand() *cobra.Command {
 	settingFlags(cmd)
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be done")
 	return cmd
+}
+
+// migrateNow brings the schema up to date, of a new database as well.
+func migrateNow(ctx context.Context, c *Config) ([]store.Migration, error) {
+	o, err := open(c)
+	if err != nil {
+		return nil, err
+	}
+	defer o.db.Close()
+	return o.db.Migrate(ctx)
+}
+
+// pending says what migrateNow would do, and makes nothing.
+func pending(ctx context.Context, c *Config) ([]store.Migration, error) {
+	if file := c.sqliteFile(); file != "" && !exists(file) {
+		return store.Migrations()
+	}
+	o, err := open(c)
+	if err != nil {
+		return nil, err
+	}
+	defer o.db.Close()
+	return o.db.Pending(ctx)
 }
 
 func (t Terminal) generateKeyCommand() *cobra.Command {

@@ -117,6 +117,9 @@ var settings = append([]setting{
 		if scheme != "sqlite" && scheme != "postgres" && scheme != "postgresql" || rest == "" {
 			return errors.New("write sqlite:FILE or postgres://USER@HOST/DATABASE")
 		}
+		if scheme == "sqlite" && strings.HasPrefix(rest, "//") && !strings.HasPrefix(rest, "///") { // SQLite would take it for a host
+			return errors.New("write sqlite:FILE without slashes before the file: it is on this machine")
+		}
 		c.DatabaseURL, c.databaseSet = v, true
 		return nil
 	}},

@@ -241,6 +241,7 @@ func TestUnsafeConfiguration(t *testing.T) {
 		{"URL with no port", map[string]string{"public-url": "https://a.example:"}, "", "--public-url: "},
 		{"URL with a wrong port", map[string]string{"public-url": "https://a.example:99999"}, "", "--public-url: "},
 		{"no URL", map[string]string{"public-url": "a.example"}, "", "--public-url: "},
+		{"a file on a host", map[string]string{"database-url": "sqlite://data/x.db"}, "", "--database-url: write sqlite:FILE without slashes"},
 		{"another database", map[string]string{"database-url": "mysql://x"}, "", "--database-url: "},
 		{"no folder", map[string]string{"data-dir": ""}, "", "--data-dir: name a folder"},
 		{"no key file", map[string]string{"secret-key-file": ""}, "", "--secret-key-file: name a file"},

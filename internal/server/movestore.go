@@ -44,7 +44,7 @@ func (t Terminal) migrateStoreCommand() *cobra.Command {
 // moveStore moves a SQLite database that no server has open.
 func moveStore(ctx context.Context, c *Config, target string) ([]store.Moved, error) {
 	if target == "" {
-		return nil, errors.New("migrate-store: name the PostgreSQL database with --to, or in " + targetEnv)
+		return nil, &ConfigError{targetEnv, errors.New("name the PostgreSQL database to move to, here or with --to")}
 	}
 	if c.sqliteFile() == "" {
 		return nil, errors.New("migrate-store: this server's database is PostgreSQL already")
@@ -64,11 +64,14 @@ func moveStore(ctx context.Context, c *Config, target string) ([]store.Moved, er
 	}
 	to, err := store.Open(target)
 	if err != nil {
-		return nil, fmt.Errorf("migrate-store: %w", err)
+		return nil, &ConfigError{targetEnv, err}
 	}
 	defer to.Close()
 	if to.Engine() != "postgres" {
-		return nil, errors.New("migrate-store: --to names no PostgreSQL database: write postgres://USER@HOST/DATABASE")
+		return nil, &ConfigError{targetEnv, errors.New("it is no PostgreSQL database: write postgres://USER@HOST/DATABASE")}
+	}
+	if err := from.db.MayMoveTo(ctx, to); err != nil {
+		return nil, schemaError(err)
 	}
 	if err := migrated(ctx, to); err != nil {
 		return nil, err

@@ -44,22 +44,32 @@ func TestMoveToPostgreSQL(t *testing.T) {
 
 func TestMoveSaysWhatIsMissing(t *testing.T) {
 	old := onSQLite(t, t.TempDir()).bootstrap(t)
+	shared := &installation{database: storetest.PostgresURL(t)}
+	execute(t, shared, "CREATE TABLE their_orders (id BIGINT)")
 	for _, c := range []struct {
 		args []string
+		code int
 		says string
 	}{
-		{old.with("migrate-store"), "--to"},
-		{old.with("migrate-store", "--to", "sqlite:"+filepath.Join(old.dir, "other.db")), "postgres://"},
-		{old.with("migrate-store", "--to", "postgres://x:hidden@127.0.0.1:1/x"), "connection refused"},
-		{[]string{"migrate-store", "--to", "postgres://x@127.0.0.1:1/x", "--data-dir", t.TempDir()}, "no database"},
+		{old.with("migrate-store"), 2, "--to"},
+		{old.with("migrate-store", "--to", "sqlite:"+filepath.Join(old.dir, "other.db")), 2, "postgres://"},
+		{old.with("migrate-store", "--to", "postgres://x:hidden@127.0.0.1:bad/x"), 2, "postgres://"},
+		{old.with("migrate-store", "--to", "postgres://x:hidden@127.0.0.1:1/x"), 1, "connection refused"},
+		{old.with("migrate-store", "--to", shared.database), 1, "its table their_orders is not of Sallyport"},
+		{[]string{"migrate-store", "--to", "postgres://x@127.0.0.1:1/x", "--data-dir", t.TempDir()}, 2, "no database"},
 	} {
 		f := command(t, "", c.args...)
-		if f.code == 0 || !strings.Contains(f.stderr, c.says) || strings.Contains(f.stderr, "hidden") {
-			t.Errorf("%v: exit code %d, %q; want a failure that says %s", c.args, f.code, f.stderr, c.says)
+		if f.code != c.code || !strings.Contains(f.stderr, c.says) || strings.Contains(f.stderr, "hidden") {
+			t.Errorf("%v: exit code %d, %q; want %d and that it says %s", c.args, f.code, f.stderr, c.code, c.says)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(old.dir, "other.db")); err == nil {
 		t.Error("it made a database that it does not move to")
+	}
+	db := connect(t, shared)
+	defer db.Close()
+	if n := query1(t, db, "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema()")[0]; n != "1" {
+		t.Errorf("%s tables in somebody's database, want the one that was there", n)
 	}
 }
 

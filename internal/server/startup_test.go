@@ -3,6 +3,8 @@ package server_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -129,6 +131,19 @@ func TestNewerSchema(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDryRunMakesNothing: who looks at what a migration would do has no database
+// and no key afterwards.
+func TestDryRunMakesNothing(t *testing.T) {
+	i := onSQLite(t, filepath.Join(t.TempDir(), "new"))
+	f := command(t, "", i.with("migrate", "--dry-run")...).want(t, 0)
+	if !strings.Contains(f.stdout, "would apply 0001_") {
+		t.Errorf("it says %q", f.stdout)
+	}
+	if _, err := os.Stat(i.dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the data folder: %v, want that there is none", err)
 	}
 }
 

@@ -32,6 +32,9 @@ type Migration struct {
 	text     string
 }
 
+// Migrations are all steps, which a database that is not there yet would take.
+func Migrations() ([]Migration, error) { return migrations() }
+
 func migrations() ([]Migration, error) {
 	entries, err := migrationFiles.ReadDir("migrations") // sorted by name
 	if err != nil {

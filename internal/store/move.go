@@ -40,6 +40,25 @@ func (db *DB) MoveTo(ctx context.Context, target *DB) (moved []Moved, err error)
 	return moved, wrap(err)
 }
 
+// MayMoveTo refuses a PostgreSQL database that holds tables of something else,
+// before anything is made in it.
+func (db *DB) MayMoveTo(ctx context.Context, target *DB) error {
+	ours, err := collect(ctx, db.read, scanText, db.dialect.tables)
+	if err != nil {
+		return wrap(err)
+	}
+	theirs, err := collect(ctx, target.read, scanText, `SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1`)
+	if err != nil {
+		return wrap(err)
+	}
+	for _, t := range theirs {
+		if !slices.Contains(ours, t) {
+			return fmt.Errorf("move: the PostgreSQL database is in use (its table %s is not of Sallyport); name an empty one", t)
+		}
+	}
+	return nil
+}
+
 // receive fills an empty database in one transaction.
 func (db *DB) receive(ctx context.Context, from *Read) (moved []Moved, err error) {
 	tx, err := beginPipeline(ctx, db.write, false)
