@@ -20,6 +20,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -273,12 +275,16 @@ func (p *Postgres) logTail() string {
 }
 
 // FreePort finds a port below those that the system gives to outgoing
-// connections and to listeners that want any: it stays free while a killed server
-// is down.
+// connections and to listeners that want any, and that no other process has found
+// that is still there: it stays free until it is used, and while a killed server is
+// down.
 func FreePort() (int, error) {
 	const low, high = 20000, 32000
 	for range 100 {
 		port := low + rand.IntN(high-low)
+		if !reserve(port) {
+			continue
+		}
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {
 			continue
@@ -286,4 +292,27 @@ func FreePort() (int, error) {
 		return port, l.Close()
 	}
 	return 0, fmt.Errorf("no free port between %d and %d", low, high)
+}
+
+// reserved are the sockets that tell other processes which ports are spoken for, as
+// long as this process lives.
+var reserved struct {
+	sync.Mutex
+	sockets []net.Listener
+}
+
+// reserve reports false when a port is spoken for. Systems without abstract names
+// of sockets (unix(7)) leave it to chance.
+func reserve(port int) bool {
+	l, err := net.Listen("unix", "@sallyport-test-port-"+strconv.Itoa(port))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return false
+	}
+	if err != nil {
+		return true
+	}
+	reserved.Lock()
+	defer reserved.Unlock()
+	reserved.sockets = append(reserved.sockets, l)
+	return true
 }

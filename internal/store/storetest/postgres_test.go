@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -267,5 +268,16 @@ func TestStandbyTakesOver(t *testing.T) {
 	run(t, there, "INSERT INTO ledger VALUES (1001)")
 	if got := ask(t, there, "SELECT count(*)::text FROM ledger"); got != "1001" {
 		t.Errorf("rows after the takeover: got %s, want 1001", got)
+	}
+}
+
+// A port that was found is nobody else's to find, though nobody listens there yet.
+func TestFreePortsAreSpokenFor(t *testing.T) {
+	port, err := FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOOS == "linux" && reserve(port) {
+		t.Errorf("port %d can be found again", port)
 	}
 }
