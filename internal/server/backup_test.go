@@ -24,17 +24,18 @@ func backupUnderLoad(t *testing.T) (c *crash, file string, shown *ledger) {
 		defer close(done)
 		c.load.run(&stop, c.nodes...)
 	}()
-	for c.ledger.now() < 400 { // some history first
-		a, err := call(http.MethodGet, c.nodes[0].url+"/readyz", "", nil)
-		want(t, http.StatusOK, a, err)
+	reach := func(position int) {
+		until(t, "some changes", func() bool {
+			a, err := call(http.MethodGet, c.nodes[0].url+"/readyz", "", nil)
+			want(t, http.StatusOK, a, err)
+			return c.ledger.now() >= position
+		})
 	}
+	reach(400) // some history first
 	begin := c.ledger.now()
 	command(t, "", c.target.with("backup", file)...).want(t, 0)
 	end := c.ledger.now()
-	for c.ledger.now() < end+200 { // and some afterwards, which it must not show
-		a, err := call(http.MethodGet, c.nodes[0].url+"/readyz", "", nil)
-		want(t, http.StatusOK, a, err)
-	}
+	reach(end + 200) // and some afterwards, which it must not show
 	stop.Store(true)
 	<-done
 	c.check("after the load")

@@ -364,7 +364,8 @@ func (d *loopDisk) fail() {
 // repair makes the disk one that can be written again, as an operator does.
 func (d *loopDisk) repair() {
 	d.tb.Helper()
-	d.run("umount", d.dir)
+	// Who looks at the disks of a machine may hold one for a moment.
+	until(d.tb, "the disk is unmounted", func() bool { return exec.Command("umount", d.dir).Run() == nil })
 	d.run("fsck.ext4", "-p", d.image)
 	d.run("mount", "-o", "loop,errors=remount-ro", d.image, d.dir)
 }

@@ -46,25 +46,45 @@ func newCrash(tb testing.TB, target *installation, nodes int) *crash {
 // and while others are made, and ends the load once the fault is over.
 func (c *crash) during(fault func()) {
 	c.tb.Helper()
+	end := c.loaded()
+	for deadline := time.Now().Add(patience); end == nil; end = c.loaded() {
+		if time.Now().After(deadline) {
+			c.tb.Fatal("no load lasts until the moment of the fault")
+		}
+		c.check("after a load that ended early")
+	}
+	time.Sleep(time.Duration(c.random.IntN(20)) * time.Millisecond) // it is a part of the experiment
+	fault()
+	end()
+}
+
+// loaded begins the load, waits for a random moment, and returns what ends it. It
+// is nil when the load has ended by itself: all workers have met a connection that
+// an earlier fault had killed, and heard 503.
+func (c *crash) loaded() (end func()) {
+	c.tb.Helper()
 	var stop atomic.Bool
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		c.load.run(&stop, c.nodes...)
 	}()
-	moment := c.ledger.now() + 60 + c.random.IntN(200)
+	moment, ended := c.ledger.now()+60+c.random.IntN(200), false
 	until(c.tb, "the moment of the fault", func() bool {
 		select {
 		case <-done:
-			return true
+			ended = true
 		default:
-			return c.ledger.now() >= moment
 		}
+		return ended || c.ledger.now() >= moment
 	})
-	time.Sleep(time.Duration(c.random.IntN(20)) * time.Millisecond) // it is a part of the experiment
-	fault()
-	stop.Store(true)
-	<-done
+	if ended {
+		return nil
+	}
+	return func() {
+		stop.Store(true)
+		<-done
+	}
 }
 
 // check compares database and ledger, and tries what was revoked.

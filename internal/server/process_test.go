@@ -27,7 +27,7 @@ import (
 
 // patience bounds every wait for a process. It is no expectation of speed: a
 // healthy one needs a fraction of a second.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // programDir holds the built program until the tests of the package are over.
 var programDir string
@@ -168,7 +168,7 @@ type logTail struct {
 }
 
 func (l *logTail) Write(p []byte) (int, error) {
-	const most = 8 << 10
+	const most = 64 << 10
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.text = append(l.text, p...)

@@ -51,10 +51,12 @@ func (c *crash) stopUnderLoad(balanced bool) (proven bool) {
 	var running sync.WaitGroup
 	before := c.ledger.counts()[unknown]
 	running.Go(func() { c.load.run(&stop, c.nodes[0]) })
-	for sent := c.ledger.now() + 100; c.ledger.now() < sent; {
+	sent := c.ledger.now() + 100
+	until(c.tb, "some changes", func() bool {
 		a, err := call(http.MethodGet, c.nodes[0].url+"/healthz", "", nil)
 		want(c.tb, http.StatusOK, a, err)
-	}
+		return c.ledger.now() >= sent
+	})
 	var balancer asker
 	if balanced {
 		running.Go(func() {

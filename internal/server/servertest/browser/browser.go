@@ -29,7 +29,7 @@ import (
 
 // patience is how long one Do may take. It is a guard against a test that
 // never ends, not a measure.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // picturesIn names the environment variable of the folder that pictures are
 // written to; without it none are taken.
