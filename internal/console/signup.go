@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/login"
 )
 
@@ -59,7 +60,7 @@ func newAccountField(err error) string {
 		return "email"
 	case strings.Contains(code, "password"):
 		return "password"
-	case code == "bad_request":
+	case code == "bad_request", code == identity.CodeUnseen:
 		return "real_name"
 	}
 	return ""

@@ -3,18 +3,18 @@ package console
 // toldProvidersInGerman are messages about identity providers, as toldInGerman.
 // Names of the API's fields in them become those of the page.
 var toldProvidersInGerman = map[string]string{
-	"the authentication_method_name must have 1 to %d characters and no line breaks": "authentication_method_name muss 1 bis %[1]s Zeichen haben und keine Zeilenumbrüche.",
-	"auth_token_max_age_seconds must be at least %d":                                 "auth_token_max_age_seconds: mindestens %[1]s Sekunden.",
-	"auth_token_max_age_seconds must be at most %d":                                  "auth_token_max_age_seconds: höchstens %[1]s Sekunden.",
-	"the %s cannot be used: %s":                                                      "%[1]s kann so nicht benutzt werden: %[2]s",
-	"the %s may have at most %d printable characters, without spaces":                "%[1]s darf höchstens %[2]s druckbare Zeichen haben, ohne Leerzeichen.",
-	"the saml_entity_id may have at most %d characters, without line breaks and spaces around it: copy it as the identity provider shows it": "saml_entity_id darf höchstens %[1]s Zeichen haben, ohne Zeilenumbrüche und umgebende Leerzeichen. Kopieren Sie sie so, wie der Identitätsanbieter sie anzeigt.",
-	"saml_clock_skew_seconds must be 0 to %d; set the clocks right rather than this":                                                         "saml_clock_skew_seconds: 0 bis %[1]s. Stellen Sie lieber die Uhren.",
-	"the name of the attribute %s in saml_field_mapping may have at most %d characters, without line breaks":                                 "Der Name eines Attributs darf höchstens %[2]s Zeichen haben, ohne Zeilenumbrüche.",
-	"the attribute %q cannot be the groups and something else: each has to be an attribute of its own":                                       "Das Attribut %[1]s kann nicht die Gruppen und noch etwas anderes sein: Jedes braucht ein eigenes.",
-	"oidc_scopes may hold at most %d scopes":                               "Höchstens %[1]s Scopes.",
-	"oidc_scopes must hold single words such as openid, email and profile": "Scopes sind einzelne Wörter wie openid, email und profile.",
-	"this key is retired, and its secret is forgotten: make another one":   "Dieser Schlüssel ist außer Dienst und vergessen. Erzeugen Sie einen anderen.",
+	"the authentication_method_name must have 1 to %d characters":                                                            "authentication_method_name muss 1 bis %[1]s Zeichen haben.",
+	"auth_token_max_age_seconds must be at least %d":                                                                         "auth_token_max_age_seconds: mindestens %[1]s Sekunden.",
+	"auth_token_max_age_seconds must be at most %d":                                                                          "auth_token_max_age_seconds: höchstens %[1]s Sekunden.",
+	"the %s cannot be used: %s":                                                                                              "%[1]s kann so nicht benutzt werden: %[2]s",
+	"the %s may have at most %d printable characters, without spaces":                                                        "%[1]s darf höchstens %[2]s druckbare Zeichen haben, ohne Leerzeichen.",
+	"the saml_entity_id may have at most %d characters, without spaces around it: copy it as the identity provider shows it": "saml_entity_id darf höchstens %[1]s Zeichen haben, ohne umgebende Leerzeichen. Kopieren Sie sie so, wie der Identitätsanbieter sie anzeigt.",
+	"saml_clock_skew_seconds must be 0 to %d; set the clocks right rather than this":                                         "saml_clock_skew_seconds: 0 bis %[1]s. Stellen Sie lieber die Uhren.",
+	"the name of the attribute %s in saml_field_mapping may have at most %d characters":                                      "Der Name eines Attributs darf höchstens %[2]s Zeichen haben.",
+	"the attribute %q cannot be the groups and something else: each has to be an attribute of its own":                       "Das Attribut %[1]s kann nicht die Gruppen und noch etwas anderes sein: Jedes braucht ein eigenes.",
+	"oidc_scopes may hold at most %d scopes":                                                                                 "Höchstens %[1]s Scopes.",
+	"oidc_scopes must hold single words such as openid, email and profile":                                                   "Scopes sind einzelne Wörter wie openid, email und profile.",
+	"this key is retired, and its secret is forgotten: make another one":                                                     "Dieser Schlüssel ist außer Dienst und vergessen. Erzeugen Sie einen anderen.",
 
 	// Metadata and issuers.
 	"this is no %s: %s":                                                        "Das ist nicht brauchbar als %[1]s: %[2]s",

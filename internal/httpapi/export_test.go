@@ -1,9 +1,11 @@
 package httpapi
 
 import (
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/sallyport/sallyport/internal/access"
 )
@@ -18,6 +20,7 @@ type Row struct {
 	Status                     int
 	Repeatable                 bool
 	BodyFields                 []string // of the request body, sorted; nil: no body is read
+	Words                      []string // those of them that hold texts, at whatever depth, or anything
 }
 
 // Table is the route table.
@@ -27,7 +30,7 @@ func Table() []Row {
 		rows = append(rows, Row{
 			Method: r.method, Path: r.path, ID: r.id, Event: r.event, Anonymous: r.anonymous, Form: r.form,
 			Organized: r.resource == organization || r.resource == account || r.resource == project || r.resource == home || r.resource == named,
-			Listed:    r.resource == listed, Home: r.resource == home, Named: r.resource == named, Project: r.resource == project, Need: r.need, Status: r.status, Repeatable: r.repeatable(), BodyFields: r.bodyFields(),
+			Listed:    r.resource == listed, Home: r.resource == home, Named: r.resource == named, Project: r.resource == project, Need: r.need, Status: r.status, Repeatable: r.repeatable(), BodyFields: r.bodyFields(), Words: r.words(),
 		})
 	}
 	return rows
@@ -37,9 +40,24 @@ func (r *route) bodyFields() []string {
 	if r.handler.in == nil {
 		return nil
 	}
+	return slices.Sorted(maps.Keys(r.properties()))
+}
+
+func (r *route) words() []string {
+	if r.handler.in == nil {
+		return nil
+	}
+	properties := r.properties()
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(properties)), func(name string) bool {
+		kind := fmt.Sprint(properties[name].(node)["type"])
+		return strings.Contains(kind, "boolean") || strings.Contains(kind, "integer")
+	})
+}
+
+func (r *route) properties() node {
 	s := &schemas{named: map[string]node{}, types: map[string]reflect.Type{}}
 	properties, _ := s.body(reflect.TypeOf(r.handler.in), r)["properties"].(node)
-	return slices.Sorted(maps.Keys(properties))
+	return properties
 }
 
 // Doors are the addresses that pages answer and those that are retired, "POST

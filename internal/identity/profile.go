@@ -2,17 +2,19 @@ package identity
 
 import (
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
 // CheckProfileField refuses a text of a profile that is longer than most
-// characters or holds control characters; nil is a field that was not sent.
+// characters or holds what CheckName refuses; nil is a field that was not sent.
 func CheckProfileField(name string, text *string, most int) error {
-	if text != nil && (utf8.RuneCountInString(*text) > most || strings.ContainsFunc(*text, unicode.IsControl)) {
-		return Invalidf("bad_request", "the field %q can have at most %d characters, and no line breaks or other control characters", name, most)
+	switch {
+	case text == nil:
+		return nil
+	case utf8.RuneCountInString(*text) > most:
+		return Invalidf("bad_request", "the field %q can have at most %d characters", name, most)
 	}
-	return nil
+	return CheckName(name, *text)
 }
 
 // CheckCountry refuses what is no country code (ISO 3166-1 alpha-2); empty

@@ -274,7 +274,7 @@ type arrival struct {
 func (s *Service) arrival(p *provider, who thirdparty.Identity) *arrival {
 	a := &arrival{
 		Provider: p.name, Label: p.label, OrganizationID: p.organizationID, Subject: who.Subject,
-		HostedDomain: who.HostedDomain, Public: who.PublicIdentity, Name: who.Name, At: s.now(),
+		HostedDomain: who.HostedDomain, Public: identity.Seen(who.PublicIdentity), Name: identity.Seen(who.Name), At: s.now(),
 	}
 	// An address that can be none here is none.
 	if address, err := identity.ParseEmail(who.Email); err == nil && who.Email != "" {

@@ -53,13 +53,21 @@ func TestProfileFieldsAreJudged(t *testing.T) {
 		"no name":              {},
 		"spaces for a name":    {RealName: "   "},
 		"257 characters":       {RealName: strings.Repeat("é", 257)},
-		"a line break":         {RealName: "Alice\r\nadmin"},
-		"an escape":            {RealName: "Alice", City: text("\x1b[31m")},
 		"a country's name":     {RealName: "Alice", Country: text("Finland")},
 		"a lower-case country": {RealName: "Alice", Country: text("fi")},
 	} {
 		_, err := w.UpdateMe(t.Context(), p, change)
 		want(t, name, err, identity.Invalid, "bad_request")
+	}
+	for name, change := range map[string]ProfileChange{
+		"a line break":    {RealName: "Alice\r\nadmin"},
+		"an escape":       {RealName: "Alice", City: text("\x1b[31m")},
+		"turned around":   {RealName: "Alice", JobTitle: text("nimda\u202e")},
+		"of no width":     {RealName: "Ali\u200bce"},
+		"a filler's name": {RealName: "\u3164"},
+	} {
+		_, err := w.UpdateMe(t.Context(), p, change)
+		want(t, name, err, identity.Invalid, identity.CodeUnseen)
 	}
 	if _, err := w.UpdateMe(t.Context(), p, ProfileChange{RealName: strings.Repeat("é", 256)}); err != nil {
 		t.Errorf("256 characters: %v", err)

@@ -201,7 +201,7 @@ func (s *Service) useResponse(ctx context.Context, r *running, v saml.Verified, 
 func (s *Service) samlArrival(p *provider, v saml.Verified) *arrival {
 	a := &arrival{
 		Provider: p.name, Label: p.label, OrganizationID: p.organizationID, Subject: p.saml.subject(v),
-		Public: cmp.Or(v.Attributes.Email, v.Attributes.Identity), Name: realName(v.Attributes), At: s.now(),
+		Public: identity.Seen(cmp.Or(v.Attributes.Email, v.Attributes.Identity)), Name: realName(v.Attributes), At: s.now(),
 		SAML: p.saml.login(v), Known: p.saml.config.AutoLinkPaused,
 	}
 	if address, err := identity.ParseEmail(v.Attributes.Email); err == nil && v.Attributes.Email != "" {
@@ -220,10 +220,10 @@ func (p *samlProvider) subject(v saml.Verified) string {
 	return v.Attributes.Identity
 }
 
-// realName is a person's name as a provider tells it; empty: it does not, or
-// tells one that can be none here.
+// realName is a person's name as a provider tells it, without what nobody sees
+// of it; empty: it does not, or tells one that can be none here.
 func realName(a saml.Attributes) string {
-	change := ProfileChange{RealName: cmp.Or(a.RealName, strings.TrimSpace(a.FirstName+" "+a.LastName))}
+	change := ProfileChange{RealName: identity.Seen(cmp.Or(a.RealName, strings.TrimSpace(a.FirstName+" "+a.LastName)))}
 	if change.check() != nil {
 		return ""
 	}

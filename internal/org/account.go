@@ -89,6 +89,9 @@ func accountOf(ctx context.Context, r *store.Read, p *identity.Principal, id str
 
 // CreateRoot is CreateOrganization by its root account, of the business tier.
 func (s *Service) CreateRoot(ctx context.Context, p *identity.Principal, name string) (Account, error) {
+	if _, err := cleanName("account_name", name); err != nil {
+		return Account{}, err
+	}
 	o, err := s.CreateOrganization(ctx, p, name, tierBusiness)
 	root := identity.Account{ID: o.AccountID, OrganizationID: o.ID, Name: o.Name, Created: o.Created, Updated: o.Updated}
 	return Account{root, root.ID, true}, err
@@ -119,7 +122,7 @@ func (s *Service) CreateUnit(ctx context.Context, p *identity.Principal, parentI
 
 func (s *Service) draftUnit(o *identity.Organization, name string) (a identity.Account, err error) {
 	a.OrganizationID, a.ParentID = o.ID, o.AccountID
-	if a.Name, err = cleanName(name); err != nil {
+	if a.Name, err = cleanName("account_name", name); err != nil {
 		return a, err
 	}
 	a.ID, err = s.DB.NewID("a")
@@ -168,6 +171,9 @@ func (s *Service) RenameAccount(ctx context.Context, p *identity.Principal, id s
 		if !superAdmin(p) {
 			return Account{}, notSuperAdmin("rename the organization")
 		}
+		if _, err := cleanName("account_name", *name); err != nil {
+			return Account{}, err
+		}
 		if _, err := s.UpdateOrganization(ctx, p, OrganizationChange{Name: name}); err != nil {
 			return Account{}, err
 		}
@@ -177,7 +183,7 @@ func (s *Service) RenameAccount(ctx context.Context, p *identity.Principal, id s
 }
 
 func (s *Service) renameUnit(ctx context.Context, p *identity.Principal, id, name string) (renamed Account, err error) {
-	if name, err = cleanName(name); err != nil {
+	if name, err = cleanName("account_name", name); err != nil {
 		return renamed, err
 	}
 	err = s.DB.Update(ctx, p.Actor(), store.Organization(p.Organization.ID), func(tx *store.Tx) error {

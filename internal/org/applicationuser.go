@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/sallyport/sallyport/internal/identity"
@@ -98,10 +97,7 @@ func checkApplicationUser(name string, superAdmin bool) error {
 	if strings.TrimSpace(name) == "" || utf8.RuneCountInString(name) > identity.MaxRealName {
 		return identity.Invalidf("bad_request", "the name must have 1 to %d characters and not be blank", identity.MaxRealName)
 	}
-	if strings.ContainsFunc(name, unicode.IsControl) {
-		return identity.Invalidf("bad_request", "the name holds control characters such as line breaks; remove them")
-	}
-	return nil
+	return identity.CheckName("name", name)
 }
 
 // RenameApplicationUser gives an application user another name.

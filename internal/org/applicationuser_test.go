@@ -39,11 +39,13 @@ func TestApplicationUsersComeAndGo(t *testing.T) {
 		if !m.User.Application || m.SuperAdmin || m.User.Email != m.UserID+"@app.sallyport.invalid" || m.User.OrganizationID != s.first.OrganizationID {
 			t.Errorf("made %+v", m)
 		}
-		for _, name := range []string{"", "  ", strings.Repeat("x", 257), "two\nlines"} {
+		for _, name := range []string{"", "  ", strings.Repeat("x", 257)} {
 			_, err := s.org.CreateApplicationUser(t.Context(), s.admin(), name, false)
 			wantCode(t, err, "bad_request")
 		}
-		_, err := s.org.CreateApplicationUser(t.Context(), s.admin(), "boss", true)
+		_, err := s.org.CreateApplicationUser(t.Context(), s.admin(), "two\nlines", false)
+		wantCode(t, err, identity.CodeUnseen)
+		_, err = s.org.CreateApplicationUser(t.Context(), s.admin(), "boss", true)
 		wantCode(t, err, "bad_request")
 		_, err = s.org.RenameApplicationUser(t.Context(), s.admin(), m.UserID, "boss", true)
 		wantCode(t, err, "bad_request")

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/sallyport/sallyport/internal/identity"
@@ -321,12 +320,18 @@ func (s *Service) tryWithout(ctx context.Context, tx *store.Tx, p *identity.Prin
 
 // changed is a method with a change laid over it, which is checked on the way.
 func (s *Service) changed(m Method, c MethodChange) (Method, error) {
+	named := m.Name
 	set(&m.Name, c.Name)
 	set(&m.Enabled, c.Enabled)
 	set(&m.TokenExtend, c.TokenExtend)
 	set(&m.AutoJoinGroupID, c.AutoJoinGroupID)
-	if m.Name = strings.TrimSpace(m.Name); m.Name == "" || utf8.RuneCountInString(m.Name) > identity.MaxMethodName || strings.ContainsFunc(m.Name, unicode.IsControl) {
-		return m, identity.Invalidf("bad_request", "the authentication_method_name must have 1 to %d characters and no line breaks", identity.MaxMethodName)
+	if m.Name = strings.TrimSpace(m.Name); m.Name == "" || utf8.RuneCountInString(m.Name) > identity.MaxMethodName {
+		return m, identity.Invalidf("bad_request", "the authentication_method_name must have 1 to %d characters", identity.MaxMethodName)
+	}
+	if m.Name != named { // a provider of before can be switched off whatever it is called
+		if err := identity.CheckName("authentication_method_name", m.Name); err != nil {
+			return m, err
+		}
 	}
 	if c.TokenMaxAgeSeconds != nil {
 		age, err := methodTokenAge(*c.TokenMaxAgeSeconds)

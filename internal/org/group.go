@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/sallyport/sallyport/internal/identity"
@@ -67,21 +66,30 @@ func (s *Service) GroupMembers(ctx context.Context, p *identity.Principal, group
 }
 
 // checkGroup accepts a name and a description as they were sent, or not at
-// all: clients that keep state compare them with their own.
-func checkGroup(name, description string) error {
-	if strings.TrimSpace(name) == "" || utf8.RuneCountInString(name) > identity.MaxGroupName || strings.ContainsFunc(name, unicode.IsControl) {
-		return identity.Invalidf("bad_request", "the user_group_name must have 1 to %d characters, not be blank, and hold no line breaks or other control characters", identity.MaxGroupName)
+// all: clients that keep state compare them with their own. What before, which
+// may be empty, has already is not judged again.
+func checkGroup(before identity.Group, name, description string) error {
+	if strings.TrimSpace(name) == "" || utf8.RuneCountInString(name) > identity.MaxGroupName {
+		return identity.Invalidf("bad_request", "the user_group_name must have 1 to %d characters and not be blank", identity.MaxGroupName)
 	}
 	if utf8.RuneCountInString(description) > identity.MaxGroupDescription {
 		return identity.Invalidf("bad_request", "the description may have at most %d characters", identity.MaxGroupDescription)
 	}
-	return nil
+	if name != before.Name {
+		if err := identity.CheckName("user_group_name", name); err != nil {
+			return err
+		}
+	}
+	if description == before.Description {
+		return nil
+	}
+	return identity.CheckDescription("description", description)
 }
 
 // CreateGroup creates a user group without members. A taken name is Conflict
 // user_group_names_must_be_unique.
 func (s *Service) CreateGroup(ctx context.Context, p *identity.Principal, name, description string) (g identity.Group, err error) {
-	if err := checkGroup(name, description); err != nil {
+	if err := checkGroup(identity.Group{}, name, description); err != nil {
 		return g, err
 	}
 	id, err := s.DB.NewID("ug")
@@ -111,7 +119,7 @@ func (s *Service) UpdateGroup(ctx context.Context, p *identity.Principal, groupI
 		if g == before {
 			return nil
 		}
-		if err := checkGroup(g.Name, g.Description); err != nil {
+		if err := checkGroup(before, g.Name, g.Description); err != nil {
 			return err
 		}
 		if err := tx.SetGroup(ctx, g); err != nil {

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/sallyport/sallyport/internal/credential"
@@ -82,10 +81,10 @@ func hasAccount() error {
 
 func cleanRealName(name string) (string, error) {
 	name = strings.TrimSpace(name)
-	if name == "" || utf8.RuneCountInString(name) > identity.MaxRealName || strings.ContainsFunc(name, unicode.IsControl) {
-		return "", identity.Invalidf("bad_request", `the field "real_name" must have 1 to %d characters, and no line breaks or other control characters`, identity.MaxRealName)
+	if name == "" || utf8.RuneCountInString(name) > identity.MaxRealName {
+		return "", identity.Invalidf("bad_request", `the field "real_name" must have 1 to %d characters`, identity.MaxRealName)
 	}
-	return name, nil
+	return name, identity.CheckName("real_name", name)
 }
 
 // newPassword judges and hashes a password.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/sallyport/sallyport/internal/identity"
@@ -95,7 +94,7 @@ func (s *Service) CreateOrganization(ctx context.Context, p *identity.Principal,
 // draftOrganization is a new organization with new ids and the default policy,
 // not stored yet.
 func (s *Service) draftOrganization(name, tier string) (o identity.Organization, err error) {
-	if o.Name, err = cleanName(name); err != nil {
+	if o.Name, err = cleanName("organization_name", name); err != nil {
 		return o, err
 	}
 	if o.Tier, err = parseTier(tier); err != nil {
@@ -180,7 +179,7 @@ func (s *Service) UpdateOrganization(ctx context.Context, p *identity.Principal,
 func (c OrganizationChange) apply(o identity.Organization) (identity.Organization, error) {
 	var err error
 	if c.Name != nil {
-		if o.Name, err = cleanName(*c.Name); err != nil {
+		if o.Name, err = cleanName("name", *c.Name); err != nil {
 			return o, err
 		}
 	}
@@ -246,16 +245,13 @@ func mayDelete(units int, projects int64, recursive bool) error {
 }
 
 // cleanName is a name of an organization or a unit as it is stored: 1 to 83
-// characters without control characters, no spaces around.
-func cleanName(name string) (string, error) {
+// characters that people see, no spaces around. field is what the wire calls it.
+func cleanName(field, name string) (string, error) {
 	name = strings.TrimSpace(name)
 	if name == "" || utf8.RuneCountInString(name) > identity.MaxOrganizationName {
 		return "", identity.Invalidf("bad_request", "the name must have 1 to %d characters, not counting spaces around it", identity.MaxOrganizationName)
 	}
-	if strings.ContainsFunc(name, unicode.IsControl) || !utf8.ValidString(name) {
-		return "", identity.Invalidf("bad_request", "the name holds control characters such as line breaks; remove them")
-	}
-	return name, nil
+	return name, identity.CheckName(field, name)
 }
 
 func parseTier(tier string) (string, error) {

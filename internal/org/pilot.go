@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -79,10 +78,16 @@ func readPilot(document []byte) (e pilotEdit, err error) {
 
 // over is a pilot with an edit laid over it.
 func (e *pilotEdit) over(pilot identity.Pilot) (identity.Pilot, error) {
+	named := pilot.Name
 	set(&pilot.Name, e.name)
 	pilot.Name = strings.TrimSpace(pilot.Name)
-	if n := utf8.RuneCountInString(pilot.Name); n == 0 || n > identity.MaxPilotName || strings.ContainsFunc(pilot.Name, unicode.IsControl) {
-		return pilot, identity.Invalidf("bad_request", "the name of a pilot must have 1 to %d characters and no line breaks", identity.MaxPilotName)
+	if n := utf8.RuneCountInString(pilot.Name); n == 0 || n > identity.MaxPilotName {
+		return pilot, identity.Invalidf("bad_request", "the name of a pilot must have 1 to %d characters", identity.MaxPilotName)
+	}
+	if pilot.Name != named {
+		if err := identity.CheckName(pilotName, pilot.Name); err != nil {
+			return pilot, err
+		}
 	}
 	set(&pilot.Users, e.users)
 	set(&pilot.Groups, e.groups)
@@ -121,6 +126,9 @@ func (e *pilotEdit) change(before string) (string, error) {
 			delete(fields, rangesPrefix+"_descriptions")
 		}
 	}
+	if err := checkRangeWords(e.set[rangesPrefix+"_descriptions"]); err != nil {
+		return "", err
+	}
 	for name, value := range e.set {
 		fields[name] = value
 	}
@@ -129,6 +137,21 @@ func (e *pilotEdit) change(before string) (string, error) {
 	}
 	text, err := jsonv2.Marshal(fields, jsonv2.Deterministic(true))
 	return string(text), err
+}
+
+// checkRangeWords judges the words beside ranges that a document brings. Of
+// another shape they are refused by the policy package.
+func checkRangeWords(document jsontext.Value) error {
+	words := map[string]string{}
+	if jsonv2.Unmarshal(document, &words) != nil {
+		return nil
+	}
+	for _, text := range words {
+		if err := identity.CheckName(rangesPrefix+"_descriptions", text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // CreatePilot begins a pilot: the fields of the policy that the document sets

@@ -190,7 +190,7 @@ func TestPilotRefusals(t *testing.T) {
 			`{"name": "x", "mcp_enabled": true}`:                                             "bad_request", // nobody in it
 			`{"name": "x", "users": ["BOB"]}`:                                                "bad_request", // sets nothing
 			`{"users": ["BOB"], "mcp_enabled": true}`:                                        "bad_request",
-			`{"name": "a\nb", "users": ["BOB"], "mcp_enabled": true}`:                        "bad_request",
+			`{"name": "a\nb", "users": ["BOB"], "mcp_enabled": true}`:                        identity.CodeUnseen,
 			`{"name": "x", "users": "BOB", "mcp_enabled": true}`:                             "bad_request",
 			`{"name": "x", "users": ["BOB"], "mcp_enabled": "true"}`:                         "bad_request",
 			`{"name": "x", "users": ["BOB"], "mcp_enabled": true, "unknown": 1}`:             "bad_request",

@@ -252,7 +252,7 @@ func TestIPX07_BadRanges(t *testing.T) {
 		{org.RangesChange{Enabled: true}, policy.CodeBadRequest, "add a range"},
 		{org.RangesChange{List: []string{"198.51.100.0/24"}, Descriptions: map[string]string{"203.0.113.0/24": "x"}}, policy.CodeBadRequest, "not in"},
 		{org.RangesChange{List: []string{"198.51.100.0/24"}, Descriptions: map[string]string{"198.51.100.0/24": strings.Repeat("x", 1001)}}, policy.CodeBadRequest, "1000"},
-		{org.RangesChange{List: []string{"198.51.100.0/24"}, Descriptions: map[string]string{"198.51.100.0/24": "a\nb"}}, policy.CodeBadRequest, "control"},
+		{org.RangesChange{List: []string{"198.51.100.0/24"}, Descriptions: map[string]string{"198.51.100.0/24": "a\nb"}}, identity.CodeUnseen, "control"},
 		{org.RangesChange{List: []string{"203.0.113.0/24"}, Enabled: true}, "api_client_ip_allowlist_blocks_caller", inside},
 	} {
 		s.unchanged(func() {

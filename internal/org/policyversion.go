@@ -212,7 +212,13 @@ func (s *Service) ReplacePolicy(ctx context.Context, p *identity.Principal, vers
 	}
 	return s.putPolicy(ctx, p, policyEdit{
 		action: "policy_changed", description: "replaced the authentication policy",
-		version: version, apply: consent.replaceBy(next),
+		version: version,
+		apply: func(base policy.Policy) (policy.Policy, error) {
+			if err := checkNewWords(base, next); err != nil {
+				return next, err
+			}
+			return consent.replaceBy(next)(base)
+		},
 	}, consent)
 }
 

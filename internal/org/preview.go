@@ -82,7 +82,7 @@ func (s *Service) previewEdit(ctx context.Context, p *identity.Principal, docume
 	if err != nil {
 		return i, err
 	}
-	edit := policyEdit{apply: func(base policy.Policy) (policy.Policy, error) { return policy.ParseOver(base, document) }}
+	edit := policyEdit{apply: func(base policy.Policy) (policy.Policy, error) { return parseOver(base, document) }}
 	_, after, err := edit.plan(p, w.Organization)
 	if err != nil {
 		return i, err

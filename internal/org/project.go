@@ -1,6 +1,7 @@
 package org
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -95,7 +96,7 @@ func draftProject(ctx context.Context, r *store.Read, p *identity.Principal, in 
 		}
 	}
 	set(&project.BasePort, in.BasePort)
-	return project, tidyProject(&project)
+	return project, tidyProject(&project, identity.Project{})
 }
 
 func copyProject(ctx context.Context, r *store.Read, p *identity.Principal, in NewProject, to *identity.Project) error {
@@ -165,6 +166,7 @@ func (s *Service) UpdateProject(ctx context.Context, p *identity.Principal, name
 }
 
 func (c ProjectChange) apply(ctx context.Context, r *store.Read, p *identity.Principal, project identity.Project) (identity.Project, error) {
+	before := project
 	if c.OrganizationID != nil && *c.OrganizationID != "" && *c.OrganizationID != project.OrganizationID {
 		return project, identity.Invalidf("same_organization_required", "a project stays in its organization; create it anew in the other one")
 	}
@@ -193,7 +195,7 @@ func (c ProjectChange) apply(ctx context.Context, r *store.Read, p *identity.Pri
 	if err := checkProjectName(project.Name); err != nil {
 		return project, err
 	}
-	return project, tidyProject(&project)
+	return project, tidyProject(&project, before)
 }
 
 // set assigns a value that was given.
@@ -281,8 +283,8 @@ func badProjectName() error {
 }
 
 // tidyProject refuses values that are out of bounds and makes absent lists
-// empty ones.
-func tidyProject(p *identity.Project) error {
+// empty ones. Words that before, which may be empty, has already stay.
+func tidyProject(p *identity.Project, before identity.Project) error {
 	if p.Tags == nil {
 		p.Tags = map[string]string{}
 	}
@@ -302,16 +304,30 @@ func tidyProject(p *identity.Project) error {
 			return err
 		}
 	}
-	return checkTags(p.Tags)
+	for _, label := range []struct{ field, text, was string }{{"cloud", p.Cloud, before.Cloud}, {"billing_group_id", p.BillingGroupID, before.BillingGroupID}} {
+		if label.text == label.was {
+			continue
+		}
+		if err := identity.CheckName(label.field, label.text); err != nil {
+			return err
+		}
+	}
+	return checkTags(p.Tags, before.Tags)
 }
 
-func checkTags(tags map[string]string) error {
+func checkTags(tags, before map[string]string) error {
 	if len(tags) > maxTags {
 		return identity.Invalidf("bad_request", "a project has at most %d tags", maxTags)
 	}
 	for key, value := range tags {
 		if key == "" || utf8.RuneCountInString(key) > maxTagLength || utf8.RuneCountInString(value) > maxTagLength {
 			return identity.Invalidf("bad_request", "a tag's key has 1 to %d characters, its value at most %d", maxTagLength, maxTagLength)
+		}
+		if was, there := before[key]; there && was == value {
+			continue
+		}
+		if err := cmp.Or(identity.CheckName("tags", key), identity.CheckName("tags", value)); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/policy"
@@ -44,7 +45,7 @@ func (s *Service) SetRanges(ctx context.Context, p *identity.Principal, change R
 		acceptLockout: change.AcceptLockout, kind: identity.PendingRanges, confirm: confirm,
 		lockoutCode: "api_client_ip_allowlist_blocks_caller",
 		apply: func(base policy.Policy) (policy.Policy, error) {
-			next, err := policy.ParseOver(base, document)
+			next, err := parseOver(base, document)
 			if err == nil && policy.AllAddresses(next.Ranges) && !change.AcceptAllAddresses {
 				err = allAddresses(next.Ranges)
 			}
@@ -70,6 +71,30 @@ func (c RangesChange) document() ([]byte, error) {
 		return nil, fmt.Errorf("write address ranges: %w", err)
 	}
 	return text, nil
+}
+
+// parseOver is policy.ParseOver for what somebody writes now. The words beside
+// ranges are judged here: the policy package would not read any more what was
+// stored before.
+func parseOver(base policy.Policy, document []byte) (policy.Policy, error) {
+	next, err := policy.ParseOver(base, document)
+	if err != nil {
+		return next, err
+	}
+	return next, checkNewWords(base, next)
+}
+
+// checkNewWords judges the words beside ranges that a policy does not have yet.
+func checkNewWords(base, next policy.Policy) error {
+	for _, r := range next.Ranges.List {
+		if slices.Contains(base.Ranges.List, r) {
+			continue
+		}
+		if err := identity.CheckName(rangesPrefix+"_descriptions", r.Description); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func allAddresses(r policy.Ranges) error {

@@ -136,8 +136,8 @@ func (s *Service) checkSAML(config identity.SAMLConfig, c SAMLChange) error {
 			return err
 		}
 	}
-	if c.EntityID != nil && (utf8.RuneCountInString(*c.EntityID) > identity.MaxMethodURL || strings.ContainsFunc(*c.EntityID, unicode.IsControl) || strings.TrimSpace(*c.EntityID) != *c.EntityID) {
-		return identity.Invalidf("bad_request", "the saml_entity_id may have at most %d characters, without line breaks and spaces around it: copy it as the identity provider shows it", identity.MaxMethodURL)
+	if err := checkEntityID(c.EntityID); err != nil {
+		return err
 	}
 	if c.ClockSkewSeconds != nil && (*c.ClockSkewSeconds < 0 || *c.ClockSkewSeconds > identity.MaxSAMLClockSkew) {
 		return identity.Invalidf("bad_request", "saml_clock_skew_seconds must be 0 to %d; set the clocks right rather than this", identity.MaxSAMLClockSkew)
@@ -151,6 +151,16 @@ func (s *Service) checkSAML(config identity.SAMLConfig, c SAMLChange) error {
 		}
 	}
 	return checkMapping(config.FieldMapping, c)
+}
+
+func checkEntityID(id *string) error {
+	switch {
+	case id == nil:
+		return nil
+	case utf8.RuneCountInString(*id) > identity.MaxMethodURL || strings.TrimSpace(*id) != *id:
+		return identity.Invalidf("bad_request", "the saml_entity_id may have at most %d characters, without spaces around it: copy it as the identity provider shows it", identity.MaxMethodURL)
+	}
+	return identity.CheckName("saml_entity_id", *id)
 }
 
 // noSuchWord refuses a word of a closed list. SHA-1 and DSA are in the
@@ -177,8 +187,14 @@ func (s *Service) checkSAMLAddress(name string, address *string) error {
 // checkMapping judges the names of attributes.
 func checkMapping(mapping identity.SAMLFieldMapping, c SAMLChange) error {
 	for key, name := range map[string]*string{"email": c.Email, "identity": c.Identity, "first_name": c.FirstName, "last_name": c.LastName, "real_name": c.RealName, "groups": c.Groups} {
-		if name != nil && (utf8.RuneCountInString(*name) > identity.MaxSAMLAttributeName || strings.ContainsFunc(*name, unicode.IsControl)) {
-			return identity.Invalidf("bad_request", "the name of the attribute %s in saml_field_mapping may have at most %d characters, without line breaks", key, identity.MaxSAMLAttributeName)
+		if name == nil {
+			continue
+		}
+		if utf8.RuneCountInString(*name) > identity.MaxSAMLAttributeName {
+			return identity.Invalidf("bad_request", "the name of the attribute %s in saml_field_mapping may have at most %d characters", key, identity.MaxSAMLAttributeName)
+		}
+		if err := identity.CheckName("saml_field_mapping."+key, *name); err != nil {
+			return err
 		}
 	}
 	if mapping.Groups != "" && slices.Contains([]string{mapping.Email, mapping.FirstName, mapping.LastName, mapping.RealName}, mapping.Groups) {

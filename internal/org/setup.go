@@ -113,7 +113,7 @@ func (s *Service) SetUp(ctx context.Context, in Setup) (out Bootstrapped, err er
 // firstAdmin judges all that is asked for beside the code.
 func (s *Service) firstAdmin(ctx context.Context, in Setup) (request BootstrapRequest, err error) {
 	request = BootstrapRequest{Email: in.Email, Organization: in.Organization, NoSession: true}
-	if _, err := cleanName(in.Organization); err != nil {
+	if _, err := cleanName("organization", in.Organization); err != nil {
 		if e, ok := errors.AsType[*identity.Error](err); ok {
 			e.Code = "organization_name_invalid" // beside another name, which field it is about
 		}

@@ -373,7 +373,7 @@ func checkTokenDescription(text string) error {
 	if utf8.RuneCountInString(text) > identity.MaxDescription {
 		return identity.Invalidf("bad_request", "the description is too long: at most %d characters", identity.MaxDescription)
 	}
-	return nil
+	return identity.CheckDescription("description", text)
 }
 
 // tokenAge reads an asked-for maximum age; zero when none was asked for.

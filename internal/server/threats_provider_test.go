@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -73,6 +74,25 @@ func TestPOL08_DeletedWhileALoginIsOnTheWay(t *testing.T) {
 			refusedAs(t, on.back(t, id, callback), identity.NotFound, "authentication_method_not_found")
 		})
 		c.Do(t, http.MethodGet, "/v1/me", in.flow.Done.Token, nil).WantCode(http.StatusUnauthorized, "authentication_failed")
+	})
+}
+
+// What a provider calls a person is stored as people see it, and keeps nobody
+// out.
+func TestNamesFromProvidersAreSeen(t *testing.T) {
+	clubs(t, func(t *testing.T, c *club) {
+		id := c.provider(t, c.OrganizationID, aVerified, nil)
+		for name, want := range map[string]string{"Ne\u202ew\u3164ton": "Newton", "\u202e\u3164": "user8"} { // of the latter nothing is left but the address
+			local := fmt.Sprint("user", len(name)+2)
+			who := claims{"sub": local, "email": local + "@" + aVerified, "email_verified": true, "name": name}
+			b := c.guest(t, login.Begin{})
+			if err := b.at(t, id, c.own, who); err != nil {
+				t.Fatal(err)
+			}
+			if got := b.user(t).RealName; got != want {
+				t.Errorf("%+q is called %+q, want %+q", name, got, want)
+			}
+		}
 	})
 }
 
