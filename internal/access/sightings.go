@@ -16,10 +16,6 @@ import (
 // observed. A use that matters is made again.
 const maxSightings = 4096
 
-// sightingsAtOnce bounds those that one transaction writes. It counts what the
-// organization has: with few at once that would be most of its work.
-const sightingsAtOnce = 256
-
 // sighting is a credential at an address, at the door of an organization.
 type sighting struct {
 	organization, prefix string
@@ -29,8 +25,22 @@ type sighting struct {
 // sightings gathers the addresses that organizations are used from while they
 // learn their ranges, until they are written.
 type sightings struct {
+	// Taken and to be written yet, and the organizations that may have too many
+	// then, under uses.flush.
+	left []identity.AddressUse
+	full []overfull
+
 	mu      sync.Mutex
 	pending map[sighting]identity.AddressUse
+	writing int // how many of left there are
+}
+
+// overfull is an organization that may have too many observed addresses: over so
+// many, once they were counted.
+type overfull struct {
+	organization string
+	counted      bool
+	over         int
 }
 
 // see counts an accepted use. Those of the operator's recover session are none:
@@ -44,45 +54,48 @@ func (s *sightings) see(k *known, client netip.Addr, now time.Time) {
 	defer s.mu.Unlock()
 	u, seen := s.pending[key]
 	if !seen {
-		if len(s.pending) >= maxSightings {
+		if len(s.pending)+s.writing >= maxSightings {
 			return
 		}
 		u = identity.AddressUse{OrganizationID: key.organization, Prefix: key.prefix, UserID: k.User.ID, IP: client.String(), First: now}
 	}
 	u.Last = now
 	u.Uses++
-	s.put(key, u)
-}
-
-func (s *sightings) put(key sighting, u identity.AddressUse) {
 	if s.pending == nil {
 		s.pending = map[sighting]identity.AddressUse{}
 	}
 	s.pending[key] = u
 }
 
-// take empties what is pending into a list in the order of the table's key, so
-// that two nodes lock rows in the same order.
-func (s *sightings) take() []identity.AddressUse {
+// take moves what is pending into the hands of a flush, after one that has ended:
+// into a list in the order of the table's key, so that two nodes lock rows in the
+// same order.
+func (s *sightings) take() {
+	if len(s.left)+len(s.full) > 0 {
+		return
+	}
 	s.mu.Lock()
 	taken := s.pending
-	s.pending = nil
+	s.pending, s.writing = nil, len(taken)
 	s.mu.Unlock() // nobody waits for the order
-	return slices.SortedFunc(maps.Values(taken), func(a, b identity.AddressUse) int {
+	s.left = slices.SortedFunc(maps.Values(taken), func(a, b identity.AddressUse) int {
 		return cmp.Or(strings.Compare(a.OrganizationID, b.OrganizationID), strings.Compare(a.Prefix, b.Prefix), strings.Compare(a.IP, b.IP))
 	})
 }
 
-// give takes back what could not be written.
-func (s *sightings) give(unwritten []identity.AddressUse) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, u := range unwritten {
-		client, _ := netip.ParseAddr(u.IP) // it was one
-		key := sighting{u.OrganizationID, u.Prefix, client}
-		if later, ok := s.pending[key]; ok {
-			u.Last, u.Uses = later.Last, u.Uses+later.Uses
+// part is what is to be written next.
+func (s *sightings) part(most int) []identity.AddressUse { return s.left[:min(len(s.left), most)] }
+
+// wrote notes that a part was written. One that was not stays, for the next
+// flush.
+func (s *sightings) wrote(part []identity.AddressUse) {
+	for _, u := range part { // in the order of organizations
+		if n := len(s.full); n == 0 || s.full[n-1].organization != u.OrganizationID {
+			s.full = append(s.full, overfull{organization: u.OrganizationID})
 		}
-		s.put(key, u)
 	}
+	s.left = s.left[len(part):]
+	s.mu.Lock()
+	s.writing -= len(part)
+	s.mu.Unlock()
 }

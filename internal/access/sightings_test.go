@@ -3,11 +3,15 @@ package access
 import (
 	"context"
 	"net/netip"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
+	"github.com/sallyport/sallyport/internal/store/storetest"
+	"github.com/sallyport/sallyport/internal/store/storetest/migrated"
 	"github.com/sallyport/sallyport/policy"
 )
 
@@ -136,13 +140,100 @@ func TestSightingsSurviveAFailedWrite(t *testing.T) {
 	w.learn(o, time.Hour)
 	w.accepted(bearer, o)
 	w.accepted(bearer, o, from("2001:db8::1"))
+	w.sightings.take()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := w.flushSightings(ctx); err == nil {
+	if _, err := w.writeNext(ctx); err == nil {
 		t.Fatal("written with a context that had ended")
 	}
 	w.accepted(bearer, o)
+	if n := w.Waiting(); n != 4 { // the use of the token, two addresses that were taken, and one again
+		t.Errorf("%d wait", n)
+	}
 	wantSeen(t, "afterwards", w.seen(o), map[[2]string]int64{{prefixOf(bearer), home.String()}: 2, {prefixOf(bearer), "2001:db8::1"}: 1})
+}
+
+// Addresses are written in parts with rests between them, as last uses are, and
+// whoever asks for a list waits for none of the rests.
+func TestSightingsAreWrittenWithRests(t *testing.T) {
+	for name, ask := range map[string]bool{"nobody asks": false, "a list asks": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{tb: t, clock: &clock{}, url: migrated.SQLite(t)}
+				w.clock.us.Store(start.UnixMicro())
+				w.Checker = w.leaseless()
+				o, addresses := w.observe(4*w.db.UsesAtOnce() - 1)
+				var flushing sync.WaitGroup
+				begun := time.Now()
+				flushing.Go(func() { w.must(w.flushGently(t.Context())) })
+				synctest.Wait() // the use of the token is written, and it rests
+				if n := w.Waiting(); n != addresses {
+					t.Errorf("%d wait, want %d", n, addresses)
+				}
+				if ask {
+					if n := len(w.seen(o)); n != addresses || w.Waiting() != 0 {
+						t.Errorf("%d are written, %d wait", n, w.Waiting())
+					}
+					if time.Now() != begun {
+						t.Errorf("the list waited for %v", time.Since(begun))
+					}
+				}
+				flushing.Wait()
+				if took := time.Since(begun); w.Waiting() != 0 || took == 0 || took > flushFor {
+					t.Errorf("%d wait after %v", w.Waiting(), took)
+				}
+				if n := len(w.seen(o)); n != addresses {
+					t.Errorf("%d are written", n)
+				}
+			})
+		})
+	}
+}
+
+// observe has an organization used from so many addresses, a hundred by each token.
+func (w *world) observe(addresses int) (organization string, n int) {
+	o := w.organization()
+	w.learn(o, 24*time.Hour)
+	bearer, a := "", netip.MustParseAddr("2001:db8::1")
+	for i := range addresses {
+		if i%100 == 0 {
+			bearer = w.token(policy.PersonalToken, w.user(o))
+		}
+		a = a.Next()
+		w.accepted(bearer, o, from(a.String()))
+	}
+	return o, addresses
+}
+
+// What an organization has too many of goes, the longest unused first, after
+// everything is written.
+func TestSightingsOverTheBoundGo(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		over := w.db.UsesAtOnce() + 3
+		o, addresses := w.observe(over)
+		other, _ := w.observe(1)
+		raw, err := storetest.Connect(w.url)
+		w.must(err)
+		defer raw.Close()
+		if _, err := raw.ExecContext(t.Context(), `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+			INSERT INTO address_uses SELECT '`+o+`', 'spp_' || i, '192.0.2.9', 'u', i, i, 1 FROM n`); err != nil {
+			t.Fatal(err)
+		}
+		w.must(w.FlushUses(t.Context()))
+		var kept, oldest int
+		if err := raw.QueryRowContext(t.Context(), `SELECT COUNT(*), MIN(last_used_at) FROM address_uses WHERE organization_id = '`+o+`'`).Scan(&kept, &oldest); err != nil {
+			t.Fatal(err)
+		}
+		if kept != store.MaxAddressUses || oldest != over+1 {
+			t.Errorf("%d are kept, the oldest is number %d, want %d", kept, oldest, over+1)
+		}
+		if n := len(w.seen(o)); n != addresses {
+			t.Errorf("%d of %d were written", n, addresses)
+		}
+		if n := len(w.seen(other)); n != 1 {
+			t.Errorf("another organization has %d", n)
+		}
+	})
 }
 
 // BenchmarkCheckLearning is BenchmarkCheck at an organization that learns.

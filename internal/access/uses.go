@@ -117,13 +117,11 @@ func (s *uses) part(most int) []identity.Use {
 
 // wrote notes that a part was written, but for what others were writing. After
 // the last part the flush has ended.
-func (s *uses) wrote(part, busy []identity.Use) (ended bool) {
+func (s *uses) wrote(part, busy []identity.Use) {
 	s.left, s.busy = s.left[len(part):], append(s.busy, busy...)
-	if len(s.left) > 0 {
-		return false
+	if len(s.left) == 0 {
+		s.give()
 	}
-	s.give()
-	return true
 }
 
 // give ends a flush. What it could not write is pending again, unless a later
@@ -182,7 +180,7 @@ func (c *Checker) Waiting() int {
 	c.uses.mu.Unlock()
 	c.sightings.mu.Lock()
 	defer c.sightings.mu.Unlock()
-	return waiting + len(c.sightings.pending)
+	return waiting + len(c.sightings.pending) + c.sightings.writing
 }
 
 // FlushUses writes the pending last-use records and observed addresses. Lists
@@ -196,11 +194,13 @@ func (c *Checker) FlushUses(ctx context.Context) error {
 	if err := c.writeTaken(ctx); err != nil { // by a flush that is resting
 		return err
 	}
+	c.take()
+	return c.writeTaken(ctx)
+}
+
+func (c *Checker) take() {
 	c.uses.take()
-	if err := c.writeTaken(ctx); err != nil {
-		return err
-	}
-	return c.flushSightings(ctx)
+	c.sightings.take()
 }
 
 func (c *Checker) writeTaken(ctx context.Context) error {
@@ -213,46 +213,87 @@ func (c *Checker) writeTaken(ctx context.Context) error {
 	}
 }
 
-// writePart writes some of what was taken, and returns whether that was the rest
-// of it. The caller holds flush.
+// writePart writes some of what was taken, and returns whether nothing was left.
+// The caller holds flush.
 func (c *Checker) writePart(ctx context.Context) (ended bool, err error) {
-	part := c.uses.part(c.db.UsesAtOnce())
-	if len(part) == 0 {
-		return true, nil
+	switch most := c.db.UsesAtOnce(); {
+	case len(c.uses.left) > 0:
+		err = c.writeUses(ctx, c.uses.part(most))
+	case len(c.sightings.left) > 0:
+		err = c.writeSightings(ctx, c.sightings.part(most))
+	case len(c.sightings.full) > 0:
+		err = c.forgetSightings(ctx, most)
 	}
+	return err == nil && len(c.uses.left)+len(c.sightings.left)+len(c.sightings.full) == 0, err
+}
+
+func (c *Checker) writeUses(ctx context.Context, part []identity.Use) error {
 	var busy []identity.Use
 	if err := c.db.MaintainLightly(ctx, func(tx *store.Tx) (err error) {
 		busy, err = tx.RecordUses(ctx, part)
 		return err
 	}); err != nil {
 		c.uses.give()
-		return false, err
+		return err
 	}
-	return c.uses.wrote(part, busy), nil
+	c.uses.wrote(part, busy)
+	return nil
+}
+
+func (c *Checker) writeSightings(ctx context.Context, part []identity.AddressUse) error {
+	err := c.db.MaintainLightly(ctx, func(tx *store.Tx) error { return tx.RecordAddressUses(ctx, part) })
+	if err == nil {
+		c.sightings.wrote(part)
+	}
+	return err
+}
+
+// forgetSightings takes some of what is over an organization's bound. All of what
+// was observed is written then, and it is counted once.
+func (c *Checker) forgetSightings(ctx context.Context, most int) (err error) {
+	full := &c.sightings.full[0]
+	if !full.counted {
+		err = c.db.Once(func(r *store.Read) (err error) {
+			full.over, err = r.AddressUsesOver(ctx, full.organization)
+			return err
+		})
+		full.counted = err == nil
+	} else {
+		n := min(full.over, most)
+		err = c.db.MaintainLightly(ctx, func(tx *store.Tx) error { return tx.ForgetAddressUses(ctx, full.organization, n) })
+		if err == nil {
+			full.over -= n
+		}
+	}
+	if err == nil && full.over == 0 {
+		c.sightings.full = c.sightings.full[1:]
+	}
+	return err
 }
 
 // flushGently is FlushUses in parts with rests between them: written at once,
 // what a thousand tokens do in two seconds kept one request in a hundred waiting
 // for milliseconds. FlushUses writes what is left meanwhile when somebody asks.
 func (c *Checker) flushGently(ctx context.Context) error {
-	c.uses.flush.Lock()
-	c.uses.take()
-	parts := len(c.uses.left)/c.db.UsesAtOnce() + 1
-	c.uses.flush.Unlock()
-	for ended := false; !ended; {
-		var err error
-		if ended, err = c.writeNext(ctx); err != nil {
+	for parts := c.begin(); ; {
+		ended, err := c.writeNext(ctx)
+		if ended || err != nil {
 			return err
 		}
-		if !ended && !rested(ctx, flushFor/time.Duration(parts)) {
+		if !rested(ctx, flushFor/time.Duration(parts)) {
 			return ctx.Err()
 		}
 	}
+}
+
+// begin takes what is to be written, and returns how many parts that is at most,
+// but for the number of organizations. What is observed may push out as much.
+func (c *Checker) begin() int {
 	c.uses.flush.Lock()
 	defer c.uses.flush.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, flushTime)
-	defer cancel()
-	return c.flushSightings(ctx)
+	c.take()
+	most := c.db.UsesAtOnce()
+	return len(c.uses.left)/most + 2*(len(c.sightings.left)/most) + 1
 }
 
 func (c *Checker) writeNext(ctx context.Context) (ended bool, err error) {
@@ -273,20 +314,6 @@ func rested(ctx context.Context, d time.Duration) bool {
 	case <-t.C:
 		return true
 	}
-}
-
-func (c *Checker) flushSightings(ctx context.Context) error {
-	batch := c.sightings.take()
-	for len(batch) > 0 {
-		part := batch[:min(len(batch), sightingsAtOnce)]
-		if err := c.db.MaintainLightly(ctx, func(tx *store.Tx) error { return tx.RecordAddressUses(ctx, part) }); err != nil {
-			c.sightings.give(batch)
-			return err
-		}
-		batch = batch[len(part):]
-		runtime.Gosched()
-	}
-	return nil
 }
 
 // Run writes last uses in the background until ctx ends, and once more then.

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/identity"
@@ -46,9 +45,10 @@ type addressRow struct {
 	Uses           int64  `json:"uses"`
 }
 
-// RecordAddressUses writes observed addresses (housekeeping, in batches). What
-// is written already is added to. Whatever is over the bounds goes, oldest
-// first, unless somebody else is writing it.
+// RecordAddressUses writes observed addresses (housekeeping, in batches of
+// UsesAtOnce). What is written already is added to. Whatever a token has too many
+// of goes, oldest first, unless somebody else is writing it; see
+// ForgetAddressUses for what the organization has.
 func (tx *Tx) RecordAddressUses(ctx context.Context, uses []identity.AddressUse) error {
 	rows := make([]addressRow, len(uses))
 	for i, u := range uses {
@@ -73,26 +73,36 @@ func (tx *Tx) RecordAddressUses(ctx context.Context, uses []identity.AddressUse)
 		string(text)); err != nil {
 		return err
 	}
-	if err := tx.boundAddressUses(ctx, string(text), maxAddressesOfToken, "organization_id", "token_prefix"); err != nil {
-		return err
-	}
-	return tx.boundAddressUses(ctx, string(text), MaxAddressUses, "organization_id")
+	return tx.boundTokens(ctx, string(text))
 }
 
-// boundAddressUses keeps the latest addresses of each group of which a list
-// names one. They are counted first, which takes an index; hardly any group has
-// too many, and to put those of a large organization in order takes long.
-func (tx *Tx) boundAddressUses(ctx context.Context, list string, kept int, group ...string) error {
-	columns, named := strings.Join(group, ", "), make([]string, len(group))
-	for i, column := range group {
-		named[i] = `value ->> '` + strings.TrimPrefix(column, "token_") + `'`
-	}
-	const key = `organization_id, token_prefix, client_ip`
-	return tx.write(ctx, `DELETE FROM address_uses WHERE (`+key+`) IN (SELECT `+key+` FROM address_uses WHERE (`+key+`) IN (
-		SELECT `+key+` FROM (SELECT `+key+`, ROW_NUMBER() OVER (PARTITION BY `+columns+` ORDER BY last_used_at DESC, token_prefix, client_ip) AS place
-			FROM address_uses WHERE (`+columns+`) IN (SELECT `+columns+` FROM address_uses
-				WHERE (`+columns+`) IN (SELECT `+strings.Join(named, ", ")+` FROM `+tx.dialect.items("$1")+`) GROUP BY `+columns+` HAVING COUNT(*) > $2)) AS ranked
-		WHERE place > $2)`+tx.dialect.skipLocked+`)`, list, kept)
+// addressKey is the key of observed addresses.
+const addressKey = `organization_id, token_prefix, client_ip`
+
+// boundTokens keeps the latest addresses of each token that a list names. They are
+// counted first, which takes an index; hardly any token has too many.
+func (tx *Tx) boundTokens(ctx context.Context, list string) error {
+	return tx.write(ctx, `DELETE FROM address_uses WHERE (`+addressKey+`) IN (SELECT `+addressKey+` FROM address_uses WHERE (`+addressKey+`) IN (
+		SELECT `+addressKey+` FROM (SELECT `+addressKey+`, ROW_NUMBER() OVER (PARTITION BY organization_id, token_prefix ORDER BY last_used_at DESC, client_ip) AS place
+			FROM address_uses WHERE (organization_id, token_prefix) IN (SELECT organization_id, token_prefix FROM address_uses
+				WHERE (organization_id, token_prefix) IN (SELECT value ->> 'organization_id', value ->> 'prefix' FROM `+tx.dialect.items("$1")+`)
+				GROUP BY organization_id, token_prefix HAVING COUNT(*) > $2)) AS ranked
+		WHERE place > $2)`+tx.dialect.skipLocked+`)`, list, maxAddressesOfToken)
+}
+
+// AddressUsesOver is how many observed addresses an organization has too many.
+func (r *Read) AddressUsesOver(ctx context.Context, organizationID string) (int, error) {
+	n, err := one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM address_uses WHERE organization_id = $1`, organizationID)
+	return max(int(n)-MaxAddressUses, 0), err
+}
+
+// ForgetAddressUses removes some observed addresses of an organization, those
+// longest unused, unless somebody else is writing them (housekeeping). To count
+// them takes longer than to remove a few, and is not done here: nobody else can
+// write on SQLite meanwhile.
+func (tx *Tx) ForgetAddressUses(ctx context.Context, organizationID string, n int) error {
+	return tx.write(ctx, `DELETE FROM address_uses WHERE (`+addressKey+`) IN (SELECT `+addressKey+` FROM address_uses
+		WHERE organization_id = $1 ORDER BY last_used_at, token_prefix DESC, client_ip DESC LIMIT $2`+tx.dialect.skipLocked+`)`, organizationID, n)
 }
 
 // SeenAddresses returns from where an organization was used while it learned,

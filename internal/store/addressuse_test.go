@@ -104,6 +104,11 @@ func TestDOSAddressUsesAreBounded(t *testing.T) {
 		raw(t, db, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
 			INSERT INTO address_uses SELECT 'org-a', 'spp_' || i, '192.0.2.9', 'u-bob', 5, 5, 1 FROM n`)
 		recordUses(t, db, use("spa_app00000", "192.0.2.2", now))
+		over := read(t, db, func(r *Read, ctx context.Context) (int, error) { return r.AddressUsesOver(ctx, "org-a") })
+		if over != maxAddressesOfToken+2 {
+			t.Errorf("%d are too many", over)
+		}
+		maintain(t, db, func(ctx context.Context, tx *Tx) error { return tx.ForgetAddressUses(ctx, "org-a", over) })
 		if n := number(t, db, `SELECT COUNT(*) FROM address_uses`); n != MaxAddressUses {
 			t.Errorf("%d rows are kept", n)
 		}
@@ -195,6 +200,26 @@ func TestNodesRecordTheSameAddressesAtOnce(t *testing.T) {
 		})
 		if n := number(t, db, `SELECT SUM(uses) FROM address_uses`); n != 2*rounds*addresses {
 			t.Errorf("%d uses are counted, want %d", n, 2*rounds*addresses)
+		}
+	})
+}
+
+// BenchmarkRecordAddressUses writes one part of what is observed in an
+// organization that has as many addresses as it may.
+func BenchmarkRecordAddressUses(b *testing.B) {
+	benchEach(b, func(b *testing.B, db *DB) {
+		change(b, db, func(ctx context.Context, tx *Tx) error { return tx.SetLearning(ctx, "org-a", tx.Now.Add(48*time.Hour)) })
+		raw(b, db, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+			INSERT INTO address_uses SELECT 'org-a', 'spp_' || i / 100, '192.0.2.' || i, 'u-bob', 5, 5, 1 FROM n`)
+		uses := make([]identity.AddressUse, db.UsesAtOnce())
+		for n := 0; b.Loop(); {
+			for i := range uses {
+				n++
+				uses[i] = use(fmt.Sprintf("spp_%d", n%100), fmt.Sprintf("2001:db8::%x", n%9000), db.now())
+			}
+			if err := db.MaintainLightly(b.Context(), func(tx *Tx) error { return tx.RecordAddressUses(b.Context(), uses) }); err != nil {
+				b.Fatal(err)
+			}
 		}
 	})
 }

@@ -22,8 +22,8 @@ type useRow struct {
 	Idle    int64  `json:"idle"`
 }
 
-// UsesAtOnce is how many uses one transaction is to write, so that neither
-// audited changes nor requests wait long behind it.
+// UsesAtOnce is how many uses or observed addresses one transaction is to write,
+// so that neither audited changes nor requests wait long behind it.
 func (db *DB) UsesAtOnce() int { return db.dialect.atOnce(usesAtOnce) }
 
 // RecordUses writes last-use records (housekeeping, in batches in which each
