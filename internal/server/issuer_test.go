@@ -21,6 +21,7 @@ import (
 type issuer struct {
 	URL      string
 	metadata map[string]any // set over its own
+	now      func() time.Time
 
 	key    *rsa.PrivateKey
 	signer jose.Signer
@@ -68,7 +69,7 @@ func (p *keyPool) take(tb testing.TB) *rsa.PrivateKey {
 func newIssuer(tb testing.TB) *issuer {
 	tb.Helper()
 	key := issuerKeys.take(tb)
-	i := &issuer{key: key, codes: map[string]grant{}, metadata: map[string]any{}}
+	i := &issuer{key: key, codes: map[string]grant{}, metadata: map[string]any{}, now: time.Now}
 	var err error
 	if i.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: key, KeyID: "k"}}, nil); err != nil {
 		tb.Fatal(err)
@@ -134,7 +135,7 @@ func (i *issuer) login(tb testing.TB, start string, claims map[string]any) url.V
 	if q.Get("code_challenge_method") != "S256" || q.Get("state") == "" || q.Get("nonce") == "" {
 		tb.Errorf("the request lacks PKCE, state or nonce: %s", start)
 	}
-	now := time.Now()
+	now := i.now()
 	all := map[string]any{
 		"iss": i.URL, "aud": q.Get("client_id"), "sub": "somebody", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(), "auth_time": now.Unix(), "nonce": q.Get("nonce"),
 	}

@@ -187,7 +187,7 @@ func TestORG06InvitationsOfOthers(t *testing.T) {
 }
 
 func TestRAT10InvitationsToOneAddress(t *testing.T) {
-	s := servertest.New(t)
+	s := newScene(t, servertest.Options{}).Server
 	for range 20 {
 		s.Do(t, http.MethodPost, invitations(s), s.AdminToken, m{"user_email": "new@c.example"}).Want(http.StatusNoContent)
 	}

@@ -50,6 +50,7 @@ func newClub(tb testing.TB, postgres bool) *club {
 		config.Microsoft = server.ThirdParty{ClientID: "m", ClientSecret: "s", Issuer: c.microsoft.URL}
 		config.GitHub = server.ThirdParty{ClientID: c.github.ClientID, ClientSecret: c.github.ClientSecret, URL: c.github.URL, APIURL: c.github.APIURL}
 	}})
+	c.own.now = c.now // the others' clients have the machine's clock
 	return c
 }
 
@@ -779,6 +780,7 @@ func TestOwnProviderBringsItsPeople(t *testing.T) {
 	clubs(t, func(t *testing.T, c *club) {
 		group := c.Do(t, http.MethodPost, c.organizationPath("/user-groups"), c.AdminToken, claims{"user_group_name": "crew", "description": ""}).Want(http.StatusOK).String("user_group_id")
 		id := c.provider(t, c.OrganizationID, aVerified, claims{"group": group})
+		c.set(0) // the provider's clock is the machine's
 		real := oidctest.Start(t, oidctest.Options{RedirectURLs: []string{c.Login.RedirectURL(id)}, People: map[string]map[string]any{
 			"new": {"email": "new@" + aVerified, "email_verified": true, "name": "Newton"},
 			"old": {"email": "old@" + aVerified, "email_verified": true},

@@ -40,10 +40,14 @@ func (s *Server) Dump(tb testing.TB) string {
 	return s.dumped.text
 }
 
-// settle works off what a change left to the background, so that it is not taken
-// for something that was done later.
+// settle works off what a change or the use of a token left to the background, so
+// that it is not taken for something that was done later: a use may move the end
+// of its token.
 func (s *Server) settle(tb testing.TB) {
 	tb.Helper()
+	if err := s.Access.FlushUses(tb.Context()); err != nil {
+		tb.Fatalf("write the last uses: %v", err)
+	}
 	for s.Value(tb, `SELECT COUNT(*) FROM access_notices`) != "0" {
 		if _, err := s.Org.SendNotices(tb.Context()); err != nil {
 			tb.Fatalf("tell those whom a change keeps out: %v", err)
