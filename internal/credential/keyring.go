@@ -32,7 +32,14 @@ type Keyring struct {
 type masterKey struct {
 	id     string
 	secret []byte
+	lost   bool // the secret is not what it was: nothing opens
 }
+
+// lostWord stands in the key file for a key that nobody has any more.
+const lostWord = "lost"
+
+// ErrLost says that the key file declares the master key of a stored value lost.
+var ErrLost = errors.New("its master key is lost")
 
 // UnknownKeyError says that a stored value was made with a master key that is not in the key file.
 type UnknownKeyError struct {
@@ -46,8 +53,9 @@ func (e *UnknownKeyError) Error() string {
 // LoadKeys reads a key file: one key per line as id:base64 (standard alphabet, padded, 32 bytes), the current one first. An
 // id is 1 to 32 of [0-9A-Za-z-] and, once used, never given to another key. Empty lines and lines that begin with # are
 // skipped. What common tools write is understood too, `openssl rand -base64 32` or `-hex 32` as a line without an id and
-// `head -c 32 /dev/urandom` as the whole file; the id of such a key is made from its hash. Errors name the line and never
-// quote it.
+// `head -c 32 /dev/urandom` as the whole file; the id of such a key is made from its hash. A line id:lost declares that
+// nobody has a key any more: no password matches what was made with it, nothing sealed with it opens. Errors name the line
+// and never quote it.
 func LoadKeys(data []byte) (*Keyring, error) {
 	if len(data) > maxKeyFile {
 		return nil, fmt.Errorf("read the key file: %d bytes are too many, %d at most", len(data), maxKeyFile)
@@ -67,6 +75,9 @@ func LoadKeys(data []byte) (*Keyring, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the key file: line %d: %w", number, err)
 		}
+		if len(ring.keys) == 0 && key.lost {
+			return nil, fmt.Errorf("read the key file: line %d: the first key is the one that everything new is made with, so put a lost one after it", number)
+		}
 		if err := ring.add(key); err != nil {
 			return nil, fmt.Errorf("read the key file: line %d: %w", number, err)
 		}
@@ -84,6 +95,9 @@ func parseKey(line string) (masterKey, error) {
 	}
 	if !validKeyID(id) {
 		return masterKey{}, fmt.Errorf("want a key id of 1 to %d letters, digits or hyphens before the colon", maxKeyID)
+	}
+	if encoded == lostWord {
+		return masterKey{id: id, secret: random(rand.Reader, masterKeyLength), lost: true}, nil
 	}
 	secret, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	if err != nil || len(secret) != masterKeyLength {
@@ -171,6 +185,25 @@ func (k *Keyring) IDs() []string {
 		ids[i] = key.id
 	}
 	return ids
+}
+
+// Marks are texts by which a database finds what was made with one of the keys: the hash of a password holds one of hashed,
+// what is sealed one of sealed. Both have the current key's first.
+func (k *Keyring) Marks() (hashed, sealed []string) {
+	for _, key := range k.keys {
+		hashed, sealed = append(hashed, keyIDParameter+key.id+"$"), append(sealed, sealVersion+"."+key.id+".")
+	}
+	return hashed, sealed
+}
+
+// KeyOf returns the id of the master key that a stored hash of a password, or a sealed value, was made with.
+func KeyOf(stored string) (id string, ok bool) {
+	if id, _, ok := cutSealed(stored); ok {
+		return id, true
+	}
+	_, rest, _ := strings.Cut(stored, keyIDParameter)
+	id, _, ok = strings.Cut(rest, "$")
+	return id, ok
 }
 
 // Current returns the id of the key that makes everything new.

@@ -54,9 +54,12 @@ type storedHash struct {
 	sum    []byte
 }
 
+// keyIDParameter stands before the id of the master key.
+const keyIDParameter = ",keyid="
+
 func (h storedHash) String() string {
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d,keyid=%s$%s$%s", argon2.Version,
-		h.params.MemoryKiB, h.params.Passes, h.params.Lanes, h.keyID,
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d%s%s$%s$%s", argon2.Version,
+		h.params.MemoryKiB, h.params.Passes, h.params.Lanes, keyIDParameter, h.keyID,
 		phcEncoding.EncodeToString(h.salt), phcEncoding.EncodeToString(h.sum))
 }
 

@@ -41,6 +41,9 @@ func (k *Keyring) Open(purpose, row, sealed string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", purpose, err)
 	}
+	if key.lost {
+		return nil, fmt.Errorf("open %s: %w: key %s", purpose, ErrLost, id)
+	}
 	aead := key.aead(purpose)
 	b, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
 	if err != nil || len(b) < aead.NonceSize()+aead.Overhead() {

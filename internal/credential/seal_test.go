@@ -116,6 +116,37 @@ func TestOPS05Rotation(t *testing.T) {
 	}
 }
 
+// A key that nobody has any more is declared lost: what was made with it stays closed, and is known by its id.
+func TestOPS05LostKey(t *testing.T) {
+	old := ring(t, keyLine("old", 1))
+	sealed := old.Seal("p", "r", []byte("secret"))
+	k := ring(t, keyLine("new", 2), "old:lost")
+	if _, err := k.Open("p", "r", sealed); !errors.Is(err, ErrLost) {
+		t.Errorf("opened with a lost key: %v", err)
+	}
+	hash, err := (&Hasher{Keys: old}).Hash(t.Context(), "a very long passphrase")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, _, err := (&Hasher{Keys: k}).Verify(t.Context(), hash, "a very long passphrase"); ok || err != nil {
+		t.Errorf("a password of a lost key: %v, %v; want that it is wrong", ok, err)
+	}
+	if _, err := LoadKeys([]byte("old:lost\n" + keyLine("new", 2))); err == nil || !strings.Contains(err.Error(), "line 1") {
+		t.Errorf("a lost key in front: %v", err)
+	}
+	hashed, marks := k.Marks()
+	for _, c := range []struct{ stored, mark string }{{hash, hashed[1]}, {sealed, marks[1]}} {
+		if id, ok := KeyOf(c.stored); id != "old" || !ok || !strings.Contains(c.stored, c.mark) {
+			t.Errorf("%s: key %q, %v, and the mark %q; want old", c.stored, id, ok, c.mark)
+		}
+	}
+	for _, stored := range []string{"", "s1.", "s1.old", "$argon2id$v=19$m=1,t=2,p=1,keyid=old", "keyid=old$"} {
+		if id, ok := KeyOf(stored); ok {
+			t.Errorf("%q needs the key %q", stored, id)
+		}
+	}
+}
+
 func FuzzOpen(f *testing.F) {
 	k := ring(f, keyLine("a", 1))
 	k.Rand = fixed()

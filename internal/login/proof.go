@@ -158,6 +158,9 @@ func (s *Service) proveCode(ctx context.Context, who *subject, sealed string, la
 		return nil, err
 	}
 	secret, err := s.Keys.Open(totpPurpose, who.user.ID, sealed)
+	if errors.Is(err, credential.ErrLost) {
+		return nil, s.wrong(ctx, g) // no code is right any more
+	}
 	if err != nil {
 		s.uncount(ctx, g)
 		return nil, fmt.Errorf("open the second factor of %s: %w", who.user.ID, err)

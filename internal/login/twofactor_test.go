@@ -3,6 +3,7 @@ package login
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/base32"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
 	"github.com/sallyport/sallyport/policy"
@@ -280,6 +282,20 @@ func TestMFA03_Window(t *testing.T) {
 				w.t.Errorf("T%+d: %v", c.steps, err)
 			}
 		}
+	})
+}
+
+// TestOPS05_LostKey: where the key of a second factor is lost no code is right, and nothing else is wrong.
+func TestOPS05_LostKey(t *testing.T) {
+	each(t, func(w *world) {
+		secret := w.enrol(w.person(alice, goodPassword))
+		lost, err := credential.LoadKeys(append(credential.GenerateKeys(rand.Reader), w.Keys.Current()+":lost"...))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.Keys = lost // the password's stays
+		_, err = w.try(In{Email: alice, Password: goodPassword, OTP: w.code(secret, 0)})
+		want(w.t, "right code", err, identity.Forbidden, "user_config_2fa_otp_verification_failed")
 	})
 }
 

@@ -73,12 +73,11 @@ func (t Terminal) examine(ctx context.Context, cmd *cobra.Command) []finding {
 		return append(list, finding{what: "database", err: err})
 	}
 	defer o.db.Close()
-	list = append(list, finding{what: "secret key", note: "keys " + strings.Join(o.keys.IDs(), ", ") + " in " + c.SecretKeyFile})
 	if err := current(ctx, o.db); err != nil {
 		return append(list, finding{what: "database", err: err})
 	}
 	list = append(list, finding{what: "database", note: o.db.Engine() + ", schema up to date"})
-	return append(list, examineDurability(ctx, o.db), examineIntegrity(ctx, o.db), examineAudit(ctx, o.db), examineClock(ctx, o.db), examineAdmins(ctx, &c, o.db), examineSizes(ctx, &c, o.db), examineNodes(ctx, o.db))
+	return append(list, examineKeys(ctx, &c, o), examineDurability(ctx, o.db), examineIntegrity(ctx, o.db), examineAudit(ctx, o.db), examineClock(ctx, o.db), examineAdmins(ctx, &c, o.db), examineSizes(ctx, &c, o.db), examineNodes(ctx, o.db))
 }
 
 func examineCertificate(c *Config) finding {

@@ -93,6 +93,10 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 		unlock()
 		return nil, errors.Join(err, o.db.Close())
 	}
+	if err := haveKeys(ctx, &c, o); err != nil {
+		unlock()
+		return nil, errors.Join(err, o.db.Close())
+	}
 	if err := o.db.Durable(ctx); err != nil {
 		log.Warn("the database may lose acknowledged changes when its machine dies", "error", err)
 	}

@@ -1,0 +1,70 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sallyport/sallyport/internal/credential"
+	"github.com/sallyport/sallyport/internal/identity"
+	"github.com/sallyport/sallyport/internal/store"
+)
+
+// haveKeys refuses a key file without the keys that the database needs: logins
+// would fail one by one, and with several servers only some of them.
+func haveKeys(ctx context.Context, c *Config, o *opened) error {
+	hashed, sealed := o.keys.Marks()
+	uses, err := keyUses(ctx, o.db, hashed, sealed)
+	if err != nil || len(uses) == 0 {
+		return err
+	}
+	missing := []string{}
+	for _, u := range uses {
+		if id, ok := credential.KeyOf(u.Example); ok && !slices.Contains(missing, id) {
+			missing = append(missing, id)
+		}
+	}
+	if len(missing) == 0 { // values that no key ever made
+		return nil
+	}
+	slices.Sort(missing)
+	return &ConfigError{"SALLYPORT_SECRET_KEY_FILE", fmt.Errorf(
+		"%s lacks %s, which %s need: put the line back, below the others; only if nobody has it any more write %s:lost there",
+		c.SecretKeyFile, strings.Join(missing, ", "), keyedValues(uses), missing[0])}
+}
+
+func keyUses(ctx context.Context, db *store.DB, hashed, sealed []string) (uses []identity.KeyUse, err error) {
+	err = db.View(ctx, func(r *store.Read) error {
+		uses, err = r.OtherKeys(ctx, hashed, sealed)
+		return err
+	})
+	return uses, err
+}
+
+// keyedValues says how much there is of what.
+func keyedValues(uses []identity.KeyUse) string {
+	words := map[string]string{
+		"passwords": "passwords", "totp_factors": "second factors",
+		"authentication_methods": "secrets of OpenID providers", "method_keys": "keys for SAML providers",
+	}
+	parts := make([]string, len(uses))
+	for i, u := range uses {
+		parts[i] = fmt.Sprintf("%d %s", u.Values, words[u.Table])
+	}
+	return strings.Join(parts, ", ")
+}
+
+// examineKeys looks for keys that are missing, and says how far a rotation is.
+func examineKeys(ctx context.Context, c *Config, o *opened) finding {
+	f := finding{what: "secret key", note: "keys " + strings.Join(o.keys.IDs(), ", ") + " in " + c.SecretKeyFile}
+	if f.err = haveKeys(ctx, c, o); f.err != nil || len(o.keys.IDs()) == 1 {
+		return f
+	}
+	hashed, sealed := o.keys.Marks()
+	uses, err := keyUses(ctx, o.db, hashed[:1], sealed[:1])
+	if f.err = err; len(uses) > 0 {
+		f.note += "; older than the first: " + keyedValues(uses)
+	}
+	return f
+}
