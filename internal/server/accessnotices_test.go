@@ -16,7 +16,7 @@ import (
 // letters are the messages that wait to be delivered, worded, by recipient.
 func (s *scene) letters(t *testing.T) map[string][]mail.Message {
 	t.Helper()
-	s.noticed(t)
+	s.Settle(t)
 	list, err := s.DB.HeldMail(t.Context(), 1000)
 	if err != nil {
 		t.Fatal(err)
@@ -33,17 +33,6 @@ func (s *scene) letters(t *testing.T) map[string][]mail.Message {
 		out[m.Mail.To] = append(out[m.Mail.To], worded)
 	}
 	return out
-}
-
-// noticed returns when those whom a change keeps out are told, by this server's
-// background work or here.
-func (s *scene) noticed(t *testing.T) {
-	t.Helper()
-	for s.Value(t, `SELECT COUNT(*) FROM access_notices`) != "0" {
-		if _, err := s.Org.SendNotices(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
 }
 
 // Whom a change keeps out gets one mail with the cure, which names nobody else;

@@ -151,13 +151,13 @@ func TestHangUp(t *testing.T) {
 	if err := n.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	for !strings.Contains(n.stderr.String(), "SIGHUP changes nothing") {
+	until(t, "the server says what it makes of SIGHUP", func() bool {
 		c, err := net.Dial("tcp", strings.TrimPrefix(n.url, "http://")) // a request would have a line in the log, too
 		if err != nil {
 			t.Fatalf("the server is gone: %v; its log: %s", err, n.stderr)
 		}
-		_ = c.Close()
-	}
+		return c.Close() == nil && strings.Contains(n.stderr.String(), "SIGHUP changes nothing")
+	})
 	if code := n.stop(t); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
