@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -238,7 +239,7 @@ func TestR20StoppedSender(t *testing.T) {
 	mailServer := smtp.NewServer(post)
 	var work sync.WaitGroup
 	work.Go(func() { _ = mailServer.Serve(l) })
-	t.Cleanup(func() { _ = mailServer.Close(); work.Wait() })
+	t.Cleanup(func() { _ = errors.Join(mailServer.Close(), l.Close()); work.Wait() }) // also where it does not serve yet
 	mail := []string{"--smtp-url", "smtp://" + l.Addr().String(), "--mail-from", "no-reply@a.example"}
 	c := &crew{tb: t, target: onPostgres(t, storetest.PostgresURL(t)).bootstrap(t)}
 	late := c.hire(mail...)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	mathrand "math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -64,7 +65,13 @@ func newCluster(tb testing.TB) *cluster {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		p := toxiproxy.NewProxy(faults, strconv.Itoa(i), "127.0.0.1:0", address.Host)
+		// None that the system gives to connections: one of those could have it for
+		// long while the proxy is cut off.
+		port, err := storetest.FreePort()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		p := toxiproxy.NewProxy(faults, strconv.Itoa(i), net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), address.Host)
 		if err := p.Start(); err != nil {
 			tb.Fatal(err)
 		}
@@ -322,7 +329,7 @@ var faults = []fault{
 		name:  "cut off",
 		begin: func(c *cluster, victim int) { c.proxies[victim].Stop() },
 		heal: func(c *cluster, victim int) {
-			// For a moment somebody else may have the port that was given back.
+			// For a moment its last connections may have the port.
 			err := c.proxies[victim].Start()
 			for deadline := time.Now().Add(patience); err != nil && time.Now().Before(deadline); {
 				time.Sleep(checkRate)

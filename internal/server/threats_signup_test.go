@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -283,7 +284,7 @@ func TestMailArrives(t *testing.T) {
 			mailServer := smtp.NewServer(office)
 			var work sync.WaitGroup
 			work.Go(func() { _ = mailServer.Serve(l) })
-			t.Cleanup(func() { _ = mailServer.Close(); work.Wait() })
+			t.Cleanup(func() { _ = errors.Join(mailServer.Close(), l.Close()); work.Wait() }) // also where it does not serve yet
 			s := servertest.Start(t, servertest.Options{Postgres: postgres, Config: mailed("smtp://" + l.Addr().String())})
 			s.Do(t, http.MethodPost, "/v1/user", "", map[string]string{"email": "newcomer@a.example", "real_name": "New", "password": signUpPassword}).Want(http.StatusOK)
 			got := <-office.arrived
