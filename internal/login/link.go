@@ -191,6 +191,9 @@ func (s *Service) settle(ctx context.Context, r *running, a *arrival, want ident
 	var refused *refusal
 	var account identity.User
 	err = s.DB.Update(ctx, r.from.as(&user, ""), store.User(user.ID).And(adopting), func(tx *store.Tx) error {
+		if err := a.holdProvider(ctx, tx); err != nil {
+			return err
+		}
 		now, _, err := a.meant(ctx, &tx.Read, r)
 		if err != nil {
 			return err
@@ -269,6 +272,14 @@ func (s *Service) claimed(ctx context.Context, tx *store.Tx, u identity.User) (i
 		return u, err
 	}
 	return tx.User(ctx, u.ID)
+}
+
+// holdProvider keeps an organization's own provider while an identity is linked.
+func (a *arrival) holdProvider(ctx context.Context, tx *store.Tx) error {
+	if a.OrganizationID == "" {
+		return nil
+	}
+	return tx.HoldProvider(ctx, a.OrganizationID, a.Provider)
 }
 
 // link links the identity to an account, and tells an owner who had it before.
@@ -352,6 +363,9 @@ func (s *Service) linkToOwner(ctx context.Context, r *running, a *arrival, prefi
 		return err
 	}
 	err = s.DB.Update(ctx, r.from.as(&r.who.user, prefix), store.User(r.UserID), func(tx *store.Tx) error {
+		if err := a.holdProvider(ctx, tx); err != nil {
+			return err
+		}
 		for _, check := range checks {
 			if err := check(tx); err != nil {
 				return err

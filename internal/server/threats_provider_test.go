@@ -77,6 +77,41 @@ func TestPOL08_DeletedWhileALoginIsOnTheWay(t *testing.T) {
 	})
 }
 
+// Row POL-08: nor does it leave a link or an account that is finished after it.
+func TestPOL08_DeletedBeforeAnAnswer(t *testing.T) {
+	clubs(t, func(t *testing.T, c *club) {
+		c.AddUser(t, c.OrganizationID, bobEmail, bobPassword, false)
+		id := c.provider(t, c.OrganizationID, "", nil)
+		known, fresh := c.guest(t, login.Begin{Provider: id, SignUp: true}), c.guest(t, login.Begin{Provider: id, SignUp: true})
+		if err := known.at(t, id, c.own, claims{"sub": "bob", "email": bobEmail, "email_verified": true}); err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range []func() (login.Flow, error){
+			func() (login.Flow, error) { return c.Login.Decline(t.Context(), c.from(), known.secret) }, // has an account
+			func() (login.Flow, error) { return c.Login.Identify(t.Context(), c.from(), known.secret, bobEmail) },
+		} {
+			if err := known.take(step()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := known.take(c.Login.Password(t.Context(), c.from(), known.secret, bobPassword)); err != nil || known.flow.Step != login.StepLink {
+			t.Fatalf("after the password: step %s, %v; want the question whether to link", known.flow.Step, err)
+		}
+		if err := fresh.at(t, id, c.own, claims{"sub": "new", "email": "new@somewhere.example", "email_verified": true}); err != nil || fresh.flow.Step != login.StepSignUp {
+			t.Fatalf("step %s, %v", fresh.flow.Step, err)
+		}
+		c.Do(t, http.MethodDelete, "/v1/account/"+c.AccountID+"/authentication/"+id, c.AdminToken, nil).Want(http.StatusOK)
+		c.untouched(t, func() {
+			refusedAs(t, known.accept(t, ""), identity.NotFound, "authentication_method_not_found")
+			refusedAs(t, fresh.accept(t, "Newton"), identity.NotFound, "authentication_method_not_found")
+		})
+		// Who was asked goes on without.
+		if err := known.take(c.Login.Decline(t.Context(), c.from(), known.secret)); err != nil || known.flow.Step != login.StepDone {
+			t.Errorf("step %s, %v", known.flow.Step, err)
+		}
+	})
+}
+
 // What a provider calls a person is stored as people see it, and keeps nobody
 // out.
 func TestNamesFromProvidersAreSeen(t *testing.T) {

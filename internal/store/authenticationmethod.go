@@ -133,6 +133,9 @@ func (tx *Tx) SetAuthenticationMethod(ctx context.Context, m identity.Authentica
 func (tx *Tx) DeleteAuthenticationMethod(ctx context.Context, organizationID, id string) error {
 	tx.endanger(organizationID)
 	tx.Touch(Organization(organizationID))
+	if err := tx.holdProvider(ctx, id); err != nil {
+		return err
+	}
 	n, err := tx.exec(ctx, `UPDATE authentication_methods SET state = 'deleted', secret = '', updated_at = $3, deleted_at = $3
 		WHERE organization_id = $1 AND id = $2 AND deleted_at = 0`, organizationID, id, micros(tx.Now))
 	if err != nil {
@@ -147,6 +150,24 @@ func (tx *Tx) DeleteAuthenticationMethod(ctx context.Context, organizationID, id
 		}
 	}
 	return tx.removeLinksOfProvider(ctx, id)
+}
+
+// HoldProvider keeps the identity provider of an organization until the
+// transaction ends; NoAuthenticationMethod when it was removed. Who links an
+// identity holds it: the removal ends the links that it sees, and one that was
+// made beside it would log nobody in, nor anybody out. It is no scope, because the
+// organization's facts stay as they are, and is taken after the scopes and before
+// rows are written.
+func (tx *Tx) HoldProvider(ctx context.Context, organizationID, id string) error {
+	if err := tx.holdProvider(ctx, id); err != nil {
+		return err
+	}
+	_, err := tx.AuthenticationMethod(ctx, organizationID, id)
+	return err
+}
+
+func (tx *Tx) holdProvider(ctx context.Context, id string) error {
+	return tx.dialect.hold(ctx, tx.t, "provider:"+id)
 }
 
 // removeLinksOfProvider ends everybody's identities at a provider.

@@ -128,6 +128,55 @@ func TestSOC10_IdentityIsLinkedOnce(t *testing.T) {
 	})
 }
 
+// Of a link and the removal of its provider at the same moment nothing is left,
+// whichever comes first.
+func TestLinksEndWithTheirProvider(t *testing.T) {
+	eachTown(t, func(t *testing.T, db *DB) {
+		ctx := t.Context()
+		change(t, db, func(ctx context.Context, tx *Tx) error {
+			return errors.Join(tx.AddAuthenticationMethod(ctx, method("am1", "org-a")), tx.AddAuthenticationMethod(ctx, method("am2", "org-a")))
+		})
+		linking := func(provider string) func(then func()) error {
+			return func(then func()) error {
+				return db.Update(ctx, alice, User("u-bob"), func(tx *Tx) error {
+					if err := tx.HoldProvider(ctx, "org-a", provider); err != nil {
+						return err
+					}
+					if err := tx.AddLinkedIdentity(ctx, link("uam-"+provider, "u-bob", provider, "bob")); err != nil {
+						return err
+					}
+					then()
+					return tx.Record(ctx, identity.Event{Action: "changed"})
+				})
+			}
+		}
+		removing := func(provider string) func(then func()) error {
+			return func(then func()) error {
+				return update(ctx, db, func(ctx context.Context, tx *Tx) error {
+					if err := tx.DeleteAuthenticationMethod(ctx, "org-a", provider); err != nil {
+						return err
+					}
+					then()
+					return nil
+				})
+			}
+		}
+		if linked, removed := meeting(t, db, linking("am1"), removing("am1")); linked != nil || removed != nil {
+			t.Errorf("linked first: %v, then removed: %v", linked, removed)
+		}
+		removed, linked := meeting(t, db, removing("am2"), linking("am2"))
+		if removed != nil {
+			t.Error(removed)
+		}
+		wantNoMethod(t, linked)
+		for _, provider := range []string{"am1", "am2"} {
+			if l, err := linkOf(t, db, provider, "bob"); err == nil {
+				t.Errorf("of a provider that is gone there is the link %+v", l)
+			}
+		}
+	})
+}
+
 func TestSOC10_TokensEndWithTheirIdentity(t *testing.T) {
 	eachTown(t, func(t *testing.T, db *DB) {
 		by := func(identityID, provider string, t identity.Token) identity.Token {
