@@ -41,6 +41,11 @@ func (t Terminal) serveDev(ctx context.Context, c Config) error {
 			return &ConfigError{written, errors.New("--dev keeps everything in the folder .sallyport of the one that it is started in: leave this unset and start it in a folder of your choice, or take --dev away to use it")}
 		}
 	}
+	for _, name := range []string{"smtp-url", "mail-from"} {
+		if written, set := c.written[name]; set {
+			return &ConfigError{written, errors.New("--dev mails nothing and keeps what would be mailed at /dev/mailbox: leave this unset, or take --dev away to send mail")}
+		}
+	}
 	c.DataDir = ".sallyport"
 	c.DatabaseURL = "sqlite:" + filepath.Join(c.DataDir, "sallyport.db")
 	c.SecretKeyFile = filepath.Join(c.DataDir, "secret.key")

@@ -127,8 +127,8 @@ func TestDevKeepsAway(t *testing.T) {
 	}
 }
 
-// TestDevRefusesOtherPlaces: where the data is to be is never passed over, which
-// would leave somebody in the belief that it is there.
+// TestDevRefusesOtherPlaces: where the data or the mail is to go is never passed
+// over, which would leave somebody in the belief that it is there.
 func TestDevRefusesOtherPlaces(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "config.yaml"), []byte("data_dir: elsewhere\n"))
@@ -139,17 +139,22 @@ func TestDevRefusesOtherPlaces(t *testing.T) {
 		{"", "--config=config.yaml", "data_dir in config.yaml"},
 		{"SALLYPORT_DATA_DIR=elsewhere", "", "SALLYPORT_DATA_DIR"},
 		{"SALLYPORT_DATABASE_URL=postgres://u@127.0.0.1/d", "", "SALLYPORT_DATABASE_URL"},
+		{"", "--smtp-url=smtp://u:hidden@127.0.0.1:1 --mail-from=a@b.example", "--smtp-url"},
+		{"SALLYPORT_SMTP_URL=smtp://u:hidden@127.0.0.1:1", "--mail-from=a@b.example", "SALLYPORT_SMTP_URL"},
+		{"", "--mail-from=a@b.example", "--mail-from"},
 	} {
 		args := []string{"serve", "--dev", "--listen", "127.0.0.1:0"}
-		if c.flag != "" {
-			args = append(args, c.flag)
-		}
+		args = append(args, strings.Fields(c.flag)...)
 		cmd := inFolder(t, dir, args...)
 		if c.env != "" {
 			cmd.Env = append(cmd.Env, c.env)
 		}
 		f := finish(t, cmd).want(t, 2)
-		if !strings.Contains(f.stderr, c.named+": --dev keeps everything") || f.stdout != "" {
+		says := c.named + ": --dev keeps everything"
+		if strings.Contains(strings.ToLower(c.named), "mail") || strings.Contains(strings.ToLower(c.named), "smtp") {
+			says = c.named + ": --dev mails nothing"
+		}
+		if !strings.Contains(f.stderr, says) || strings.Contains(f.stderr, "hidden") || f.stdout != "" {
 			t.Errorf("%s%s: it says %q %q", c.env, c.flag, f.stdout, f.stderr)
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/sallyport/sallyport/internal/identity"
 	"github.com/sallyport/sallyport/internal/store"
 	"github.com/sallyport/sallyport/internal/store/storetest"
+	"github.com/sallyport/sallyport/scripts/child"
 )
 
 // overload is experiment R15 and row DOS-01: more people log in than there are
@@ -185,22 +186,11 @@ const tick = 10 * time.Millisecond
 // processorTime is what a process has used of the processors.
 func processorTime(tb testing.TB, pid int) time.Duration {
 	tb.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	used, err := child.UsedBy(pid)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	// Fields count from behind the name, which may have spaces in it (proc(5)).
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	const user, system = 11, 12
-	var used time.Duration
-	for _, i := range []int{user, system} {
-		n, err := strconv.Atoi(fields[i])
-		if err != nil {
-			tb.Fatal(err)
-		}
-		used += time.Duration(n) * tick
-	}
-	return used
+	return used.Own
 }
 
 // unloaded logs people in, so many at once that all cores hash and nobody is

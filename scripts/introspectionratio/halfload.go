@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sallyport/sallyport/scripts/child"
 )
 
 const (
@@ -150,14 +153,20 @@ func (h *halved) round(ctx context.Context, due []time.Duration) error {
 	if err != nil {
 		return err
 	}
-	own := cpuTime()
+	own, err := child.UsedBy(os.Getpid())
+	if err != nil {
+		return err
+	}
 	if err := h.run(ctx, due); err != nil {
 		return err
 	}
-	own = cpuTime() - own
+	now, err := child.UsedBy(os.Getpid())
+	if err != nil {
+		return err
+	}
 	after, err := h.server.cpu()
 	c := &h.counted
-	c.rounds, c.server, c.asker = c.rounds+1, c.server+after-before, c.asker+time.Duration(own)
+	c.rounds, c.server, c.asker = c.rounds+1, c.server+after-before, c.asker+now.Own-own.Own
 	c.took.add(h.asker.took)
 	c.delayed.add(h.late)
 	return err

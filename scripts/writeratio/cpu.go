@@ -7,8 +7,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/sallyport/sallyport/scripts/child"
 )
 
 // cost is processor time in microseconds, user and system together: of the
@@ -38,14 +39,21 @@ func column(list []cost, of func(cost) float64) []float64 {
 
 // spent is what this program and all that it started have cost so far.
 func spent() (c cost, err error) {
-	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
-		var used syscall.Rusage
-		if err := syscall.Getrusage(who, &used); err != nil {
-			return c, err
-		}
-		c.all += float64(used.Utime.Nano()+used.Stime.Nano()) / float64(time.Microsecond)
+	used, err := child.UsedBy(os.Getpid())
+	if err != nil {
+		return c, err
 	}
+	c.add(used)
 	return c, c.addBelow(os.Getpid())
+}
+
+// add adds what a process has used itself and with those that it has waited for.
+func (c *cost) add(u child.Used) {
+	used := float64(u.Own+u.Reaped) / float64(time.Microsecond)
+	c.all += used
+	if u.Program == "postgres" {
+		c.database += used
+	}
 }
 
 // addBelow adds what the processes below one have used, as the system lists them
@@ -60,40 +68,19 @@ func (c *cost) addBelow(pid int) error {
 		if err != nil {
 			continue // the thread has ended
 		}
-		for _, child := range strings.Fields(string(text)) {
-			n, err := strconv.Atoi(child)
+		for _, started := range strings.Fields(string(text)) {
+			n, err := strconv.Atoi(started)
 			if err != nil {
 				return err
 			}
-			if err := errors.Join(c.add(n), c.addBelow(n)); err != nil {
+			used, err := child.UsedBy(n)
+			if _, ended := errors.AsType[*os.PathError](err); err != nil && !ended {
 				return err
 			}
-		}
-	}
-	return nil
-}
-
-// tick is the unit of times in /proc/pid/stat.
-const tick = 10 * time.Millisecond
-
-// add adds what a process has used itself and with those that it has waited for:
-// utime, stime, cutime and cstime of proc(5), /proc/pid/stat.
-func (c *cost) add(pid int) error {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return nil // it has ended; who waited for it has its time
-	}
-	line := string(text)
-	name := line[strings.Index(line, "(")+1 : strings.LastIndex(line, ")")]
-	for _, field := range strings.Fields(line[strings.LastIndex(line, ")")+1:])[11:15] {
-		n, err := strconv.Atoi(field)
-		if err != nil {
-			return err
-		}
-		used := float64(n) * float64(tick/time.Microsecond)
-		c.all += used
-		if name == "postgres" {
-			c.database += used
+			c.add(used) // nothing of one that has ended: who waited for it has its time
+			if err := c.addBelow(n); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
