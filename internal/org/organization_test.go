@@ -2,6 +2,7 @@ package org_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -172,6 +173,38 @@ func TestOrganizationWithContentIsDeletedRecursivelyOnly(t *testing.T) {
 		if _, err := g.OrganizationOfAccount(t.Context(), unit.ID); err == nil {
 			t.Error("the unit is still there")
 		}
+	})
+}
+
+// An organization that has or had identity providers is deleted like any other,
+// and nothing of what they vouched for stays: no secret, no link, no token.
+func TestTEN05ProvidersOfADeletedOrganizationGiveNothing(t *testing.T) {
+	onGround(t, func(g *ground) {
+		provider := g.linked(g.a, g.bob)
+		proved := g.token(identity.Token{UserID: g.bob, Kind: policy.PersonalToken, Authentication: policy.Authentication{
+			Method: policy.MethodSAML, Provider: provider, ProviderOrganization: g.a.ID,
+		}})
+		g.prepare(store.Organization(g.a.ID), func(tx *store.Tx) error {
+			gone := identity.AuthenticationMethod{
+				ID: "am-gone", OrganizationID: g.a.ID, AccountID: g.a.AccountID, Name: "Old", Type: identity.MethodTypeOIDC, State: identity.MethodActive, TokenMaxAge: time.Hour, Config: "{}",
+			}
+			return errors.Join(tx.AddAuthenticationMethod(t.Context(), gone), tx.DeleteAuthenticationMethod(t.Context(), g.a.ID, gone.ID))
+		})
+		g.with(proved, "")
+		g.wantEvents(func() { g.must(g.DeleteOrganization(t.Context(), g.as(g.alice, g.a.ID), false)) }, "organization_deleted")
+		if _, err := g.access.Check(t.Context(), accessRequest(proved, "")); err == nil {
+			t.Error("a token is accepted that a provider of a deleted organization proved")
+		}
+		g.must(g.DB.View(t.Context(), func(r *store.Read) error {
+			links, err := r.LinkedIdentities(t.Context(), g.bob)
+			if len(links) > 0 {
+				t.Errorf("bob is linked to %+v", links)
+			}
+			if _, missing := r.AnyAuthenticationMethod(t.Context(), provider); missing == nil {
+				t.Error("the provider is still there")
+			}
+			return err
+		}))
 	})
 }
 

@@ -59,9 +59,13 @@ func (tx *Tx) SetOrganizationName(ctx context.Context, o identity.Organization, 
 }
 
 // DeleteOrganization marks an organization deleted and ends what it gave:
-// memberships, groups, grants, projects, units and its application users' credentials.
-// The row stays so that its audit events keep their meaning.
+// memberships, groups, grants, projects, units, its application users' credentials,
+// its identity providers and what was made with them. The row stays so that its
+// audit events keep their meaning.
 func (tx *Tx) DeleteOrganization(ctx context.Context, id string) error {
+	if err := tx.endProviders(ctx, id); err != nil {
+		return err
+	}
 	concerned, err := collect(ctx, tx.q, scanText, `SELECT user_id FROM memberships WHERE organization_id = $1
 		UNION SELECT id FROM users WHERE organization_id = $1 OR managing_organization_id = $1`, id)
 	if err != nil {
@@ -79,6 +83,7 @@ func (tx *Tx) DeleteOrganization(ctx context.Context, id string) error {
 		{`UPDATE organizations SET deleted = TRUE, updated_at = $2 WHERE id = $1`, []any{id, now}},
 		{`DELETE FROM grants WHERE organization_id = $1`, []any{id}},
 		{`DELETE FROM projects WHERE organization_id = $1`, []any{id}},
+		{`DELETE FROM authentication_methods WHERE organization_id = $1`, []any{id}},
 		{`DELETE FROM accounts WHERE organization_id = $1`, []any{id}},
 		{`DELETE FROM pilot_members WHERE pilot_id IN (SELECT id FROM pilots WHERE organization_id = $1)`, []any{id}},
 		{`DELETE FROM pilots WHERE organization_id = $1`, []any{id}},
@@ -95,6 +100,23 @@ func (tx *Tx) DeleteOrganization(ctx context.Context, id string) error {
 		{`UPDATE users SET managing_organization_id = '', updated_at = $2 WHERE managing_organization_id = $1`, []any{id, now}},
 	} {
 		if err := tx.write(ctx, s.query, s.args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endProviders removes the identity providers of an organization.
+func (tx *Tx) endProviders(ctx context.Context, organizationID string) error {
+	methods, err := tx.AuthenticationMethods(ctx, organizationID)
+	if err != nil {
+		return err
+	}
+	for _, m := range methods {
+		if err := tx.DeleteAuthenticationMethod(ctx, organizationID, m.ID); err != nil {
+			return err
+		}
+		if _, err := tx.RevokeTokensOfProvider(ctx, m.ID); err != nil {
 			return err
 		}
 	}
