@@ -188,10 +188,8 @@ func (s *Service) ChangeGroupMembers(ctx context.Context, p *identity.Principal,
 // groupChange are those of the users who are not in the group yet, or when
 // they leave, those who are in it; each once, sorted.
 func groupChange(ctx context.Context, r *store.Read, g identity.Group, userIDs []string, join bool) ([]string, error) {
-	members, err := r.GroupMembers(ctx, g.OrganizationID, g.ID)
-	changed := slices.DeleteFunc(slices.Clone(userIDs), func(id string) bool {
-		return join == slices.ContainsFunc(members, func(m identity.Member) bool { return m.UserID == id })
-	})
+	in, err := r.InGroup(ctx, g.OrganizationID, g.ID, userIDs)
+	changed := slices.DeleteFunc(slices.Clone(userIDs), func(id string) bool { return join == slices.Contains(in, id) })
 	slices.Sort(changed)
 	return slices.Compact(changed), err
 }
@@ -206,12 +204,7 @@ func mayAdd(ctx context.Context, r *store.Read, p *identity.Principal, g identit
 	if granted && !p.Admin() {
 		return identity.Forbiddenf("user_role_not_allowed_to_perform_operation", "the group %q was granted permissions, so only an admin may add members to it; ask one of yours", g.Name)
 	}
-	for _, id := range userIDs {
-		if _, err := r.Member(ctx, g.OrganizationID, id); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.AllMembers(ctx, g.OrganizationID, userIDs)
 }
 
 // editableGroup is a group of the accessed organization, unless an identity

@@ -366,10 +366,8 @@ func (c pilotChange) store(ctx context.Context, tx *store.Tx) error {
 // fits refuses a pilot that names strangers, or whose change the policy does not
 // take. It returns what the event has to say of the caller.
 func fits(ctx context.Context, tx *store.Tx, o identity.Organization, p *identity.Principal, pilot *identity.Pilot, acceptAll bool) (words string, err error) {
-	for _, id := range pilot.Users {
-		if _, err := tx.Member(ctx, o.ID, id); err != nil {
-			return "", err
-		}
+	if err := tx.AllMembers(ctx, o.ID, pilot.Users); err != nil {
+		return "", err
 	}
 	for _, id := range pilot.Groups {
 		if _, err := tx.Group(ctx, o.ID, id); err != nil {

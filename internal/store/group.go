@@ -51,6 +51,13 @@ func (r *Read) GroupMembers(ctx context.Context, organizationID, groupID string)
 		WHERE m.organization_id = $1 AND gm.group_id = $2 ORDER BY m.joined_at, m.user_id`, organizationID, groupID)
 }
 
+// InGroup returns those of some users who are members of a group, sorted. However
+// large the group is, it takes as long as they are many.
+func (r *Read) InGroup(ctx context.Context, organizationID, groupID string, userIDs []string) ([]string, error) {
+	return collect(ctx, r.q, scanText, `SELECT gm.user_id FROM group_members gm JOIN memberships m ON m.organization_id = $1 AND m.user_id = gm.user_id
+		WHERE gm.group_id = $2 AND gm.user_id IN (SELECT value FROM `+r.dialect.texts("$3")+`) ORDER BY gm.user_id`, organizationID, groupID, toJSON(userIDs))
+}
+
 // GroupGranted says whether a group was granted anything, on any level.
 func (r *Read) GroupGranted(ctx context.Context, organizationID, groupID string) (bool, error) {
 	n, err := one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM grants WHERE organization_id = $1 AND principal_type = 'user_group' AND principal_id = $2`, organizationID, groupID)

@@ -25,6 +25,17 @@ func (r *Read) Member(ctx context.Context, organizationID, userID string) (ident
 	return found(m, err, NoMember())
 }
 
+// AllMembers is the error NoMember unless all of some users are members of an
+// organization.
+func (r *Read) AllMembers(ctx context.Context, organizationID string, userIDs []string) error {
+	n, err := one(ctx, r.q, scanInt, `SELECT COUNT(*) FROM (SELECT DISTINCT value AS user_id FROM `+r.dialect.texts("$2")+`) AS named
+		WHERE NOT EXISTS (SELECT 1 FROM memberships m WHERE m.organization_id = $1 AND m.user_id = named.user_id)`, organizationID, toJSON(userIDs))
+	if err == nil && n > 0 {
+		return NoMember()
+	}
+	return err
+}
+
 // Members returns the members of an organization, people and application
 // users, in the order of joining.
 func (r *Read) Members(ctx context.Context, organizationID string) ([]identity.Member, error) {
