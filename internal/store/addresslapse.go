@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"github.com/sallyport/sallyport/internal/identity"
 )
@@ -31,20 +32,19 @@ func (tx *Tx) LapseAddresses(ctx context.Context, organizationID, name string) (
 			lapsed = append(lapsed, u)
 		}
 	}
-	for _, u := range lapsed {
-		if err := tx.lapseAddress(ctx, u.ID, organizationID); err != nil {
-			return nil, nil, err
-		}
-	}
-	return freed, lapsed, nil
+	return freed, lapsed, tx.lapse(ctx, lapsed, organizationID)
 }
 
-func (tx *Tx) lapseAddress(ctx context.Context, userID, organizationID string) error {
-	tx.Touch(User(userID))
-	if err := tx.write(ctx, `UPDATE users SET address_lapsed_at = $2, address_lapsed_from = $3, updated_at = $2 WHERE id = $1`, userID, micros(tx.Now), organizationID); err != nil {
+func (tx *Tx) lapse(ctx context.Context, users []identity.User, organizationID string) error {
+	if len(users) == 0 {
+		return nil
+	}
+	ids := tx.touchUsers(users)
+	if err := tx.write(ctx, `UPDATE users SET address_lapsed_at = $2, address_lapsed_from = $3, updated_at = $2 WHERE id IN (SELECT value FROM `+tx.dialect.texts("$1")+`)`,
+		ids, micros(tx.Now), organizationID); err != nil {
 		return err
 	}
-	return tx.write(ctx, `DELETE FROM one_time_codes WHERE user_id = $1`, userID)
+	return tx.write(ctx, `DELETE FROM one_time_codes WHERE user_id IN (SELECT value FROM `+tx.dialect.texts("$1")+`)`, ids)
 }
 
 // RestoreAddresses makes the addresses count again that lapsed when this
@@ -55,15 +55,10 @@ func (tx *Tx) RestoreAddresses(ctx context.Context, organizationID, name string)
 	if err != nil {
 		return nil, err
 	}
-	for _, u := range people {
-		if mailDomain(u.Email) != name {
-			continue
-		}
-		tx.Touch(User(u.ID))
-		if err := tx.write(ctx, `UPDATE users SET address_lapsed_at = 0, address_lapsed_from = '', updated_at = $2 WHERE id = $1`, u.ID, micros(tx.Now)); err != nil {
-			return nil, err
-		}
-		restored = append(restored, u)
+	restored = slices.DeleteFunc(people, func(u identity.User) bool { return mailDomain(u.Email) != name })
+	if len(restored) == 0 {
+		return nil, nil
 	}
-	return restored, nil
+	return restored, tx.write(ctx, `UPDATE users SET address_lapsed_at = 0, address_lapsed_from = '', updated_at = $2 WHERE id IN (SELECT value FROM `+tx.dialect.texts("$1")+`)`,
+		tx.touchUsers(restored), micros(tx.Now))
 }

@@ -17,7 +17,7 @@ func TestDOM06_LapsedAddressIsNotAdopted(t *testing.T) {
 			u := identity.User{ID: "u-1", Email: "bob@a.example", EmailConfirmed: tx.Now, State: identity.StateActive}
 			return errors.Join(
 				tx.AddOrganization(ctx, identity.Organization{ID: "org-a", Name: "A", AccountID: "a-1", Policy: "{}"}),
-				tx.AddDomain(ctx, d), tx.VerifyDomain(ctx, d), tx.AddUser(ctx, u), tx.lapseAddress(ctx, u.ID, "org-other"))
+				tx.AddDomain(ctx, d), tx.VerifyDomain(ctx, d), tx.AddUser(ctx, u), tx.lapse(ctx, []identity.User{u}, "org-other"))
 		})
 		adopt := func() (joined string) {
 			err := db.Update(t.Context(), identity.Actor{Kind: identity.ActorSystem}, Organization("org-a").And(User("u-1")), func(tx *Tx) (err error) {

@@ -120,19 +120,30 @@ func (tx *Tx) FreeByDomain(ctx context.Context, organizationID, name string) ([]
 }
 
 // moveByDomain gives those of a list whose address is in a domain another
-// managing organization.
+// managing organization: by a statement each however many they are, because all
+// changes of the organization wait for it.
 func (tx *Tx) moveByDomain(ctx context.Context, people []identity.User, name, to string) ([]identity.User, error) {
-	var moved []identity.User
-	for _, u := range people {
-		if mailDomain(u.Email) != name {
-			continue
-		}
-		if err := tx.SetManagingOrganization(ctx, u.ID, to); err != nil {
-			return nil, err
-		}
-		moved = append(moved, u)
+	moved := slices.DeleteFunc(slices.Clone(people), func(u identity.User) bool { return mailDomain(u.Email) != name })
+	if len(moved) == 0 {
+		return nil, nil
 	}
-	return moved, nil
+	ids := tx.touchUsers(moved)
+	if err := tx.write(ctx, `UPDATE users SET managing_organization_id = $2, updated_at = $3 WHERE id IN (SELECT value FROM `+tx.dialect.texts("$1")+`)`, ids, to, micros(tx.Now)); err != nil {
+		return nil, err
+	}
+	return moved, tx.write(ctx, `UPDATE memberships SET listed_managed = (organization_id = $2)
+		WHERE user_id IN (SELECT value FROM `+tx.dialect.texts("$1")+`) AND listed_managed <> (organization_id = $2)`, ids, to)
+}
+
+// touchUsers touches the scopes of users, and returns their ids as a list for a
+// statement.
+func (tx *Tx) touchUsers(users []identity.User) (ids string) {
+	list := make([]string, len(users))
+	for i, u := range users {
+		tx.Touch(User(u.ID))
+		list[i] = u.ID
+	}
+	return toJSON(list)
 }
 
 // mailDomain is all behind the @ of a canonical address, which has one.
