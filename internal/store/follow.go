@@ -37,7 +37,7 @@ func (db *DB) Follow(ctx context.Context, note func(error)) {
 		if !db.Fresh() && ctx.Err() == nil {
 			f.tell(err)
 		}
-		pause(ctx, db.Lease/retriesOfLease)
+		pause(ctx, db.often(retriesOfLease))
 	}
 }
 
@@ -49,6 +49,13 @@ const (
 	// retriesOfLease is how often a round that failed is tried again.
 	retriesOfLease = 30
 )
+
+// often is the time between two of so many rounds in a lease. Of a lease longer
+// than usual it is that of the usual one: what waits for the next round is a
+// change, which a longer lease should not keep waiting while all is well.
+func (db *DB) often(rounds time.Duration) time.Duration {
+	return min(db.Lease, DefaultLease) / rounds
+}
 
 // follower is what one process knows of the change log.
 type follower struct {
@@ -271,7 +278,7 @@ func (f *follower) answer(ctx context.Context, w whatIsNew) error {
 func (f *follower) rest(ctx context.Context) {
 	f.woken = false
 	if f.db.dialect.listen == "" {
-		pause(ctx, f.db.Lease/pollsOfLease)
+		pause(ctx, f.db.often(pollsOfLease))
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.db.Lease/roundsOfLease)
@@ -305,13 +312,18 @@ func (f *follower) tell(err error) {
 }
 
 // leave gives lease and row back, so that changes do not wait for a server that
-// has stopped.
+// has stopped. A round that the end came into has cost the connection: then any
+// other one will do.
 func (f *follower) leave() {
 	f.db.lease.Store(nil)
-	if f.row != "" && f.line != nil {
+	if f.row != "" {
 		ctx, cancel := context.WithTimeout(context.Background(), f.db.Lease/2)
 		defer cancel()
-		_, _ = f.writer().exec(ctx, `DELETE FROM nodes WHERE id = $1`, f.row)
+		w := querier(f.db.write)
+		if f.line != nil {
+			w = f.writer()
+		}
+		_, _ = w.exec(ctx, `DELETE FROM nodes WHERE id = $1`, f.row)
 	}
 	f.hangUp()
 	f.db.own.follow("")

@@ -89,11 +89,11 @@ func followUnder(t *testing.T, url string, lease time.Duration) *memory {
 		running.Wait()
 	}
 	t.Cleanup(m.leave)
-	m.await(t, "a lease", m.Fresh)
+	await(t, "a lease", m.Fresh)
 	return m
 }
 
-func (m *memory) await(t *testing.T, what string, done func() bool) {
+func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(hang); !done(); runtime.Gosched() {
 		if time.Now().After(deadline) {
@@ -249,8 +249,8 @@ func TestAServerWithoutItsRowForgetsAll(t *testing.T) {
 		before := m.own.id()
 		raw(t, db, `DELETE FROM nodes`)
 		note(t, db, "missed", "missed")
-		m.await(t, "a new row", func() bool { return m.own.id() != before })
-		m.await(t, "a new beginning", func() bool { _, missed := m.heard(); return missed > 0 })
+		await(t, "a new row", func() bool { return m.own.id() != before })
+		await(t, "a new beginning", func() bool { _, missed := m.heard(); return missed > 0 })
 		note(t, db, "b", "b")
 		m.wants(t, 0, "organization:b", "user:b")
 	})
@@ -310,11 +310,11 @@ func TestLeaseEndsWithTheDatabase(t *testing.T) {
 				return lease == (last == nil) && lease == m.Fresh()
 			}
 		}
-		m.await(t, "a lease that it heard of", says(true))
+		await(t, "a lease that it heard of", says(true))
 		raw(t, m.DB, `ALTER TABLE changes RENAME TO elsewhere`)
-		m.await(t, "an end of the lease", says(false))
+		await(t, "an end of the lease", says(false))
 		raw(t, m.DB, `ALTER TABLE elsewhere RENAME TO changes`)
-		m.await(t, "a lease again", says(true))
+		await(t, "a lease again", says(true))
 	})
 }
 
@@ -358,6 +358,23 @@ func TestLeavingDelaysNobody(t *testing.T) {
 			t.Errorf("%d rows are left", n)
 		}
 		note(t, db, "a", "a")
+	})
+}
+
+// Nor is one whose end comes into a round, which costs its connection.
+func TestLeavingInARoundDelaysNobody(t *testing.T) {
+	eachURL(t, func(t *testing.T, url string, db *DB) {
+		m := connect(t, url)
+		ctx, stop := context.WithCancel(t.Context())
+		m.Changed = func([]string) { stop() }
+		var running sync.WaitGroup
+		running.Go(func() { m.Follow(ctx, func(error) {}) })
+		await(t, "a lease", m.Fresh)
+		raw(t, db, `INSERT INTO changes (scope, created_at) VALUES ('organization:a', 1)`)
+		running.Wait()
+		if n := number(t, db, `SELECT COUNT(*) FROM nodes`); n != 0 {
+			t.Errorf("%d rows are left", n)
+		}
 	})
 }
 
@@ -443,8 +460,8 @@ func TestAnotherDatabaseMakesServersForgetAll(t *testing.T) {
 	if err := errors.Join(server.Kill(), server.Start()); err != nil {
 		t.Fatal(err)
 	}
-	m.await(t, "a new beginning", func() bool { _, missed := m.heard(); return missed > 0 })
-	m.await(t, "a lease", m.Fresh)
+	await(t, "a new beginning", func() bool { _, missed := m.heard(); return missed > 0 })
+	await(t, "a lease", m.Fresh)
 	for { // the pool's connections are those of before
 		err := db.Update(t.Context(), alice, Organization("a"), func(tx *Tx) error { return tx.Record(t.Context(), identity.Event{Action: "changed"}) })
 		if err == nil {
@@ -475,8 +492,8 @@ func TestALostChangeStandsForNoOther(t *testing.T) {
 	if err := errors.Join(server.Kill(), server.Start()); err != nil {
 		t.Fatal(err)
 	}
-	m.await(t, "a new beginning", func() bool { _, missed := m.heard(); return missed > 0 })
-	m.await(t, "a lease", m.Fresh)
+	await(t, "a new beginning", func() bool { _, missed := m.heard(); return missed > 0 })
+	await(t, "a lease", m.Fresh)
 	m.own.end(late, true)
 	note(t, connect(t, address), "a", "a")
 	m.wants(t, 0, "organization:a", "user:a")
