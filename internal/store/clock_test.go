@@ -14,6 +14,9 @@ func TestR7ClockAhead(t *testing.T) {
 				want = 0
 			}
 			got, err := db.ClockAhead(t.Context())
+			for begun := time.Now(); err != nil && time.Since(begun) < hang; {
+				got, err = db.ClockAhead(t.Context()) // a slow answer says nothing
+			}
 			if err != nil || (got-want).Abs() > clockTime {
 				t.Errorf("ahead by %v, %v; want %v", got, err, want)
 			}

@@ -19,7 +19,7 @@ import (
 )
 
 // hang bounds waits that only a broken program would sit out.
-const hang = 20 * time.Second
+const hang = time.Minute
 
 func nameOfA(r *Read, ctx context.Context) (string, error) {
 	o, err := r.Organization(ctx, "org-a")

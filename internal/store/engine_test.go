@@ -65,7 +65,7 @@ func newURL(tb testing.TB, engine string) string {
 			tb.Error(err)
 		}
 	})
-	return server.URL() + "&search_path=" + schema
+	return storetest.Patiently(server.URL() + "&search_path=" + schema)
 }
 
 // connect opens a database and closes it at the end of the test.
@@ -99,7 +99,7 @@ func migratedURL(tb testing.TB, engine string) string {
 	if engine == "sqlite" {
 		return schema.SQLiteURL(tb)
 	}
-	return schema.PostgresURLOn(tb, postgresOf(tb))
+	return storetest.Patiently(schema.PostgresURLOn(tb, postgresOf(tb)))
 }
 
 func migrated(tb testing.TB, engine string) *DB {

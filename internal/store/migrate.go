@@ -78,7 +78,7 @@ func (db *DB) Pending(ctx context.Context) ([]Migration, error) {
 // migrate is migrateOnce, again while another process opens a new SQLite file:
 // the change to its journal fails at once, whatever time there was to wait.
 func (db *DB) migrate(ctx context.Context, dryRun bool) (done []Migration, err error) {
-	const again, patience = 20 * time.Millisecond, 5 * time.Second
+	const again, patience = 20 * time.Millisecond, 30 * time.Second
 	for begin := time.Now(); ; {
 		done, err = db.migrateOnce(ctx, dryRun)
 		if err == nil || !busy(err) || time.Since(begin) > patience {

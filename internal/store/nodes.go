@@ -120,14 +120,17 @@ func (db *DB) spread(at []int64) error {
 func (db *DB) everywhere(at []int64, strike bool) error {
 	begun := time.Now()
 	var behind []Node
+	tries := 0
 	for looked, pause := false, firstPause; ; pause = min(2*pause, lastPause) {
 		nodes, err := db.look()
+		tries++
 		if err == nil {
 			// Who comes later has read the log after the commit.
 			behind = slices.DeleteFunc(slices.Clone(nodes), func(n Node) bool { return db.followed(n, at) })
 		}
 		waited := time.Since(begun)
-		if err != nil && !looked && waited > DefaultLease {
+		// Once is not enough: it may be this machine that stood still.
+		if err != nil && !looked && waited > DefaultLease && tries > 1 {
 			return unknownOutcome(err)
 		}
 		behind = slices.DeleteFunc(behind, func(n Node) bool {

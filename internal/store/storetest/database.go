@@ -10,8 +10,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // ServerVariable is the environment variable that names a running server for
@@ -44,10 +46,39 @@ func PostgresURL(tb testing.TB) string {
 func dropAfter(tb testing.TB, server, name string) {
 	tb.Helper()
 	tb.Cleanup(func() {
-		if err := execute(server, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+		if err := dropDatabase(server, name); err != nil {
 			tb.Errorf("drop the test's database: %v", err)
 		}
 	})
+}
+
+// dropDatabase drops a database with the connections to it. On a busy machine
+// these may not end within the five seconds for which PostgreSQL waits.
+func dropDatabase(server, name string) error {
+	const objectInUse = "55006"
+	for begun := time.Now(); ; {
+		err := execute(server, "DROP DATABASE "+name+" WITH (FORCE)")
+		var refusal *pgconn.PgError
+		if !errors.As(err, &refusal) || refusal.Code != objectInUse || time.Since(begun) > stopTimeout {
+			return err
+		}
+	}
+}
+
+// patience is in seconds how long tests wait for a connection: not as briefly as
+// a server does, when only the machine has stood still.
+const patience = "60"
+
+// Patiently is the URL of a database with that patience.
+func Patiently(database string) string {
+	u, err := url.Parse(database)
+	if err != nil {
+		return database // who connects says what is wrong with it
+	}
+	settings := u.Query()
+	settings.Set("connect_timeout", patience)
+	u.RawQuery = settings.Encode()
+	return u.String()
 }
 
 // Database returns the URL of a fresh, empty database of this server. It lives
@@ -108,7 +139,7 @@ func CreateDatabase() (database string, drop func() error, err error) {
 		return "", nil, errors.New("no PostgreSQL server: run this as `go run ./scripts/withpg -- COMMAND`")
 	}
 	database, name, err := create(server, "")
-	return database, func() error { return execute(server, "DROP DATABASE "+name+" WITH (FORCE)") }, err
+	return database, func() error { return dropDatabase(server, name) }, err
 }
 
 // execute runs one statement over a connection of its own.

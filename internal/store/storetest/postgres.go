@@ -223,7 +223,7 @@ func (p *Postgres) settings() []string {
 		"-D", p.data(), "-p", strconv.Itoa(p.port), "-k", p.dir,
 		"-c", "listen_addresses=127.0.0.1",
 		// Packages are tested side by side, each with a pool of its own.
-		"-c", "max_connections=300",
+		"-c", "max_connections=800",
 		"-c", "shared_buffers=32MB",
 		"-c", "synchronous_commit=on",
 		"-c", "autovacuum_naptime=1h",

@@ -24,7 +24,7 @@ func SQLite(tb testing.TB) string {
 // test under -short.
 func Postgres(tb testing.TB) string {
 	tb.Helper()
-	return schema.PostgresURL(tb)
+	return storetest.Patiently(schema.PostgresURL(tb))
 }
 
 // File is the content of a new SQLite database.
