@@ -255,7 +255,7 @@ func (f *follower) apply(w whatIsNew) (news bool) {
 // Changes of this process alone need not be answered: nobody else waits for
 // them. Those who find them made do, so it is done now and then.
 func (f *follower) mustAnswer(w whatIsNew, news bool) bool {
-	return news || len(w.entries) > 0 && (f.woken || time.Since(f.answered) > f.db.Lease/roundsOfLease)
+	return news || len(w.entries) > 0 && (f.woken || time.Since(f.answered) > f.db.often(roundsOfLease))
 }
 
 // answer writes down what has been followed. Without effect it is no answer:
