@@ -283,7 +283,7 @@ func TestFactsStayInMemory(t *testing.T) {
 // When the lease has ended nothing is accepted that the database was not asked
 // for.
 func TestNothingIsAcceptedFromMemoryWithoutALease(t *testing.T) {
-	w := onSQLite(t)
+	w := newWorldUnder(t, migrated.SQLite(t), store.ShortestLease)
 	bearer := w.token(policy.Session, w.user())
 	w.accepted(bearer, "")
 	w.must(w.db.Close())
@@ -321,10 +321,9 @@ func TestR7ClockStepsKeepNothingAlive(t *testing.T) {
 		o := w.organization()
 		u := w.user(o)
 		for _, step := range []time.Duration{time.Hour, -time.Hour, 30 * 24 * time.Hour, -30 * 24 * time.Hour} {
-			other := w.other()
-			other.clock = &clock{}
-			other.clock.us.Store(w.clock.us.Load())
-			other.db.Now = other.clock.now
+			own := &clock{}
+			own.us.Store(w.clock.us.Load())
+			other := w.otherBy(own)
 			bearer := w.token(policy.Session, u)
 			other.accepted(bearer, o)
 			other.clock.advance(step)
