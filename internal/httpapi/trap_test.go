@@ -310,7 +310,7 @@ func TestTrap12_204IsEmpty(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	head := fmt.Sprintf("HTTP/1.1\r\nHost: x\r\nAuthorization: aivenv1 %s\r\n", token)

@@ -67,7 +67,10 @@ func newWorld(t *testing.T, databaseURL string) *world {
 	db.Now = w.clock.now
 	w.Service = &Service{
 		DB: db, Keys: keys, Brand: "Sallyport", PublicURL: "https://id.a.example",
-		Hasher:  &credential.Hasher{Keys: keys, Params: credential.Params{MemoryKiB: 64, Passes: 1, Lanes: 1}},
+		Hasher: &credential.Hasher{
+			Keys: keys, Params: credential.Params{MemoryKiB: 64, Passes: 1, Lanes: 1},
+			Queue: credential.Queue{MaxWait: time.Minute}, // nobody gives up when the machine stands still
+		},
 		Rules:   credential.Rules{Brand: "Sallyport"},
 		Log:     slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		hashing: func() { w.hashes.Add(1) },

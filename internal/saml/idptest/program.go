@@ -107,7 +107,7 @@ func (p *program) read(out io.Reader) {
 
 // patience is how long a program may take to say something. It is a guard
 // against a test that never ends, not a measure.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // await returns the next line that holds the mark.
 func (p *program) await(mark string) (string, error) {
@@ -118,7 +118,7 @@ func (p *program) await(mark string) (string, error) {
 			return line, nil
 		}
 	}
-	return "", fmt.Errorf("it ended, after a minute at most, before it said %q:\n%s", mark, p.words())
+	return "", fmt.Errorf("it ended, after three minutes at most, before it said %q:\n%s", mark, p.words())
 }
 
 // memory is how many bytes are kept of what a program says.
