@@ -154,7 +154,7 @@ func listen(t *testing.T) *mailServer {
 		_ = s.Serve(l)
 	}()
 	t.Cleanup(func() {
-		_ = s.Close()
+		_ = errors.Join(s.Close(), l.Close()) // also where it does not serve yet
 		<-done
 	})
 	return m

@@ -3,6 +3,8 @@ package server_test
 import (
 	"net"
 	"net/http"
+	"os"
+	ossignal "os/signal"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -147,6 +149,11 @@ func TestSecondSignal(t *testing.T) {
 // TestHangUp: who asks for the settings to be read anew, as other servers do on
 // SIGHUP, ends no service.
 func TestHangUp(t *testing.T) {
+	// The program obeys who started these tests with the signal ignored, as nohup
+	// does; what is listened for here is not ignored by what is started.
+	heard := make(chan os.Signal, 1)
+	ossignal.Notify(heard, syscall.SIGHUP)
+	defer ossignal.Stop(heard)
 	n := start(t, onSQLite(t, t.TempDir()).settings...)
 	if err := n.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
