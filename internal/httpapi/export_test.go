@@ -67,6 +67,9 @@ func Doors() map[string]string {
 	for _, d := range samlDoors {
 		all[d.method+" "+d.path] = d.id
 	}
+	for _, h := range healthDoors {
+		all["GET "+h.path] = h.id
+	}
 	for _, c := range retiredCalls {
 		all[c.method+" "+c.path] = c.id
 	}

@@ -79,6 +79,8 @@ func (a *API) document() node {
 	}
 	describeDoors(paths)
 	describeRetired(paths)
+	describeHealth(paths)
+	tags = append(tags, node{"name": healthTag})
 	return node{
 		"openapi": "3.1.0",
 		"info": node{
@@ -97,6 +99,25 @@ func (a *API) document() node {
 				"content":     node{"application/json": node{"schema": failure}},
 			}},
 		},
+	}
+}
+
+const healthTag = "health"
+
+// healthDoors are what load balancers ask; the pages' handler answers.
+var healthDoors = []struct{ path, id, summary, yes, no string }{
+	{"/healthz", "HealthGet", "Say whether the process lives", "It does.", ""},
+	{"/readyz", "ReadyGet", "Say whether this server can answer requests", "It can.", "It cannot: the database is not reached or has another schema, the clock is wrong, the disk lost a change, or it is stopping."},
+}
+
+func describeHealth(paths node) {
+	for _, h := range healthDoors {
+		text := node{"text/plain": node{"schema": node{"type": "string"}}}
+		answers := node{"200": node{"description": h.yes, "content": text}, "4XX": node{"description": "Another method than GET or HEAD.", "content": text}}
+		if h.no != "" {
+			answers["503"] = node{"description": h.no, "content": text}
+		}
+		paths[h.path] = node{"get": node{"operationId": h.id, "tags": []string{healthTag}, "summary": h.summary, "security": []node{}, "responses": answers}}
 	}
 }
 
