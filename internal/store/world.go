@@ -168,8 +168,8 @@ const adminsOf = `WITH granted AS (
 		UNION SELECT gm.user_id FROM granted g JOIN group_members gm ON gm.group_id = g.principal_id WHERE g.principal_type = 'user_group') `
 
 // fromAdmins are their memberships, found from the few and not among the many.
-const fromAdmins = ` (SELECT a.user_id FROM admins a UNION SELECT s.user_id FROM memberships s WHERE s.organization_id = $1 AND s.super_admin) h
-		JOIN memberships m ON m.user_id = h.user_id `
+const fromAdmins = ` (SELECT * FROM memberships WHERE organization_id = $1 AND user_id IN (
+		SELECT a.user_id FROM admins a UNION SELECT s.user_id FROM memberships s WHERE s.organization_id = $1 AND s.super_admin)) m `
 
 // among says of which memberships m a world is read.
 type among struct {
