@@ -18,7 +18,7 @@ func TestAUD_EventsAsLines(t *testing.T) {
 		s.Do(t, "POST", "/v1/access_token", s.AdminToken, map[string]any{"description": "two\nlines"}).Want(http.StatusOK)
 	}
 	path := "/v1/organization/" + s.OrganizationID + "/audit-events"
-	s.Do(t, "PATCH", "/v1/organization/"+s.OrganizationID, s.AdminToken, map[string]any{"name": "line\u2028break"}).Want(http.StatusOK)
+	s.Rows(t, `UPDATE organizations SET name = $1 WHERE id = $2 RETURNING id`, "line\u2028break", s.OrganizationID) // from before it was refused
 	s.Do(t, "PATCH", "/v1/organization/"+s.OrganizationID, s.AdminToken, map[string]any{"name": "A"}).Want(http.StatusOK)
 	var page sallyport.AuditEventPage
 	s.Do(t, "GET", path+"?limit=999", s.AdminToken, nil).Want(http.StatusOK).Decode(&page)
