@@ -68,6 +68,7 @@ func TestR8CommitIsCut(t *testing.T) {
 	l.startBehind()
 	l.nodes[1] = start(t, target.settings...)
 	l.proxy.died = func() { l.nodes[0].kill() }
+	l.ended(keyedChanges[0])
 	rounds := max(1, soak()/10) * len(commitFaults)
 	for n := range rounds {
 		l.round(n, commitFaults[n%len(commitFaults)], keyedChanges[n%len(keyedChanges)])
@@ -132,6 +133,31 @@ func more(made string, n int) string {
 		return err.Error()
 	}
 	return fmt.Sprintf("%d %d %d", counts[0]+n, counts[1]+n, counts[2]+n)
+}
+
+// ended ends every connection to the database while none is in use. Nothing of the
+// next change was sent then, and its caller hears nothing of that.
+func (l *lostCommit) ended(c keyedChange) {
+	l.tb.Helper()
+	var asking sync.WaitGroup
+	for range 8 { // so that there are some
+		asking.Go(func() {
+			if a, err := call(http.MethodGet, l.nodes[0].url+"/v1/organization/"+l.target.organization+"/user", l.target.token, nil); err != nil || a.status != http.StatusOK {
+				l.tb.Errorf("the members: %v %v", a, err)
+			}
+		})
+	}
+	asking.Wait()
+	db := connect(l.tb, l.target)
+	defer db.Close()
+	query1(l.tb, db, `SELECT COUNT(pg_terminate_backend(pid, 10000))::text FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+	before := l.made(c)
+	if a, err := l.send(l.nodes[0], c, "ended"); err != nil || a.status >= 300 {
+		l.tb.Errorf("after all connections ended: %v %v", a, err)
+	}
+	if made := l.made(c); made != more(before, 1) {
+		l.tb.Errorf("after all connections ended there are %s, %s before, want one more of each", made, before)
+	}
 }
 
 func (l *lostCommit) round(n int, f commitFault, c keyedChange) {

@@ -181,23 +181,32 @@ func (db *DB) View(ctx context.Context, fn func(*Read) error) error {
 	}
 	return db.watched(ctx, "read", func(ctx context.Context) error {
 		return db.judge(db.retry(ctx, func() error {
-			tx, err := db.dialect.begin(ctx, db.read, true)
-			if err != nil {
-				return err
-			}
-			defer tx.rollback()
-			return fn(&Read{q: tx, dialect: db.dialect, policies: db.policies, Now: db.now()})
+			return db.read.again(ctx, func() error { return db.view(ctx, fn) })
 		}))
 	})
 }
 
+func (db *DB) view(ctx context.Context, fn func(*Read) error) error {
+	tx, err := db.dialect.begin(ctx, db.read, true)
+	if err != nil {
+		return err
+	}
+	defer tx.rollback()
+	return fn(&Read{q: tx, dialect: db.dialect, policies: db.policies, Now: db.now()})
+}
+
 // Once runs fn without a transaction: for reads of a single statement on the
-// hot path.
+// hot path. fn may be run again.
 func (db *DB) Once(fn func(*Read) error) error {
 	if err := db.readable(); err != nil {
 		return err
 	}
-	return db.judge(fn(&Read{q: db.dialect.outside(db.read), dialect: db.dialect, policies: db.policies, Now: db.now()}))
+	read := &Read{q: db.dialect.outside(db.read), dialect: db.dialect, policies: db.policies, Now: db.now()}
+	err := fn(read)
+	if db.read.broke(err) {
+		err = fn(read)
+	}
+	return db.judge(err)
 }
 
 // Update runs fn in a transaction that holds scope, on behalf of actor. fn may
@@ -305,10 +314,19 @@ func (db *DB) begin(ctx context.Context, actor identity.Actor, scope Scope, keys
 // beginning begins a transaction: one that sees one moment, or one that writes.
 type beginning func(ctx context.Context, p pool, readOnly bool) (transaction, error)
 
-func (db *DB) beginBy(ctx context.Context, begin beginning, actor identity.Actor, scope Scope, keys []string) (*Tx, error) {
+func (db *DB) beginBy(ctx context.Context, begin beginning, actor identity.Actor, scope Scope, keys []string) (tx *Tx, err error) {
 	if err := db.writable(); err != nil {
 		return nil, err
 	}
+	// What was sent until then takes locks and reads.
+	err = db.write.again(ctx, func() error {
+		tx, err = db.beginOnce(ctx, begin, actor, scope, keys)
+		return err
+	})
+	return tx, err
+}
+
+func (db *DB) beginOnce(ctx context.Context, begin beginning, actor identity.Actor, scope Scope, keys []string) (*Tx, error) {
 	t, err := begin(ctx, db.write, false)
 	if err != nil {
 		return nil, err

@@ -231,8 +231,8 @@ func open(databaseURL string) (d *dialect, write, read pool, err error) {
 		write, read, err = openSQLite(rest)
 		return sqliteDialect, write, read, err
 	case ok && (scheme == "postgres" || scheme == "postgresql"):
-		db, err := openPostgres(databaseURL)
-		return postgresDialect, pool{db}, pool{db}, err
+		p, err := openPostgres(databaseURL)
+		return postgresDialect, p, p, err
 	}
 	return nil, write, read, errors.New("database URL: write sqlite:FILE or postgres://USER@HOST/DATABASE")
 }
@@ -272,19 +272,20 @@ func copySQLite(ctx context.Context, db *sql.DB, file string) error {
 	return err
 }
 
-func openPostgres(databaseURL string) (*sql.DB, error) {
+func openPostgres(databaseURL string) (pool, error) {
 	cfg, err := pgx.ParseConfig(databaseURL)
 	if err != nil {
 		// The parser's error may quote the URL with its password.
-		return nil, errors.New("database URL: PostgreSQL cannot read it; write postgres://USER:PASSWORD@HOST:PORT/DATABASE")
+		return pool{}, errors.New("database URL: PostgreSQL cannot read it; write postgres://USER:PASSWORD@HOST:PORT/DATABASE")
 	}
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = connectTimeout
 	}
 	cfg.DialFunc = dialer.DialContext
-	db := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(boundIdleness(cfg)))
+	b := &broken{unasked: unasked}
+	db := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(boundIdleness(cfg)), stdlib.OptionShouldPing(b.doubted))
 	db.SetConnMaxIdleTime(idleTimeout)
-	return db, nil
+	return pool{db, b}, nil
 }
 
 // How many connections to PostgreSQL there may be. One of them follows the

@@ -55,7 +55,10 @@ func (v via) exec(ctx context.Context, text string, args ...any) (int64, error) 
 }
 
 // pool is a pool of connections.
-type pool struct{ *sql.DB }
+type pool struct {
+	*sql.DB
+	broken *broken // nil: connections do not break
+}
 
 func (p pool) query(ctx context.Context, text string, args ...any) (rows, error) {
 	return via{p.DB}.query(ctx, text, args...)
