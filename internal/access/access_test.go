@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -266,10 +267,23 @@ func from(text string) func(*Request) {
 
 func needing(n Need) func(*Request) { return func(r *Request) { r.Need = n } }
 
-// accepted and refused judge the outcome of ask.
+// insist is ask, again while the answer is to try again: a machine that stood
+// still is told that its database is slow.
+func (w *world) insist(bearer, organization string, change ...func(*Request)) (*identity.Principal, error) {
+	for begun := time.Now(); ; {
+		p, err := w.ask(bearer, organization, change...)
+		if !tryAgain(err) || time.Since(begun) > hang {
+			return p, err
+		}
+	}
+}
+
+func tryAgain(err error) bool { return errors.Is(err, &identity.Error{Code: "service_unavailable"}) }
+
+// accepted and refused judge the outcome of insist.
 func (w *world) accepted(bearer, organization string, change ...func(*Request)) *identity.Principal {
 	w.tb.Helper()
-	p, err := w.ask(bearer, organization, change...)
+	p, err := w.insist(bearer, organization, change...)
 	if err != nil {
 		w.tb.Fatalf("refused: %v", err)
 	}
@@ -278,7 +292,7 @@ func (w *world) accepted(bearer, organization string, change ...func(*Request)) 
 
 func (w *world) refused(bearer, organization, code string, change ...func(*Request)) *identity.Error {
 	w.tb.Helper()
-	p, err := w.ask(bearer, organization, change...)
+	p, err := w.insist(bearer, organization, change...)
 	if p != nil {
 		w.tb.Fatalf("accepted, want %s", code)
 	}
