@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base32"
@@ -10,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/sallyport/sallyport/internal/org"
@@ -36,15 +38,11 @@ func (t Terminal) serveDev(ctx context.Context, c Config) error {
 	if !loopback(c.Listen) {
 		return &ConfigError{"--dev", errors.New("only listens on this machine; take --dev away to listen on " + c.Listen)}
 	}
-	for _, name := range []string{"data-dir", "database-url", "secret-key-file"} {
-		if written, set := c.written[name]; set {
-			return &ConfigError{written, errors.New("--dev keeps everything in the folder .sallyport of the one that it is started in: leave this unset and start it in a folder of your choice, or take --dev away to use it")}
-		}
-	}
-	for _, name := range []string{"smtp-url", "mail-from"} {
-		if written, set := c.written[name]; set {
-			return &ConfigError{written, errors.New("--dev mails nothing and keeps what would be mailed at /dev/mailbox: leave this unset, or take --dev away to send mail")}
-		}
+	if err := cmp.Or(
+		t.passOver(c, "keeps everything in the folder .sallyport of the one that it is started in", "data-dir", "database-url", "secret-key-file"),
+		t.passOver(c, "mails nothing and keeps what would be mailed at /dev/mailbox", "smtp-url", "mail-from"),
+	); err != nil {
+		return err
 	}
 	c.DataDir = ".sallyport"
 	c.DatabaseURL = "sqlite:" + filepath.Join(c.DataDir, "sallyport.db")
@@ -61,6 +59,23 @@ func (t Terminal) serveDev(ctx context.Context, c Config) error {
 		t.printDev(s, login)
 		return nil
 	})
+}
+
+// passOver refuses settings that --dev has no use for, so that nobody believes
+// that they count. A variable is only said to be passed over: it may have been
+// set for other programs, by whoever set up the shell.
+func (t Terminal) passOver(c Config, instead string, names ...string) error {
+	for _, s := range settings {
+		written, set := c.written[s.name]
+		switch {
+		case !set || !slices.Contains(names, s.name):
+		case written == s.Env():
+			fmt.Fprintf(t.Stderr, "%s is passed over: --dev %s\n", written, instead)
+		default:
+			return &ConfigError{written, fmt.Errorf("--dev %s: leave this away, or take --dev away to use it", instead)}
+		}
+	}
+	return nil
 }
 
 // devLogin makes the example organization, or remembers the one it made. The

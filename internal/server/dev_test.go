@@ -17,12 +17,15 @@ type trial struct {
 	cmd                            *exec.Cmd
 	printed                        string
 	url, email, password, identity string
+	warned                         strings.Builder // to be read when it has stopped
 }
 
 // startTrial runs `serve --dev` in a folder until it has printed everything.
-func startTrial(t *testing.T, dir string) *trial {
+func startTrial(t *testing.T, dir string, variables ...string) *trial {
 	t.Helper()
 	tr := &trial{cmd: inFolder(t, dir, "serve", "--dev", "--listen", "127.0.0.1:0")}
+	tr.cmd.Env = append(tr.cmd.Env, variables...)
+	tr.cmd.Stderr = &tr.warned
 	out, err := tr.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -127,36 +130,42 @@ func TestDevKeepsAway(t *testing.T) {
 	}
 }
 
-// TestDevRefusesOtherPlaces: where the data or the mail is to go is never passed
-// over, which would leave somebody in the belief that it is there.
+// TestDevRefusesOtherPlaces: where the data or the mail is to go is not passed
+// over in silence, which would leave somebody in the belief that it is there.
 func TestDevRefusesOtherPlaces(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "config.yaml"), []byte("data_dir: elsewhere\n"))
-	for _, c := range []struct{ env, flag, named string }{
-		{"", "--data-dir=elsewhere", "--data-dir"},
-		{"", "--database-url=sqlite:elsewhere.db", "--database-url"},
-		{"", "--secret-key-file=elsewhere.key", "--secret-key-file"},
-		{"", "--config=config.yaml", "data_dir in config.yaml"},
-		{"SALLYPORT_DATA_DIR=elsewhere", "", "SALLYPORT_DATA_DIR"},
-		{"SALLYPORT_DATABASE_URL=postgres://u@127.0.0.1/d", "", "SALLYPORT_DATABASE_URL"},
-		{"", "--smtp-url=smtp://u:hidden@127.0.0.1:1 --mail-from=a@b.example", "--smtp-url"},
-		{"SALLYPORT_SMTP_URL=smtp://u:hidden@127.0.0.1:1", "--mail-from=a@b.example", "SALLYPORT_SMTP_URL"},
-		{"", "--mail-from=a@b.example", "--mail-from"},
+	const place, mail = "--dev keeps everything", "--dev mails nothing"
+	for _, c := range []struct{ flags, named, says string }{
+		{"--data-dir=elsewhere", "--data-dir", place},
+		{"--database-url=sqlite:elsewhere.db", "--database-url", place},
+		{"--secret-key-file=elsewhere.key", "--secret-key-file", place},
+		{"--config=config.yaml", "data_dir in config.yaml", place},
+		{"--smtp-url=smtp://u:hidden@127.0.0.1:1 --mail-from=a@b.example", "--smtp-url", mail},
+		{"--mail-from=a@b.example", "--mail-from", mail},
 	} {
-		args := []string{"serve", "--dev", "--listen", "127.0.0.1:0"}
-		args = append(args, strings.Fields(c.flag)...)
-		cmd := inFolder(t, dir, args...)
-		if c.env != "" {
-			cmd.Env = append(cmd.Env, c.env)
-		}
-		f := finish(t, cmd).want(t, 2)
-		says := c.named + ": --dev keeps everything"
-		if strings.Contains(strings.ToLower(c.named), "mail") || strings.Contains(strings.ToLower(c.named), "smtp") {
-			says = c.named + ": --dev mails nothing"
-		}
-		if !strings.Contains(f.stderr, says) || strings.Contains(f.stderr, "hidden") || f.stdout != "" {
-			t.Errorf("%s%s: it says %q %q", c.env, c.flag, f.stdout, f.stderr)
+		f := finish(t, inFolder(t, dir, append([]string{"serve", "--dev", "--listen", "127.0.0.1:0"}, strings.Fields(c.flags)...)...)).want(t, 2)
+		if !strings.Contains(f.stderr, c.named+": "+c.says) || strings.Contains(f.stderr, "hidden") || f.stdout != "" {
+			t.Errorf("%s: it says %q %q", c.flags, f.stdout, f.stderr)
 		}
 	}
 	wantFiles(t, dir, "config.yaml")
+}
+
+// TestDevPassesOverVariables that somebody has set for another server.
+func TestDevPassesOverVariables(t *testing.T) {
+	dir := t.TempDir()
+	tr := startTrial(t, dir, "SALLYPORT_DATABASE_URL=postgres://u:hidden@127.0.0.1:1/d", "SALLYPORT_SMTP_URL=smtp://u:hidden@127.0.0.1:1", "SALLYPORT_MAIL_FROM=a@b.example")
+	tr.logIn(t)
+	tr.stop(t)
+	wantFiles(t, dir, ".sallyport")
+	said := tr.warned.String()
+	for _, name := range []string{"SALLYPORT_DATABASE_URL", "SALLYPORT_SMTP_URL", "SALLYPORT_MAIL_FROM"} {
+		if !strings.Contains(said, name+" is passed over: --dev ") {
+			t.Errorf("it does not say that %s is passed over: %s", name, said)
+		}
+	}
+	if strings.Contains(said, "hidden") {
+		t.Errorf("it says what is secret: %s", said)
+	}
 }
