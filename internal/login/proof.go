@@ -13,10 +13,6 @@ import (
 	"github.com/sallyport/sallyport/internal/store"
 )
 
-// totpPurpose binds a sealed authenticator secret to its place; the row is the
-// user's id. An offer and the factor it becomes share it.
-const totpPurpose = "totp"
-
 // errReplayed says that a right code was used before.
 var errReplayed = errors.New("login: one-time code used before")
 
@@ -157,7 +153,7 @@ func (s *Service) proveCode(ctx context.Context, who *subject, sealed string, la
 	if err != nil {
 		return nil, err
 	}
-	secret, err := s.Keys.Open(totpPurpose, who.user.ID, sealed)
+	secret, err := s.Keys.Open(identity.TOTPPurpose, who.user.ID, sealed)
 	if errors.Is(err, credential.ErrLost) {
 		return nil, s.wrong(ctx, g) // no code is right any more
 	}

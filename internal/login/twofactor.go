@@ -68,7 +68,7 @@ func (s *Service) offer(ctx context.Context, p *identity.Principal, who *subject
 	if err != nil {
 		return TwoFactorOffer{}, err
 	}
-	sealed := s.Keys.Seal(totpPurpose, who.user.ID, secret)
+	sealed := s.Keys.Seal(identity.TOTPPurpose, who.user.ID, secret)
 	err = s.DB.Update(ctx, p.Actor(), store.User(p.User.ID), func(tx *store.Tx) error {
 		if _, err := s.stillSame(ctx, tx, p, who); err != nil {
 			return err
@@ -233,7 +233,7 @@ func (s *Service) offered(ctx context.Context, who *subject, uri string) (sealed
 	if sealed == "" {
 		return "", noOffer()
 	}
-	secret, err := s.Keys.Open(totpPurpose, who.user.ID, sealed)
+	secret, err := s.Keys.Open(identity.TOTPPurpose, who.user.ID, sealed)
 	if err != nil {
 		return "", err
 	}

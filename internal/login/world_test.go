@@ -162,7 +162,7 @@ func (w *world) manage(u *identity.User, organizationID string) {
 func (w *world) enrol(u *identity.User) []byte {
 	w.t.Helper()
 	secret := credential.NewSecret(rand.Reader)
-	sealed := w.Keys.Seal(totpPurpose, u.ID, secret)
+	sealed := w.Keys.Seal(identity.TOTPPurpose, u.ID, secret)
 	w.change(store.User(u.ID), func(ctx context.Context, tx *store.Tx) error {
 		if err := tx.OfferTOTP(ctx, u.ID, sealed, tx.Now.Add(time.Minute)); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sallyport/sallyport/internal/credential"
 	"github.com/sallyport/sallyport/internal/identity"
@@ -67,4 +68,44 @@ func examineKeys(ctx context.Context, c *Config, o *opened) finding {
 		f.note += "; older than the first: " + keyedValues(uses)
 	}
 	return f
+}
+
+// resealTime is how long the server waits before it tries again what failed.
+const resealTime = time.Minute
+
+// purposes bind what is sealed in the tables of [identity.KeyUse] to its place.
+var purposes = map[string]string{
+	"totp_factors": identity.TOTPPurpose, "authentication_methods": identity.MethodSecretPurpose, "method_keys": identity.MethodKeyPurpose,
+}
+
+// reseal brings what older keys have sealed under the first one, so that they can
+// be taken out of the file. A ring is what it is from the start, so once is enough;
+// of several servers, whose old first key makes things until it is started again, the last
+// one that is finds the rest.
+func (s *Server) reseal(ctx context.Context) {
+	if len(s.Keys.IDs()) == 1 {
+		return
+	}
+	_, sealed := s.Keys.Marks()
+	for {
+		made, left, err := s.DB.Reseal(ctx, sealed[0], func(v identity.SealedValue) (string, error) {
+			plain, err := s.Keys.Open(purposes[v.Table], v.Row, v.Sealed)
+			if err != nil {
+				return "", err
+			}
+			return s.Keys.Seal(purposes[v.Table], v.Row, plain), nil
+		})
+		if made > 0 || left > 0 {
+			s.Log.Info("sealed anew under the first secret key", "values", made, "cannot_be_opened", left)
+		}
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		s.Log.Warn("not everything is sealed under the first secret key; it is tried again in a minute", "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(resealTime):
+		}
+	}
 }

@@ -1,11 +1,16 @@
 package server_test
 
 import (
+	"crypto/rand"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sallyport/sallyport/internal/credential"
+	"github.com/sallyport/sallyport/internal/identity"
 )
 
 // TestOPS05_MissingKey is row OPS-05 and experiment R22: a server whose key file
@@ -64,4 +69,56 @@ func TestOPS05_MissingKey(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOPS05_OldKeyIsReplaced is row OPS-05: what an old key sealed is brought
+// under the new one while the server runs, until the old one is not needed. A
+// value that does not open keeps nothing else from that.
+func TestOPS05_OldKeyIsReplaced(t *testing.T) {
+	for _, engine := range []string{"sqlite", "postgres"} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			i := onEngine(t, engine)
+			i.bootstrap(t)
+			file := filepath.Join(i.dir, "secret.key")
+			old, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			const columns = "application, email_confirmed_at, real_name, job_title, country, city, department, state, managing_organization_id, organization_id, tokens_valid_from, last_active_at, created_at, updated_at"
+			before := keyring(t, old)
+			raw := connect(t, i)
+			t.Cleanup(func() { _ = raw.Close() })
+			user := query1(t, raw, "SELECT id FROM users")[0]
+			execute(t, i, fmt.Sprintf(`INSERT INTO totp_factors (user_id, secret, last_step, created_at) VALUES ('%s', '%s', 0, 0);
+				INSERT INTO users (id, email, %s) SELECT 'a-torn-one', 'torn@example.com', %[3]s FROM users;
+				INSERT INTO totp_factors (user_id, secret, last_step, created_at) VALUES ('a-torn-one', '%[4]s', 0, 0)`,
+				user, before.Seal(identity.TOTPPurpose, user, []byte("JBSWY3DPEHPK3PXP")), columns, before.Seal(identity.TOTPPurpose, "another", []byte("x"))))
+			fresh := credential.GenerateKeys(rand.Reader)
+			if err := os.WriteFile(file, append(append([]byte{}, fresh...), old...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			n := start(t, i.settings...)
+			var sealed string
+			until(t, "the factor is sealed anew", func() bool {
+				sealed = query1(t, raw, "SELECT secret FROM totp_factors WHERE user_id = '"+user+"'")[0]
+				return !strings.Contains(sealed, "."+before.Current()+".")
+			})
+			plain, err := keyring(t, fresh).Open(identity.TOTPPurpose, user, sealed)
+			if err != nil || string(plain) != "JBSWY3DPEHPK3PXP" {
+				t.Errorf("it opens as %q: %v", plain, err)
+			}
+			until(t, "the log says so", func() bool { return strings.Contains(n.stderr.String(), `"values":1,"cannot_be_opened":1`) })
+			n.stop(t)
+		})
+	}
+}
+
+func keyring(tb testing.TB, file []byte) *credential.Keyring {
+	tb.Helper()
+	k, err := credential.LoadKeys(file)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return k
 }

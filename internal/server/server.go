@@ -199,6 +199,7 @@ func (s *Server) Start() {
 	s.work.Go(func() { every(ctx, clockEvery, s.CompareClock) })
 	s.work.Go(func() { every(ctx, noticesEvery, s.sendNotices) })
 	s.work.Go(func() { every(ctx, providersEvery, s.watchProviders) })
+	s.work.Go(func() { s.reseal(ctx) })
 	if s.Mail != nil {
 		s.work.Go(func() { s.deliver(ctx) })
 	}
