@@ -157,13 +157,20 @@ func (db *DB) writable() error {
 // error turns read-only: between the writes of a commit and their sync that lets
 // Linux's ext4 say that the sync succeeded, and keep nothing. It gives its journal
 // up first, and says only later that it is read-only, if it does: access(2) hears
-// nothing of it. Who changes the time of a file asks the journal.
+// nothing of it. Who changes the time of a file asks the journal: when that is
+// given up, he makes the file system read-only by it, but may hear nothing of it
+// himself. So it is done twice.
 func (db *DB) turnedReadOnly() bool {
 	if db.file == "" {
 		return false
 	}
-	err := os.Chtimes(db.file, time.Time{}, time.Now())
-	return errors.Is(err, unix.EROFS) || errors.Is(err, unix.EIO)
+	for range 2 {
+		err := os.Chtimes(db.file, time.Time{}, time.Now())
+		if errors.Is(err, unix.EROFS) || errors.Is(err, unix.EIO) {
+			return true
+		}
+	}
+	return false
 }
 
 // notSynced says whether a commit failed because the disk did not keep it.
