@@ -328,10 +328,8 @@ func (s *Service) changed(m Method, c MethodChange) (Method, error) {
 	if m.Name = strings.TrimSpace(m.Name); m.Name == "" || utf8.RuneCountInString(m.Name) > identity.MaxMethodName {
 		return m, identity.Invalidf("bad_request", "the authentication_method_name must have 1 to %d characters", identity.MaxMethodName)
 	}
-	if m.Name != named { // a provider of before can be switched off whatever it is called
-		if err := identity.CheckName("authentication_method_name", m.Name); err != nil {
-			return m, err
-		}
+	if err := checkNewName("authentication_method_name", m.Name, named); err != nil {
+		return m, err
 	}
 	if c.TokenMaxAgeSeconds != nil {
 		age, err := methodTokenAge(*c.TokenMaxAgeSeconds)

@@ -75,10 +75,8 @@ func checkGroup(before identity.Group, name, description string) error {
 	if utf8.RuneCountInString(description) > identity.MaxGroupDescription {
 		return identity.Invalidf("bad_request", "the description may have at most %d characters", identity.MaxGroupDescription)
 	}
-	if name != before.Name {
-		if err := identity.CheckName("user_group_name", name); err != nil {
-			return err
-		}
+	if err := checkNewName("user_group_name", name, before.Name); err != nil {
+		return err
 	}
 	if description == before.Description {
 		return nil

@@ -254,6 +254,15 @@ func cleanName(field, name string) (string, error) {
 	return name, identity.CheckName(field, name)
 }
 
+// checkNewName is identity.CheckName for a name that may be what it was before
+// there were such rules: that stays, so that all else can be changed.
+func checkNewName(field, name, before string) error {
+	if name == before {
+		return nil
+	}
+	return identity.CheckName(field, name)
+}
+
 func parseTier(tier string) (string, error) {
 	if !slices.Contains([]string{tierBusiness, tierPersonal}, tier) {
 		return "", identity.Invalidf("bad_request", "the tier must be %q or %q", tierBusiness, tierPersonal)

@@ -84,10 +84,8 @@ func (e *pilotEdit) over(pilot identity.Pilot) (identity.Pilot, error) {
 	if n := utf8.RuneCountInString(pilot.Name); n == 0 || n > identity.MaxPilotName {
 		return pilot, identity.Invalidf("bad_request", "the name of a pilot must have 1 to %d characters", identity.MaxPilotName)
 	}
-	if pilot.Name != named {
-		if err := identity.CheckName(pilotName, pilot.Name); err != nil {
-			return pilot, err
-		}
+	if err := checkNewName(pilotName, pilot.Name, named); err != nil {
+		return pilot, err
 	}
 	set(&pilot.Users, e.users)
 	set(&pilot.Groups, e.groups)

@@ -305,10 +305,7 @@ func tidyProject(p *identity.Project, before identity.Project) error {
 		}
 	}
 	for _, label := range []struct{ field, text, was string }{{"cloud", p.Cloud, before.Cloud}, {"billing_group_id", p.BillingGroupID, before.BillingGroupID}} {
-		if label.text == label.was {
-			continue
-		}
-		if err := identity.CheckName(label.field, label.text); err != nil {
+		if err := checkNewName(label.field, label.text, label.was); err != nil {
 			return err
 		}
 	}
