@@ -331,7 +331,7 @@ func (t Terminal) recoverCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return t.withServer(cmd, openExisting, current, func(ctx context.Context, s *Server) error {
-				if err := haveKeys(ctx, &s.Config, &opened{db: s.DB, keys: s.Keys}); err != nil {
+				if err := haveKeys(ctx, &s.Config, s.DB, s.Keys); err != nil {
 					return err // its mail to the admins could not be opened by the servers
 				}
 				token, expires, err := s.Org.Recover(ctx, organization, email)

@@ -14,9 +14,9 @@ import (
 
 // haveKeys refuses a key file without the keys that the database needs: logins
 // would fail one by one, and with several servers only some of them.
-func haveKeys(ctx context.Context, c *Config, o *opened) error {
-	hashed, sealed := o.keys.Marks()
-	uses, err := keyUses(ctx, o.db, hashed, sealed)
+func haveKeys(ctx context.Context, c *Config, db *store.DB, keys *credential.Keyring) error {
+	hashed, sealed := keys.Marks()
+	uses, err := keyUses(ctx, db, hashed, sealed)
 	if err != nil || len(uses) == 0 {
 		return err
 	}
@@ -59,7 +59,7 @@ func keyedValues(uses []identity.KeyUse) string {
 // examineKeys looks for keys that are missing, and says how far a rotation is.
 func examineKeys(ctx context.Context, c *Config, o *opened) finding {
 	f := finding{what: "secret key", note: "keys " + strings.Join(o.keys.IDs(), ", ") + " in " + c.SecretKeyFile}
-	if f.err = haveKeys(ctx, c, o); f.err != nil || len(o.keys.IDs()) == 1 {
+	if f.err = haveKeys(ctx, c, o.db, o.keys); f.err != nil || len(o.keys.IDs()) == 1 {
 		return f
 	}
 	hashed, sealed := o.keys.Marks()

@@ -93,7 +93,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 		unlock()
 		return nil, errors.Join(err, o.db.Close())
 	}
-	if err := haveKeys(ctx, &c, o); err != nil {
+	if err := haveKeys(ctx, &c, o.db, o.keys); err != nil {
 		unlock()
 		return nil, errors.Join(err, o.db.Close())
 	}
