@@ -94,6 +94,15 @@ func newWorldUnder(tb testing.TB, url string, lease time.Duration) *world {
 	return w
 }
 
+// newLeaselessWorld is one in which nothing goes on by itself.
+func newLeaselessWorld(tb testing.TB, url string) *world {
+	tb.Helper()
+	w := &world{tb: tb, clock: &clock{}, url: url}
+	w.clock.us.Store(start.UnixMicro())
+	w.Checker = w.leaseless()
+	return w
+}
+
 // node is another server on the world's database, with a lease.
 func (w *world) node() *Checker {
 	w.tb.Helper()

@@ -159,9 +159,7 @@ func TestSightingsAreWrittenWithRests(t *testing.T) {
 	for name, ask := range map[string]bool{"nobody asks": false, "a list asks": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := &world{tb: t, clock: &clock{}, url: migrated.SQLite(t)}
-				w.clock.us.Store(start.UnixMicro())
-				w.Checker = w.leaseless()
+				w := newLeaselessWorld(t, migrated.SQLite(t))
 				o, addresses := w.observe(4*w.db.UsesAtOnce() - 1)
 				var flushing sync.WaitGroup
 				begun := time.Now()

@@ -311,9 +311,7 @@ func TestUsesAreWrittenWithRests(t *testing.T) {
 	for name, ask := range map[string]bool{"nobody asks": false, "a list asks": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := &world{tb: t, clock: &clock{}, url: migrated.SQLite(t)}
-				w.clock.us.Store(start.UnixMicro())
-				w.Checker = w.leaseless()
+				w := newLeaselessWorld(t, migrated.SQLite(t))
 				parts := 4
 				bearer := w.pend(parts*w.db.UsesAtOnce() - 1)
 				var flushing sync.WaitGroup
